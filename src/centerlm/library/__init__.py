@@ -1,0 +1,1 @@
+"""Libraries of documents: reading files, cutting passages, indexing and searching them."""

@@ -1,0 +1,1 @@
+"""Language models: llama.cpp, any OpenAI-compatible endpoint, transformers, scripted, replayed."""
