@@ -5,7 +5,7 @@ Knows nothing of plans, sources or models.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 from centerlm.errors import InputError
@@ -80,7 +80,7 @@ class Objective:
     text: str
     answer_type: AnswerType = "any"
     attachments: tuple[Attachment, ...] = ()
-    budget: Budget = Budget()
+    budget: Budget = field(default_factory=Budget)
 
     def __post_init__(self) -> None:
         if not self.text.strip():

@@ -1,0 +1,153 @@
+"""Absorbing: what a source gave becomes a short answer; what the steps gave becomes the level's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from centerlm.acts import AbsorbView, Note
+from centerlm.budget import Account
+from centerlm.calling import call_model
+from centerlm.errors import ModelError, OutOfBudgetError
+from centerlm.finding import Finding, Status, failed, nothing, short_answer
+from centerlm.plan import Step
+from centerlm.run import Level, Run
+from centerlm.verify import cite
+
+MAX_NOTES = 12
+LEVEL_ATTEMPT = 90
+"""Attempts of a level's own absorb call count from here, those of a leaf at its path from 0."""
+
+
+async def absorb_finding(
+    run: Run, account: Account, finding: Finding, *, text: str, path: str, attempt: int
+) -> Finding:
+    """Absorb passages or free text into a short answer; a typed finding passes unchanged.
+
+    Raises:
+        OutOfBudgetError: the call was not covered.
+    """
+    if finding.typed or not finding.found:
+        return finding
+    if finding.passages:
+        notes = tuple(Note(p.title, p.text) for p in finding.passages)
+    else:
+        notes = (Note(finding.source, finding.text or finding.answer or ""),)
+    view = AbsorbView(text, notes)
+    center = run.center
+    try:
+        reply = await call_model(
+            run.recorder,
+            account,
+            center.model,
+            center.absorb(view),
+            path=path,
+            act="absorb",
+            attempt=attempt,
+        )
+    except ModelError as error:
+        return failed(str(error), source=finding.source)
+    absorbed = center.read_absorb(reply.text, view, cut=reply.cut)
+    if absorbed.answer is None:
+        return nothing(f"what {finding.source} gave does not say", source=finding.source)
+    return replace(
+        finding,
+        answer=short_answer(absorbed.answer),
+        citations=cite(finding.passages, absorbed.cited, absorbed.answer) or finding.citations,
+        passages=(),
+        text="" if finding.passages else finding.text,
+    )
+
+
+def passing(level: Level, done: Sequence[tuple[Step, Finding]]) -> Finding | None:
+    """The finding that is the level's answer as it stands: that of its only step, or of its one
+    final step where that is typed.
+    """
+    if len(level.steps) == 1 and done:
+        return done[0][1]
+    needed = {k for step in level.steps for k in step.needs}
+    ends = [(step, finding) for step, finding in done if step.id not in needed]
+    if len(ends) == 1 and ends[0][1].found and ends[0][1].typed:
+        return ends[0][1]
+    return None
+
+
+async def absorb_level(
+    run: Run, level: Level, texts: dict[int, str], *, absorbed: int = 0
+) -> Finding:
+    """The level's answer from its steps' findings. `texts` are their filled-in sub-objectives.
+
+    `absorbed` counts how often that was done before. Only the root is answered from a part of its findings; a child needs all its final steps.
+    """
+    done = level.done()
+    if (finding := passing(level, done)) is not None:
+        return finding
+    found = [(step, finding) for step, finding in done if finding.found and finding.answer]
+    if level.steps and not found:
+        return without_answer(done)
+    if not level.is_root and len(level.steps) > 1:
+        needed = {k for step in level.steps for k in step.needs}
+        for step, finding in done:
+            if step.id not in needed and not finding.found:
+                reason = f"nothing (needs #{step.id})"
+                return replace(nothing(reason), status=finding.status)
+    attempt = level.generation * 100 + LEVEL_ATTEMPT + absorbed
+    return await _absorb_findings(run, level, found[-MAX_NOTES:], texts, attempt)
+
+
+async def _absorb_findings(
+    run: Run,
+    level: Level,
+    found: Sequence[tuple[Step, Finding]],
+    texts: dict[int, str],
+    attempt: int,
+) -> Finding:
+    notes = tuple(Note(texts.get(s.id, s.text), f.answer or "") for s, f in found)
+    root = None if level.is_root else run.objective.text
+    view = AbsorbView(level.objective, notes, root, level.answer_type)
+    center = run.center
+    try:
+        reply = await call_model(
+            run.recorder,
+            level.account,
+            center.model,
+            center.absorb(view),
+            path=level.path,
+            act="absorb",
+            attempt=attempt,
+        )
+    except ModelError as error:
+        return failed(str(error))
+    except OutOfBudgetError as error:
+        return best_of(found, str(error))
+    absorbed = center.read_absorb(reply.text, view, cut=reply.cut)
+    if absorbed.answer is None:
+        return nothing("the findings do not hold the answer")
+    cited = [found[i - 1][1] for i in dict.fromkeys(absorbed.cited) if 1 <= i <= len(found)]
+    cited = cited or [finding for _, finding in found]
+    citations = {(c.passage, c.quote): c for finding in cited for c in finding.citations}
+    return Finding(
+        Status.FOUND,
+        answer=short_answer(absorbed.answer),
+        citations=tuple(citations.values()),
+        source="center",
+    )
+
+
+def without_answer(done: Sequence[tuple[Step, Finding]]) -> Finding:
+    """The finding of a level none of whose steps has an answer: the gravest status of them."""
+    for status in (Status.OUT_OF_BUDGET, Status.FAILED):
+        for step, finding in done:
+            if finding.status is status:
+                return Finding(status, reason=f"step {step.id}: {finding.reason}")
+    if not done:
+        return nothing("nothing was asked")
+    return nothing("; ".join(f"step {s.id}: {f.reason}" for s, f in done if f.reason)[:300])
+
+
+def best_of(found: Sequence[tuple[Step, Finding]], reason: str) -> Finding:
+    """The best answer so far, marked as out of budget: that of the last step that has one."""
+    for _, finding in reversed(found):
+        if finding.found and finding.answer:
+            return replace(finding, status=Status.OUT_OF_BUDGET, reason=reason)
+    return Finding(Status.OUT_OF_BUDGET, reason=reason)

@@ -1,0 +1,115 @@
+"""What the center is shown for each of its three acts, and what it answers. Data only.
+
+Solver and trainer build the same views; the center renders them to the same prompts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from centerlm.models.base import Prompt, Sampling
+from centerlm.objective import AnswerType
+from centerlm.sources.base import Card
+
+
+@dataclass(frozen=True, slots=True)
+class ShownBudget:
+    """The nominal budget of a level: the user's limits, divided equally down the tree.
+
+    It is what the level may count on, not the books: those change with every call in flight, and a
+    prompt that changed with them could not be replayed.
+    """
+
+    calls: int | None = None
+    tokens: int | None = None
+    seconds: float | None = None
+    money: float | None = None
+    depth: int = 1
+
+    def share(self, parts: int) -> ShownBudget:
+        """What each of `parts` steps may count on, one level further down."""
+        parts = max(parts, 1)
+        return ShownBudget(
+            calls=None if self.calls is None else max(self.calls - 2, 0) // parts,
+            tokens=None if self.tokens is None else self.tokens // parts,
+            seconds=self.seconds,
+            money=None if self.money is None else self.money / parts,
+            depth=self.depth - 1,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Experience:
+    """What the seeking memory recalls: lines that helped before, as data, never instructions."""
+
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlanView:
+    """The decompose act. `cards` are the sources this plan may name; `recursion` adds [center].
+
+    `root` is the root objective's text where this one is a part of it.
+    """
+
+    objective: str
+    cards: tuple[Card, ...]
+    recursion: bool = True
+    root: str | None = None
+    budget: ShownBudget = field(default_factory=ShownBudget)
+    experience: Experience = field(default_factory=Experience)
+
+
+@dataclass(frozen=True, slots=True)
+class SeekView:
+    """The seek act: a new query after one that did not help, or the arguments of a schema."""
+
+    objective: str
+    card: Card
+    root: str = ""
+    asked: tuple[str, ...] = ()
+    experience: Experience = field(default_factory=Experience)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something to absorb: a passage, free text, or the answer of a step."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AbsorbView:
+    """The absorb act: an objective and numbered notes (from 1). No notes: answer directly."""
+
+    objective: str
+    notes: tuple[Note, ...]
+    root: str | None = None
+    answer_type: AnswerType = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A model call ready to be made."""
+
+    prompt: Prompt
+    sampling: Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class Absorbed:
+    """The answer (None: the notes do not hold it) and the numbers of the notes it rests on."""
+
+    answer: str | None
+    cited: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the seek act wrote: a query, or arguments under the source's schema."""
+
+    query: str | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])

@@ -1,0 +1,107 @@
+"""One model call: budget reserved, event committed, model asked, reply committed, rest refunded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+
+import msgspec
+
+from centerlm.acts import Request
+from centerlm.budget import Account
+from centerlm.errors import ModelError
+from centerlm.events import CallFinished, CallStarted, cut, digest
+from centerlm.finding import Usage
+from centerlm.models.base import LanguageModel, Prompt, Reply
+from centerlm.recorder import Recorder, to_blob
+
+_decoder: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
+
+
+def prompt_blob(prompt: Prompt) -> bytes:
+    return to_blob([[m.role, m.text] for m in prompt.messages])
+
+
+def reply_blob(reply: Reply) -> bytes:
+    """The reply as JSON; fields without content are left out."""
+    choices = [
+        {name: value for name, value in asdict(choice).items() if value is not None}
+        for choice in reply.choices
+    ]
+    return to_blob({"choices": choices, "usage": asdict(reply.usage), "model": reply.model})
+
+
+def bound_of(model: LanguageModel, request: Request) -> Usage:
+    """The most one attempt may spend: counted input, `max_tokens` out for each of n answers."""
+    prompt_tokens = model.count(request.prompt)
+    completion_tokens = request.sampling.max_tokens * request.sampling.n
+    cost = model.price.cost(prompt_tokens, completion_tokens)
+    return Usage(1, prompt_tokens, completion_tokens, 0.0, cost)
+
+
+async def call_model(
+    recorder: Recorder,
+    account: Account,
+    model: LanguageModel,
+    request: Request,
+    *,
+    path: str,
+    act: str,
+    attempt: int = 0,
+    on_text: Callable[[str], None] | None = None,
+) -> Reply:
+    """Ask the center's model, or take what the past holds.
+
+    Raises:
+        OutOfBudgetError: the account does not cover it; the call was not started.
+        ModelError: the model did not answer.
+    """
+    earlier = recorder.past.calls.get((path, act, attempt))
+    if earlier is not None:
+        recorder.again(earlier)
+        reply = _decoder.decode(recorder.journal.blob(earlier.reply))
+        if on_text is not None:
+            on_text(reply.text)
+        return reply
+    if recorder.replaying:
+        raise recorder.missing(f"reply to {act} at step {path or 'root'}")
+    sampling = replace(request.sampling, seed=recorder.seed_of(path, act, attempt))
+    bound = bound_of(model, request)
+    if bound.tokens > model.context:
+        raise ModelError(
+            f"the {act} prompt needs up to {bound.tokens:,} tokens, more than the "
+            f"{model.context:,} of {model.name}; give shorter input or a model with more context"
+        )
+    await account.acquire(bound)
+    reserved, spent = bound, Usage(calls=1)
+
+    def before_retry() -> None:
+        nonlocal reserved, spent
+        reserved = account.extend(reserved, bound)
+        spent += Usage(calls=1)
+
+    prompt = prompt_blob(request.prompt)
+    try:
+        recorder.emit(
+            CallStarted(path=path, act=act, attempt=attempt, prompt=digest(prompt), bound=bound),
+            prompt=prompt,
+        )
+        await recorder.commit()
+        reply = await model.complete(
+            request.prompt, sampling, on_text=on_text, before_retry=before_retry
+        )
+        spent = replace(reply.usage, calls=max(reply.usage.calls, spent.calls))
+    except ModelError as error:
+        recorder.emit(
+            CallFinished(path=path, act=act, attempt=attempt, error=cut(str(error)), usage=spent)
+        )
+        raise
+    finally:
+        account.settle(reserved, spent)
+    data = reply_blob(reply)
+    recorder.emit(
+        CallFinished(path=path, act=act, attempt=attempt, reply=digest(data), usage=spent),
+        reply=data,
+    )
+    await recorder.commit()
+    return reply

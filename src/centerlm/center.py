@@ -1,0 +1,285 @@
+"""CenterLM: the three acts (decompose, seek, absorb), their prompts, and reading their replies.
+
+Rendering is pure: a view becomes the same messages in use and in training, byte for byte. Text of
+questions, cards, notes and experience is put in as data, quoted or labelled, one piece a line.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, cast
+
+from centerlm.acts import (
+    Absorbed,
+    AbsorbView,
+    Asked,
+    PlanView,
+    Request,
+    SeekView,
+    ShownBudget,
+)
+from centerlm.errors import PlanError
+from centerlm.finding import clean_text, short_answer
+from centerlm.grammar import plan_grammar, plan_schema
+from centerlm.models.base import LanguageModel, Message, Prompt, Sampling
+from centerlm.plan import CENTER, Plan, parse_plan, plan_from_json
+from centerlm.reading import PlanReader
+from centerlm.sources.base import Card
+
+MAX_NOTE = 1200
+MAX_CARD = 200
+PLAN_TOKENS, SEEK_TOKENS, ABSORB_TOKENS = 256, 48, 64
+
+DECOMPOSE = (
+    "Break the question into steps, one a line: number [source] what to find out. "
+    "#1 stands for the answer of step 1. [source each #1] goes through the items of #1. "
+    "[a | b] tries b if a finds nothing. If one step is enough, write one."
+)
+SEEK = "This did not help when asked so. Ask the source in other words, in one line."
+ARGUMENTS = "Write the arguments for the source as JSON."
+ABSORB = (
+    "Answer the question from the notes, in a few words, then the numbers of the notes used in "
+    "brackets. If the notes do not say, write: nothing"
+)
+DIRECT = "Answer the question in a few words."
+
+_EXPECTED = {
+    "number": "a number",
+    "date": "a date",
+    "boolean": "yes or no",
+    "list": "a list, separated by commas",
+    "text": "a few words",
+}
+
+_CITES = re.compile(r"(?:\s*\[(\d{1,3})\][.,]?)+\s*$")
+_STEP = re.compile(r"^\s*\d{1,3}\s*\[")
+_ABSORB_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "answer": {"type": ["string", "null"]},
+        "notes": {"type": "array", "items": {"type": "integer"}},
+    },
+    "required": ["answer", "notes"],
+    "additionalProperties": False,
+}
+_QUERY_GRAMMAR = "root ::= [^ #\\n\\r\\x00-\\x1f] [^\\n\\r\\x00-\\x1f]{2,120}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A question and its plan, shown to a model that was not trained for planning."""
+
+    question: str
+    plan: str
+
+
+EXAMPLES = (
+    Example("Who painted The Grey Harbour?", "1 [documents] Who painted The Grey Harbour?"),
+    Example(
+        "How many years after the founding of the school where Ada Brandt taught was the Tallow "
+        "Bridge opened?",
+        "1 [documents] At which school did Ada Brandt teach?\n"
+        "2 [documents] In which year was #1 founded?\n"
+        "3 [documents] In which year was the Tallow Bridge opened?\n"
+        "4 [calculator] #3 - #2",
+    ),
+    Example(
+        "Which of the lakes of Norland is the deepest?",
+        "1 [documents] Which lakes are in Norland?\n"
+        "2 [documents each #1] How deep is #1?\n"
+        "3 [calculator] argmax(#1, #2)",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CenterLM:
+    """A center on any language model.
+
+    `examples` are shown in the decompose prompt where all their sources are offered: for models
+    not trained by centerlm. A trained center needs none.
+    """
+
+    model: LanguageModel
+    examples: tuple[Example, ...] = EXAMPLES
+
+    def decompose(self, view: PlanView) -> Request:
+        names = _names(view)
+        sampling = Sampling(max_tokens=PLAN_TOKENS)
+        if self.model.constraint == "gbnf":
+            sampling = Sampling(max_tokens=PLAN_TOKENS, grammar=plan_grammar(names))
+        elif self.model.constraint == "schema":
+            sampling = Sampling(max_tokens=PLAN_TOKENS * 3, schema=plan_schema(names))
+        return Request(self._plan_prompt(view), sampling)
+
+    def repair(self, view: PlanView, text: str, error: PlanError) -> Request:
+        request = self.decompose(view)
+        messages = (
+            *request.prompt.messages,
+            Message("assistant", clean_text(text)[:2000]),
+            Message("user", f"That is not a plan: {error}. Write the whole plan again."),
+        )
+        return Request(Prompt(messages), request.sampling)
+
+    def reader(self, view: PlanView) -> PlanReader | None:
+        return PlanReader(_names(view)) if self.model.constraint == "gbnf" else None
+
+    def read_plan(self, text: str, view: PlanView, *, cut: bool) -> Plan:
+        names = _names(view)
+        if self.model.constraint == "schema" and text.lstrip().startswith("{"):
+            return plan_from_json(text, sources=names)
+        lines = [line for line in text.split("\n") if _STEP.match(line)]
+        if cut and text.split("\n")[-1:] == lines[-1:]:
+            lines = lines[:-1]
+        return parse_plan("\n".join(lines), sources=names)
+
+    def seek(self, view: SeekView) -> Request:
+        prompt = Prompt((Message("system", _seek_system(view)), Message("user", _seek_user(view))))
+        if view.card.schema is not None:
+            schema = None if self.model.constraint == "none" else view.card.schema
+            return Request(prompt, Sampling(max_tokens=PLAN_TOKENS, schema=schema))
+        grammar = _QUERY_GRAMMAR if self.model.constraint == "gbnf" else None
+        return Request(prompt, Sampling(max_tokens=SEEK_TOKENS, stop=("\n",), grammar=grammar))
+
+    def read_seek(self, text: str, view: SeekView) -> Asked | None:
+        if view.card.schema is None:
+            query = short_answer(text)
+            return Asked(query=query) if query else None
+        try:
+            arguments: Any = json.loads(text[text.find("{") : text.rfind("}") + 1])
+        except (ValueError, RecursionError):
+            return None
+        if not isinstance(arguments, dict):
+            return None
+        return Asked(arguments=cast("dict[str, Any]", arguments))
+
+    def absorb(self, view: AbsorbView) -> Request:
+        system = ABSORB if view.notes else DIRECT
+        lines = [
+            f"[{number}] {note.title + ': ' if note.title else ''}{_one_line(note.text, MAX_NOTE)}"
+            for number, note in enumerate(view.notes, start=1)
+        ]
+        if view.root is not None:
+            lines.append(f"Part of: {_one_line(view.root, 300)}")
+        if view.answer_type != "any":
+            lines.append(f"Expected: {_EXPECTED[view.answer_type]}")
+        lines.append(f"Question: {_one_line(view.objective, 8000)}")
+        prompt = Prompt((Message("system", system), Message("user", "\n".join(lines))))
+        match self.model.constraint:
+            case "gbnf":
+                grammar = absorb_grammar(len(view.notes))
+                return Request(prompt, Sampling(max_tokens=ABSORB_TOKENS, grammar=grammar))
+            case "schema" if view.notes:
+                return Request(
+                    prompt, Sampling(max_tokens=ABSORB_TOKENS * 3, schema=_ABSORB_SCHEMA)
+                )
+            case _:
+                return Request(prompt, Sampling(max_tokens=ABSORB_TOKENS * 2))
+
+    def read_absorb(self, text: str, view: AbsorbView, *, cut: bool) -> Absorbed:
+        if self.model.constraint == "schema" and text.lstrip().startswith("{"):
+            return _absorbed_json(text)
+        line = next((line.strip() for line in text.split("\n") if line.strip()), "")
+        cited: tuple[int, ...] = ()
+        if match := _CITES.search(line):
+            cited = tuple(int(n) for n in re.findall(r"\d+", match[0]))
+            line = line[: match.start()].strip()
+        elif cut:
+            line = line.rpartition(" [")[0] or line
+        if not line or line.casefold().rstrip(".") in {"nothing", "nothing found"}:
+            return Absorbed(None)
+        return Absorbed(line, cited)
+
+    def _plan_prompt(self, view: PlanView) -> Prompt:
+        names = _names(view)
+        system = [DECOMPOSE, "Sources:", *map(_card_line, view.cards)]
+        if CENTER in names:
+            system.append("center: takes over a part that needs steps of its own")
+        for example in self.examples:
+            if all(name in names for name in re.findall(r"\[(\w+)", example.plan)):
+                system += ["", f"Question: {example.question}", example.plan]
+        user: list[str] = []
+        if view.root is not None:
+            user.append(f"Part of: {_one_line(view.root, 300)}")
+        if budget := _budget_line(view.budget):
+            user.append(budget)
+        if view.experience.lines:
+            user.append("Helped before:")
+            user += [f'- "{_one_line(line, 200)}"' for line in view.experience.lines]
+        user.append(f"Question: {_one_line(view.objective, 8000)}")
+        return Prompt((Message("system", "\n".join(system)), Message("user", "\n".join(user))))
+
+
+def absorb_grammar(notes: int) -> str:
+    """GBNF of an absorbed answer: `nothing`, or a short line and one to three note numbers."""
+    text = r"[^ \[\n\r\x00-\x1f] [^\[\n\r\x00-\x1f]{0,119}"
+    if notes == 0:
+        return f"root ::= {text}\n"
+    numbers = " | ".join(f'"{n}"' for n in range(1, notes + 1))
+    return (
+        'root ::= "nothing" | answer cite{1,3}\n'
+        f"answer ::= {text}\n"
+        'cite ::= " [" number "]"\n'
+        f"number ::= {numbers}\n"
+    )
+
+
+def _absorbed_json(text: str) -> Absorbed:
+    try:
+        data: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return Absorbed(None)
+    match data:
+        case {"answer": str(answer), "notes": list(notes)} if answer.strip():
+            numbers = cast("list[Any]", notes)
+            return Absorbed(answer.strip(), tuple(n for n in numbers if isinstance(n, int)))
+        case _:
+            return Absorbed(None)
+
+
+def _names(view: PlanView) -> tuple[str, ...]:
+    names = tuple(card.name for card in view.cards)
+    return (*names, CENTER) if view.recursion or not names else names
+
+
+def _card_line(card: Card) -> str:
+    limits = f" ({card.limits})" if card.limits else ""
+    return f"{card.name}: {_one_line(card.knows + limits, MAX_CARD)}"
+
+
+def _seek_system(view: SeekView) -> str:
+    if view.card.schema is None:
+        return SEEK
+    return f"{ARGUMENTS}\nSchema: {json.dumps(view.card.schema, sort_keys=True)[:2000]}"
+
+
+def _seek_user(view: SeekView) -> str:
+    lines = [f"Source: {_card_line(view.card)}"]
+    if view.root and view.root != view.objective:
+        lines.append(f"Part of: {_one_line(view.root, 300)}")
+    lines += [f"Asked: {_one_line(query, 200)}" for query in view.asked]
+    lines.append(f"Question: {_one_line(view.objective, 2000)}")
+    return "\n".join(lines)
+
+
+def _budget_line(budget: ShownBudget) -> str:
+    parts: list[str] = []
+    if budget.calls is not None:
+        parts.append(f"{budget.calls} calls")
+    if budget.tokens is not None:
+        parts.append(f"{budget.tokens} tokens")
+    if budget.seconds is not None:
+        parts.append(f"{budget.seconds:g} seconds")
+    if budget.money is not None:
+        parts.append(f"{budget.money:.4g} money")
+    if not parts:
+        return ""
+    return f"Budget: {', '.join(parts)}, {budget.depth} levels"
+
+
+def _one_line(text: str, limit: int) -> str:
+    """Untrusted text on one line, so that it cannot pretend to be a line of the template."""
+    line = " ".join(clean_text(text).split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"

@@ -1,0 +1,182 @@
+"""The events of an episode: the only record of a solve.
+
+Everything else (screen, JSON, resume, replay, memory, training examples, reports) is derived from
+them. An event is at most 2 KB as JSON: long content (prompts, replies, findings) is named by hash
+and kept once in the journal's blobs. `path` is where in the tree: "" is the root, "2" its second
+step, "2.1" the first step (or item) under it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import TypeAlias
+
+import msgspec
+
+from centerlm.finding import Usage
+
+SCHEMA_VERSION = 2
+MAX_EVENT_BYTES = 2048
+MAX_FIELD = 300
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
+    path: str = ""
+    at: float = msgspec.field(default_factory=time.time)
+
+
+class EpisodeStarted(_Event, frozen=True, tag="episode.started"):
+    """`settings` names a blob: objective, budget, seed, cards, center."""
+
+    question: str
+    settings: str
+    seed: int = 0
+
+
+class EpisodeResumed(_Event, frozen=True, tag="episode.resumed"):
+    """`lost` is what calls in flight at the kill may have spent."""
+
+    lost: Usage = Usage()
+
+
+class CallStarted(_Event, frozen=True, tag="call.started"):
+    act: str
+    attempt: int
+    prompt: str
+    bound: Usage = Usage()
+
+
+class CallFinished(_Event, frozen=True, tag="call.finished"):
+    """`reply` names the reply's blob; empty where the call failed with `error`."""
+
+    act: str
+    attempt: int
+    reply: str = ""
+    error: str = ""
+    usage: Usage = Usage()
+
+
+class StepPlanned(_Event, frozen=True, tag="step.planned"):
+    """A line of the plan of the level above became known. `line` is in the plan language."""
+
+    line: str
+    by: str = "center"
+
+
+class PlanFinished(_Event, frozen=True, tag="plan.finished"):
+    """The plan of the level at `path` is whole. `plan` names the blob of its text.
+
+    `by` is center, person (after an edit, `edited` names the original) or direct. `problem` says
+    why the center's own plan was not used.
+    """
+
+    plan: str
+    steps: int
+    by: str = "center"
+    edited: str = ""
+    problem: str = ""
+
+
+class StepStarted(_Event, frozen=True, tag="step.started"):
+    """References are filled in. `text` is cut to 300 characters, `key` the whole's identity."""
+
+    text: str
+    sources: tuple[str, ...]
+    key: str = ""
+    attempt: int = 0
+
+
+class StepJoined(_Event, frozen=True, tag="step.joined"):
+    """The same sub-objective is already being answered at `to`."""
+
+    to: str
+
+
+class SeekStarted(_Event, frozen=True, tag="seek.started"):
+    source: str
+    attempt: int
+    text: str
+    write: bool = False
+    bound: Usage = Usage()
+
+
+class SeekFinished(_Event, frozen=True, tag="seek.finished"):
+    source: str
+    attempt: int
+    finding: str
+    status: str
+    usage: Usage = Usage()
+
+
+class StepReopened(_Event, frozen=True, tag="step.reopened"):
+    reason: str
+
+
+class StepFinished(_Event, frozen=True, tag="step.finished"):
+    """The one final status of a step (of an attempt, where it was re-opened)."""
+
+    status: str
+    finding: str = ""
+    answer: str = ""
+    source: str = ""
+    tried: tuple[str, ...] = ()
+    cites: tuple[str, ...] = ()
+    reason: str = ""
+    key: str = ""
+    attempt: int = 0
+    usage: Usage = Usage()
+
+
+class EpisodeFinished(_Event, frozen=True, tag="episode.finished"):
+    """`status` is answered | partial | nothing | failed | cancelled | out_of_budget."""
+
+    status: str
+    finding: str = ""
+    answer: str = ""
+    reason: str = ""
+    usage: Usage = Usage()
+
+
+Event: TypeAlias = (
+    EpisodeStarted
+    | EpisodeResumed
+    | CallStarted
+    | CallFinished
+    | StepPlanned
+    | PlanFinished
+    | StepStarted
+    | StepJoined
+    | SeekStarted
+    | SeekFinished
+    | StepReopened
+    | StepFinished
+    | EpisodeFinished
+)
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+
+
+def encode_event(event: Event) -> bytes:
+    """The event as JSON bytes, at most 2 KB: texts are cut where they are made (`cut`)."""
+    return _encoder.encode(event)
+
+
+def decode_event(data: bytes) -> Event:
+    """Read an event.
+
+    Raises:
+        msgspec.DecodeError: not an event of this schema version.
+    """
+    return _decoder.decode(data)
+
+
+def cut(text: str, limit: int = MAX_FIELD) -> str:
+    """The text, or its first `limit` - 1 characters and an ellipsis."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def digest(data: bytes) -> str:
+    """The name of a blob: 128 bits of BLAKE2b as 32 hexadecimal digits."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()

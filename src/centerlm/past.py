@@ -1,0 +1,107 @@
+"""What an earlier run of an episode already has: so that resuming and replaying repeat nothing.
+
+Resuming runs the same engine again; wherever it would call a model or a source, or start a step,
+it first looks here. An entry counts only if it belongs to the same text (`key`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from centerlm.events import (
+    CallFinished,
+    CallStarted,
+    EpisodeFinished,
+    EpisodeResumed,
+    EpisodeStarted,
+    Event,
+    PlanFinished,
+    SeekFinished,
+    SeekStarted,
+    StepFinished,
+    StepReopened,
+)
+from centerlm.finding import Usage
+
+CallKey = tuple[str, str, int]
+SeekKey = tuple[str, str, int]
+
+_NOT_FINISHED = {"cancelled", "out_of_budget"}
+
+
+@dataclass(slots=True)
+class Past:
+    """Finished calls, seeks, plans and steps by path; and what was started but never finished.
+
+    `spent` was spent by finished calls, `lost` by calls that earlier kills cut off, `cut_off` (at
+    most) by those the last kill cut off; `seconds` passed while the episode was running.
+    """
+
+    calls: dict[CallKey, CallFinished] = field(default_factory=dict[CallKey, CallFinished])
+    seeks: dict[SeekKey, SeekFinished] = field(default_factory=dict[SeekKey, SeekFinished])
+    begun: dict[SeekKey, SeekStarted] = field(default_factory=dict[SeekKey, SeekStarted])
+    plans: dict[str, PlanFinished] = field(default_factory=dict[str, PlanFinished])
+    steps: dict[tuple[str, int], StepFinished] = field(
+        default_factory=dict[tuple[str, int], StepFinished]
+    )
+    reopened: set[str] = field(default_factory=set[str])
+    started: EpisodeStarted | None = None
+    finished: EpisodeFinished | None = None
+    spent: Usage = field(default_factory=Usage)
+    lost: Usage = field(default_factory=Usage)
+    cut_off: Usage = field(default_factory=Usage)
+    seconds: float = 0.0
+
+    def step(self, path: str, attempt: int, key: str) -> StepFinished | None:
+        """The final status of a step, if it ended with one that stands."""
+        event = self.steps.get((path, attempt))
+        if event is None or event.key != key or event.status in _NOT_FINISHED:
+            return None
+        return event
+
+
+def past_of(events: Iterable[Event]) -> Past:
+    """Sort events into a `Past`."""
+    past = Past()
+    flying: dict[tuple[str, str, int], Usage] = {}
+    first = last = 0.0
+    for event in events:
+        if isinstance(event, EpisodeResumed):
+            past.lost += event.lost
+            past.seconds += last - first
+            first = last = event.at
+            flying.clear()
+            continue
+        first, last = first or event.at, event.at
+        match event:
+            case EpisodeStarted():
+                past.started = event
+            case EpisodeFinished():
+                past.finished = event
+            case CallStarted():
+                flying[event.path, event.act, event.attempt] = event.bound
+            case CallFinished():
+                flying.pop((event.path, event.act, event.attempt), None)
+                past.spent += event.usage
+                if event.reply:
+                    past.calls[event.path, event.act, event.attempt] = event
+            case SeekStarted():
+                flying[event.path, "seek " + event.source, event.attempt] = event.bound
+                past.begun[event.path, event.source, event.attempt] = event
+            case SeekFinished():
+                flying.pop((event.path, "seek " + event.source, event.attempt), None)
+                past.spent += event.usage
+                if event.status not in _NOT_FINISHED:
+                    past.seeks[event.path, event.source, event.attempt] = event
+            case PlanFinished():
+                past.plans[event.path] = event
+            case StepReopened():
+                past.reopened.add(event.path)
+            case StepFinished():
+                past.steps[event.path, event.attempt] = event
+            case _:
+                pass
+    past.seconds += last - first
+    past.cut_off = sum(flying.values(), Usage())
+    return past

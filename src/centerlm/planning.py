@@ -1,0 +1,229 @@
+"""The plan of a level: recorded, decoded line by line, read whole, repaired once, or direct."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+
+from centerlm.acts import PlanView
+from centerlm.calling import call_model
+from centerlm.errors import PlanError
+from centerlm.events import PlanFinished, StepPlanned, digest
+from centerlm.models.base import Reply
+from centerlm.plan import CENTER, FORBIDDEN, MAX_TEXT, Plan, Step, escape, format_plan, parse_plan
+from centerlm.run import Level, Run
+from centerlm.sources.base import Card
+
+Start = Callable[[Step], None]
+MAX_ROOT = 300
+
+
+async def plan_level(run: Run, level: Level, start: Start) -> None:
+    """Settle the level's plan, calling `start` once for each step, early where that is allowed.
+
+    A plan without steps (nothing to ask) leaves the level direct: its model answers alone.
+
+    Raises:
+        ModelError: the center's model did not answer.
+        OutOfBudgetError: the call to plan was not covered.
+    """
+    recorder = run.recorder
+    recorded = recorder.past.plans.get(level.path)
+    if recorded is not None and level.generation == 0:
+        text = recorder.journal.blob(recorded.plan).decode()
+        plan = parse_plan(text) if text else Plan(())
+        if run.options.replaying:
+            for step in plan.steps:
+                recorder.again(StepPlanned(path=level.at(step.id), line=_line(step)))
+        recorder.again(recorded)
+        _settle(run, level, plan, start, by=recorded.by)
+        return
+    if level.depth <= 0 or not run.affords(level, 3):
+        _conclude(run, level, direct_plan(run, level), start, by="direct")
+        return
+    await _ask(run, level, start)
+
+
+async def _ask(run: Run, level: Level, start: Start) -> None:
+    view = PlanView(
+        objective=level.objective,
+        cards=run.cards(level),
+        recursion=level.depth > 1,
+        root=None if level.is_root else run.objective.text[:MAX_ROOT],
+        budget=level.shown,
+        experience=level.experience,
+    )
+    reader = run.center.reader(view)
+    attempt = level.generation * 100
+    if reader is None:
+        reply = await _call(run, level, view, attempt)
+        await _read_whole(run, level, view, reply, attempt, start)
+        return
+    early = run.review is None
+
+    def take(steps: list[Step]) -> None:
+        for step in steps:
+            _announce(run, level, step, "center")
+            if early:
+                start(step)
+
+    def on_text(piece: str) -> None:
+        take(reader.feed(piece))
+
+    reply = await call_model(
+        run.recorder,
+        level.account,
+        run.center.model,
+        run.center.decompose(view),
+        path=level.path,
+        act="decompose",
+        attempt=attempt,
+        on_text=on_text,
+    )
+    if not reader.steps and not reader.pending:
+        on_text(reply.text)
+    take(reader.finish(cut=reply.cut))
+    if not reader.steps:
+        _conclude(run, level, direct_plan(run, level), start, by="direct", problem="no whole line")
+        return
+    await _review(run, level, reader.plan(), start, announced=True)
+
+
+async def _call(run: Run, level: Level, view: PlanView, attempt: int) -> Reply:
+    return await call_model(
+        run.recorder,
+        level.account,
+        run.center.model,
+        run.center.decompose(view),
+        path=level.path,
+        act="decompose",
+        attempt=attempt,
+    )
+
+
+async def _read_whole(
+    run: Run, level: Level, view: PlanView, reply: Reply, attempt: int, start: Start
+) -> None:
+    """Read a plan that comes whole; refused, it is repaired once, then answered directly."""
+    center = run.center
+    try:
+        plan = center.read_plan(reply.text, view, cut=reply.cut)
+    except PlanError as error:
+        problem = error
+        repaired = (level.path, "decompose", attempt + 1) in run.recorder.past.calls
+        if repaired or run.affords(level, 3):
+            reply = await call_model(
+                run.recorder,
+                level.account,
+                center.model,
+                center.repair(view, reply.text, error),
+                path=level.path,
+                act="decompose",
+                attempt=attempt + 1,
+            )
+            try:
+                plan = center.read_plan(reply.text, view, cut=reply.cut)
+            except PlanError as again:
+                problem = again
+            else:
+                await _review(run, level, plan, start)
+                return
+        direct = direct_plan(run, level)
+        _conclude(run, level, direct, start, by="direct", problem=str(problem))
+        return
+    await _review(run, level, plan, start)
+
+
+async def _review(
+    run: Run, level: Level, plan: Plan, start: Start, *, announced: bool = False
+) -> None:
+    if run.review is None or not level.is_root:
+        _conclude(run, level, plan, start, announced=announced)
+        return
+    edited = await run.review(plan)
+    if edited == plan:
+        _conclude(run, level, plan, start, announced=announced)
+    else:
+        _conclude(run, level, edited, start, by="person", edited=plan)
+
+
+def _conclude(
+    run: Run,
+    level: Level,
+    plan: Plan,
+    start: Start,
+    *,
+    by: str = "center",
+    problem: str = "",
+    edited: Plan | None = None,
+    announced: bool = False,
+) -> None:
+    """Record the whole plan, then start what has not started."""
+    if not announced:
+        for step in plan.steps:
+            _announce(run, level, step, by)
+    text = format_plan(plan).encode()
+    blobs = {"plan": text}
+    if edited is not None:
+        blobs["edited"] = format_plan(edited).encode()
+    run.recorder.emit(
+        PlanFinished(
+            path=level.path,
+            plan=digest(text),
+            steps=len(plan.steps),
+            by=by,
+            problem=problem[:300],
+            edited=digest(blobs["edited"]) if edited is not None else "",
+        ),
+        **blobs,
+    )
+    _settle(run, level, plan, start, by=by)
+
+
+def _settle(run: Run, level: Level, plan: Plan, start: Start, *, by: str) -> None:
+    level.direct = by == "direct"
+    if level.is_root:
+        run.named = frozenset(name for step in plan.steps for name in step.sources)
+    for step in plan.steps:
+        if step.id not in level.results:
+            start(step)
+    level.planned.set()
+
+
+def _announce(run: Run, level: Level, step: Step, by: str) -> None:
+    run.recorder.emit(StepPlanned(path=level.at(step.id), line=_line(step), by=by))
+
+
+def _line(step: Step) -> str:
+    return str(Plan((step,)))
+
+
+def direct_plan(run: Run, level: Level) -> Plan:
+    """The plan that answers directly: one step that asks what can be asked in prose.
+
+    Passages first, then experts; no step where the budget covers no seek or there is no source.
+    """
+    leaves = [card for card in run.cards(level) if is_leaf(card)]
+    if not leaves or not run.affords(level, 1):
+        return Plan(())
+    text = escape(" ".join(re.sub(f"[{FORBIDDEN}]", " ", level.objective).split()))
+    if len(text) > MAX_TEXT:
+        text = text[: MAX_TEXT - 1].rstrip("# ") + "…"
+    return Plan((Step(1, tuple(card.name for card in leaves[:3]), text),))
+
+
+def is_leaf(card: Card) -> bool:
+    """Whether a source takes any question in prose, changes nothing and needs no person."""
+    return (
+        card.effect == "read"
+        and card.shared
+        and not card.computes
+        and not card.typed
+        and card.schema is None
+    )
+
+
+def waits_for_plan(step: Step, sources: Collection[Card]) -> bool:
+    """Whether a step may only start when the whole plan is valid: recursion, and any write."""
+    effects = {card.name: card.effect for card in sources}
+    return any(name == CENTER or effects.get(name) == "write" for name in step.sources)

@@ -1,0 +1,73 @@
+"""What the solver knows of the parts it runs: protocols, and no implementation."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from centerlm.acts import (
+    Absorbed,
+    AbsorbView,
+    Asked,
+    Experience,
+    PlanView,
+    Request,
+    SeekView,
+)
+from centerlm.errors import PlanError
+from centerlm.models.base import LanguageModel
+from centerlm.objective import Objective
+from centerlm.plan import Plan
+from centerlm.reading import PlanReader
+
+
+class Center(Protocol):
+    """The three acts: each renders a view to a request and reads the reply. No I/O of its own."""
+
+    @property
+    def model(self) -> LanguageModel: ...
+
+    def decompose(self, view: PlanView) -> Request: ...
+
+    def repair(self, view: PlanView, text: str, error: PlanError) -> Request:
+        """The same request with the refused plan and what was wrong with it."""
+        ...
+
+    def reader(self, view: PlanView) -> PlanReader | None:
+        """A reader of lines as they are decoded; None if this model's plans come whole."""
+        ...
+
+    def read_plan(self, text: str, view: PlanView, *, cut: bool) -> Plan:
+        """Read the reply to `decompose`; `cut` by the token limit, its last line is dropped.
+
+        Raises:
+            PlanError: it holds no valid plan.
+        """
+        ...
+
+    def seek(self, view: SeekView) -> Request: ...
+
+    def read_seek(self, text: str, view: SeekView) -> Asked | None:
+        """The query or arguments written; None if there are none to use."""
+        ...
+
+    def absorb(self, view: AbsorbView) -> Request: ...
+
+    def read_absorb(self, text: str, view: AbsorbView, *, cut: bool) -> Absorbed: ...
+
+
+class Memory(Protocol):
+    """Experience of what helped."""
+
+    async def recall(self, objective: str, sources: tuple[str, ...]) -> Experience: ...
+
+    async def learn(self, episode: str) -> None:
+        """Update from a finished episode's events."""
+        ...
+
+
+Review = Callable[[Plan], Awaitable[Plan]]
+"""Shows a person the root plan before it runs; returns it, edited or not."""
+
+Validator = Callable[[Objective, str], "str | None"]
+"""A scenario's check of an answer: None, or why it is wrong."""

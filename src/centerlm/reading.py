@@ -1,0 +1,75 @@
+"""Reading a plan while it is being decoded: each line becomes a step the moment it is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from centerlm.errors import PlanError
+from centerlm.plan import MAX_STEPS, Plan, Step, parse_line, renumber
+
+
+class PlanReader:
+    """Turns pieces of text into steps; duplicates are merged and references renumbered as in
+    `plan.parse_plan`.
+
+    A line that is not a step ends the reading (`problem` says why): what came before it stands.
+    """
+
+    def __init__(self, sources: Collection[str], *, max_steps: int = MAX_STEPS) -> None:
+        self.steps: list[Step] = []
+        self.problem: PlanError | None = None
+        self._sources = sources
+        self._max_steps = max_steps
+        self._rest = ""
+        self._lines = 0
+        self._new: dict[int, int] = {}
+        self._seen: dict[tuple[tuple[str, ...], str, int | None], int] = {}
+
+    @property
+    def pending(self) -> bool:
+        """Whether anything was fed at all."""
+        return bool(self._lines or self._rest)
+
+    def feed(self, piece: str) -> list[Step]:
+        """Take a piece of text; returns the steps that became whole."""
+        *lines, self._rest = (self._rest + piece).split("\n")
+        return [step for line in lines if (step := self._take(line)) is not None]
+
+    def finish(self, *, cut: bool) -> list[Step]:
+        """End of text; the last line counts unless the token limit `cut` it."""
+        last, self._rest = self._rest, ""
+        step = None if cut else self._take(last)
+        return [] if step is None else [step]
+
+    def plan(self) -> Plan:
+        """The steps read so far.
+
+        Raises:
+            PlanError: there is none; the first problem, if there was one.
+        """
+        if not self.steps:
+            raise self.problem or PlanError("the plan is empty", hint="write '1 [center] ...'")
+        return Plan(tuple(self.steps))
+
+    def _take(self, line: str) -> Step | None:
+        if self.problem or not line.strip(" \t\r"):
+            return None
+        self._lines += 1
+        if self._lines > self._max_steps:
+            self.problem = PlanError(f"more than {self._max_steps} steps", line=self._lines)
+            return None
+        try:
+            raw = parse_line(line, self._lines, sources=self._sources, line=self._lines)
+        except PlanError as error:
+            self.problem = error
+            return None
+        text = renumber(raw.text, self._new)
+        each = None if raw.each is None else self._new[raw.each]
+        key = (raw.sources, text, each)
+        if key in self._seen:
+            self._new[raw.id] = self._seen[key]
+            return None
+        step = Step(len(self.steps) + 1, raw.sources, text, each)
+        self._new[raw.id] = self._seen[key] = step.id
+        self.steps.append(step)
+        return step

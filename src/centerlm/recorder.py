@@ -1,0 +1,93 @@
+"""One episode's pen: writes events to journal and fold, reads back what is there already."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from centerlm.episode import Episode
+from centerlm.errors import JournalError
+from centerlm.events import Event, digest
+from centerlm.finding import Finding, finding_from_json, finding_to_json
+from centerlm.journal import Journal
+from centerlm.past import Past
+
+_encoder = msgspec.json.Encoder()
+
+
+class Recorder:
+    """Events go through here once: to the journal, the folded state and whoever listens.
+
+    `replaying` says that nothing may run that the past does not hold.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        journal: Journal,
+        *,
+        seed: int,
+        past: Past,
+        replaying: bool = False,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> None:
+        self.name = name
+        self.journal = journal
+        self.seed = seed
+        self.past = past
+        self.replaying = replaying
+        self.state = Episode()
+        self._on_event = on_event
+
+    def emit(self, event: Event, **blobs: bytes) -> None:
+        """Queue an event; the values of `blobs` are stored under their digests."""
+        stored = {digest(data): data for data in blobs.values()} if blobs else None
+        self.journal.append(self.name, event, stored)
+        self.show(event)
+
+    def show(self, event: Event) -> None:
+        """Fold an event in without writing it: it is in the journal already."""
+        self.state.apply(event)
+        if self._on_event is not None:
+            self._on_event(event)
+
+    def again(self, event: Event) -> None:
+        """Something the past holds was taken from there: a replay tells it again."""
+        if self.replaying:
+            self.journal.append(self.name, event)
+            self.show(event)
+
+    async def commit(self) -> None:
+        await self.journal.commit()
+
+    def missing(self, what: str) -> JournalError:
+        """The error for something a replay needs and the journal does not hold."""
+        return JournalError(
+            f"episode {self.name} cannot be replayed: it holds no {what}; "
+            "finish it first with: centerlm resume"
+        )
+
+    def seed_of(self, path: str, act: str, attempt: int, sample: int = 0) -> int:
+        """31 bits of hash(episode seed, step path, act, attempt, sample)."""
+        text = f"{self.seed}|{path}|{act}|{attempt}|{sample}"
+        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest()) >> 1
+
+    def key_of(self, path: str, attempt: int) -> str:
+        """The idempotency key of a seek."""
+        return f"{self.name}/{path}/{attempt}"
+
+    def finding(self, name: str) -> Finding:
+        """A stored finding."""
+        return finding_from_json(msgspec.json.decode(self.journal.blob(name)))
+
+
+def to_blob(data: Any) -> bytes:
+    """Plain data as JSON bytes."""
+    return _encoder.encode(data)
+
+
+def finding_blob(finding: Finding) -> bytes:
+    return _encoder.encode(finding_to_json(finding))

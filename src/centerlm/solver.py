@@ -1,0 +1,260 @@
+"""The recursive, concurrent loop: decompose, run every step as soon as its references are met,
+absorb, verify, re-open.
+
+One engine, one path: solving, resuming, replaying, training rollouts and evaluation all run this.
+It knows protocols (`protocols.py`, `sources/base.py`, `models/base.py`) and no implementation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import msgspec
+
+from centerlm.absorbing import best_of
+from centerlm.acts import Experience, ShownBudget
+from centerlm.budget import Account, Amount
+from centerlm.episode import Episode
+from centerlm.errors import InputError
+from centerlm.events import EpisodeFinished, EpisodeResumed, EpisodeStarted, Event, cut, digest
+from centerlm.finding import Finding, Status, Usage
+from centerlm.joining import Joins
+from centerlm.journal import Journal, MemoryJournal, new_episode_name
+from centerlm.levels import identity, solve_level
+from centerlm.objective import Attachment, Budget, Objective
+from centerlm.past import past_of
+from centerlm.plan import CENTER
+from centerlm.protocols import Center, Memory, Review, Validator
+from centerlm.recorder import Recorder, finding_blob, to_blob
+from centerlm.run import Level, Options, Run
+from centerlm.sources.base import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """The root's answer. `status` is answered | partial | nothing | failed | cancelled |
+    out_of_budget; with anything but "answered" the answer, if any, is the best so far.
+
+    `tree` is the folded episode: every step with its finding; `episode` its name in the journal.
+    """
+
+    answer: str | None
+    status: str
+    reason: str
+    finding: Finding
+    episode: str
+    usage: Usage
+    tree: Episode
+
+
+async def solve(
+    objective: Objective,
+    *,
+    center: Center,
+    sources: Sequence[Source],
+    memory: Memory | None = None,
+    journal: Journal | None = None,
+    options: Options | None = None,
+    episode: str | None = None,
+    review: Review | None = None,
+    validator: Validator | None = None,
+    on_event: Callable[[Event], None] | None = None,
+) -> Solution:
+    """Solve an objective, or go on with `episode` where the journal holds a part of it.
+
+    Nothing is done before the event that says so is committed to `journal` (default: in memory).
+
+    Raises:
+        InputError: two sources share a name, or one is called `center`.
+        JournalError: events cannot be written; another process solves this episode.
+        asyncio.CancelledError: cancelled; the episode can be resumed.
+    """
+    options = options or Options()
+    named = _by_name(sources)
+    journal = MemoryJournal() if journal is None else journal
+    name = new_episode_name() if episode is None else episode
+    journal.lock(name)
+    try:
+        events = journal.events(name) if episode is not None else []
+        recorder = Recorder(
+            name,
+            journal,
+            seed=options.seed,
+            past=past_of(events),
+            replaying=options.replaying,
+            on_event=on_event,
+        )
+        return await _solve(
+            recorder, events, objective, center, named, memory, options, review, validator
+        )
+    finally:
+        journal.unlock(name)
+
+
+async def _solve(
+    recorder: Recorder,
+    events: Sequence[Event],
+    objective: Objective,
+    center: Center,
+    sources: Mapping[str, Source],
+    memory: Memory | None,
+    options: Options,
+    review: Review | None,
+    validator: Validator | None,
+) -> Solution:
+    _begin(recorder, events, objective, center, sources)
+    experience = Experience()
+    if memory is not None:
+        experience = await memory.recall(objective.text, tuple(sources))
+    root = _root(objective, experience)
+    past = recorder.past
+    root.account.charge(past.spent + past.lost + past.cut_off)
+    deadline = None
+    if objective.budget.seconds is not None and not options.replaying:
+        left = max(objective.budget.seconds - past.seconds, 0.0)
+        deadline = asyncio.get_running_loop().time() + left
+    try:
+        async with asyncio.TaskGroup() as group:
+            run = Run(
+                recorder,
+                center,
+                sources,
+                objective,
+                options,
+                Joins(group),
+                deadline,
+                review,
+                validator,
+            )
+            try:
+                async with asyncio.timeout_at(deadline):
+                    finding = await solve_level(run, root)
+            except TimeoutError:
+                finding = best_of(root.done(), "the time is up")
+            finally:
+                run.joins.stop()
+    except BaseExceptionGroup as group_error:
+        raise _first(group_error) from None
+    except asyncio.CancelledError:
+        finding = best_of(root.done(), "interrupted")
+        _finish(recorder, replace(finding, status=Status.CANCELLED), "cancelled")
+        await asyncio.shield(recorder.commit())
+        raise
+    solution = _finish(recorder, finding, _status(finding, root))
+    await recorder.commit()
+    if memory is not None and not options.replaying:
+        await memory.learn(recorder.name)
+    return solution
+
+
+def _by_name(sources: Sequence[Source]) -> dict[str, Source]:
+    named: dict[str, Source] = {}
+    for source in sources:
+        name = source.card.name
+        if name in named or name == CENTER:
+            raise InputError(f"the source name {name!r} is taken; rename one of the two")
+        named[name] = source
+    return named
+
+
+def _begin(
+    recorder: Recorder,
+    events: Sequence[Event],
+    objective: Objective,
+    center: Center,
+    sources: Mapping[str, Source],
+) -> None:
+    past = recorder.past
+    if past.started is not None and not recorder.replaying:
+        recorder.seed = past.started.seed
+        for event in events:
+            recorder.show(event)
+        recorder.emit(EpisodeResumed(lost=past.cut_off))
+        return
+    if past.started is not None:
+        recorder.seed = past.started.seed
+        recorder.again(past.started)
+        return
+    settings = to_blob(
+        {
+            "objective": asdict(objective),
+            "center": center.model.identity,
+            "sources": [
+                {"name": s.card.name, "knows": s.card.knows, "effect": s.card.effect}
+                for s in sources.values()
+            ],
+        }
+    )
+    recorder.emit(
+        EpisodeStarted(question=cut(objective.text), settings=digest(settings), seed=recorder.seed),
+        settings=settings,
+    )
+
+
+def stored_objective(settings: bytes) -> Objective:
+    """The objective of an episode, from the settings its first event names."""
+    data = msgspec.json.decode(settings)["objective"]
+    return Objective(
+        text=data["text"],
+        answer_type=data["answer_type"],
+        attachments=tuple(Attachment(**a) for a in data["attachments"]),
+        budget=Budget(**data["budget"]),
+    )
+
+
+def _root(objective: Objective, experience: Experience) -> Level:
+    budget = objective.budget
+    shown = ShownBudget(budget.calls, budget.tokens, budget.seconds, budget.money, budget.depth)
+    return Level(
+        path="",
+        objective=objective.text,
+        depth=budget.depth,
+        account=Account(Amount.limits(budget)),
+        shown=shown,
+        ancestors=frozenset({identity((CENTER,), objective.text, {})}),
+        experience=experience,
+        answer_type=objective.answer_type,
+    )
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first exception of nested groups: the one error a user can act on."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return error  # pyright: ignore[reportUnknownVariableType]
+
+
+def _status(finding: Finding, root: Level) -> str:
+    if not finding.found:
+        return str(finding.status)
+    statuses = {f.status for _, f in root.done()}
+    if Status.OUT_OF_BUDGET in statuses:
+        return "out_of_budget"
+    missing = any(isinstance(f.value, tuple) and None in f.value for _, f in root.done())
+    return "partial" if missing or statuses - {Status.FOUND} or finding.reason else "answered"
+
+
+def _finish(recorder: Recorder, finding: Finding, status: str) -> Solution:
+    data = finding_blob(finding)
+    usage = recorder.state.usage
+    recorder.emit(
+        EpisodeFinished(
+            status=status,
+            finding=digest(data),
+            answer=finding.answer or "",
+            reason=cut(finding.reason),
+        ),
+        finding=data,
+    )
+    return Solution(
+        answer=finding.answer,
+        status=status,
+        reason=finding.reason,
+        finding=finding,
+        episode=recorder.name,
+        usage=usage,
+        tree=recorder.state,
+    )
