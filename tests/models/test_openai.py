@@ -53,11 +53,8 @@ def test_an_answer_with_usage_and_cost() -> None:
     reply = ask(server, price=Price(prompt=1e6, completion=2e6, call=0.5))
     assert reply.text == "Paris is the capital."
     assert not reply.cut
-    assert (reply.usage.calls, reply.usage.prompt_tokens, reply.usage.completion_tokens) == (
-        1,
-        8,
-        6,
-    )
+    usage = reply.usage
+    assert (usage.calls, usage.prompt_tokens, usage.completion_tokens) == (1, 8, 6)
     assert reply.usage.cost == 8 + 2 * 6 + 0.5
     (request,) = server.requests
     assert [(m.role, m.content) for m in request.messages] == [
@@ -251,11 +248,12 @@ def test_calls_at_once_are_bounded_for_all_models_of_a_provider() -> None:
 
 
 def test_one_provider_on_several_event_loops() -> None:
+    first = FakeServer(["a"])
     provider: list[Provider] = []
 
     async def run() -> str:
-        async with FakeServer(["a"], port=provider and int(provider[0].base_url[17:-3]) or 0) as s:
-            provider.append(provider[0] if provider else Provider(s.base_url))
+        async with FakeServer(["a"], port=first.port) if provider else first as server:
+            provider.append(provider[0] if provider else Provider(server.base_url))
             model = OpenAIModel("m", provider[0])
             text = (await model.complete(PROMPT, SAMPLING)).text
             await model.close()
@@ -269,8 +267,8 @@ def test_cancelling_a_call_frees_its_place() -> None:
         async with FakeServer(["late", "soon"], faults=[Fault("hang")]) as server:
             model = OpenAIModel("m", Provider(server.base_url, concurrency=1))
             task = asyncio.create_task(model.complete(PROMPT, SAMPLING))
-            while not server.stats.calls:
-                await asyncio.sleep(0.001)
+            await asyncio.sleep(0.1)
+            assert server.stats.calls == 1
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
