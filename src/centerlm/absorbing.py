@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from centerlm.acts import AbsorbView, Note
 from centerlm.budget import Account
 from centerlm.calling import call_model
 from centerlm.errors import ModelError, OutOfBudgetError
-from centerlm.finding import Finding, Status, failed, nothing, short_answer
+from centerlm.finding import Citation, Finding, Status, failed, nothing, short_answer
 from centerlm.plan import Step
 from centerlm.run import Level, Run
 from centerlm.verify import cite
@@ -68,8 +68,14 @@ def passing(level: Level, done: Sequence[tuple[Step, Finding]]) -> Finding | Non
     needed = {k for step in level.steps for k in step.needs}
     ends = [(step, finding) for step, finding in done if step.id not in needed]
     if len(ends) == 1 and ends[0][1].found and ends[0][1].typed:
-        return ends[0][1]
+        finding = ends[0][1]
+        return replace(finding, citations=finding.citations or _citations(f for _, f in done))
     return None
+
+
+def _citations(findings: Iterable[Finding]) -> tuple[Citation, ...]:
+    """All citations of the findings, each once, in order."""
+    return tuple({(c.passage, c.quote): c for f in findings for c in f.citations}.values())
 
 
 async def absorb_level(
@@ -77,7 +83,8 @@ async def absorb_level(
 ) -> Finding:
     """The level's answer from its steps' findings. `texts` are their filled-in sub-objectives.
 
-    `absorbed` counts how often that was done before. Only the root is answered from a part of its findings; a child needs all its final steps.
+    `absorbed` counts how often that was done before. Only the root is answered from a part of its
+    findings; a child needs all its final steps.
     """
     done = level.done()
     if (finding := passing(level, done)) is not None:
@@ -125,11 +132,10 @@ async def _absorb_findings(
         return nothing("the findings do not hold the answer")
     cited = [found[i - 1][1] for i in dict.fromkeys(absorbed.cited) if 1 <= i <= len(found)]
     cited = cited or [finding for _, finding in found]
-    citations = {(c.passage, c.quote): c for finding in cited for c in finding.citations}
     return Finding(
         Status.FOUND,
         answer=short_answer(absorbed.answer),
-        citations=tuple(citations.values()),
+        citations=_citations(cited),
         source="center",
     )
 

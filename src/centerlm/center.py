@@ -232,9 +232,8 @@ def _absorbed_json(text: str) -> Absorbed:
     except (ValueError, RecursionError):
         return Absorbed(None)
     match data:
-        case {"answer": str(answer), "notes": list(notes)} if answer.strip():
-            numbers = cast("list[Any]", notes)
-            return Absorbed(answer.strip(), tuple(n for n in numbers if isinstance(n, int)))
+        case {"answer": str(answer), "notes": [*notes]} if answer.strip():
+            return Absorbed(answer.strip(), tuple(n for n in notes if isinstance(n, int)))
         case _:
             return Absorbed(None)
 

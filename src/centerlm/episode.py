@@ -90,6 +90,8 @@ class Episode:
                 self.node(event.path).seeking = event.source
             case SeekFinished() | CallFinished():
                 self.usage += event.usage
+                if event.path:
+                    self.node(event.path).usage += event.usage
             case StepJoined():
                 self.node(event.path).joined = event.to
             case StepReopened():
@@ -99,7 +101,7 @@ class Episode:
                 node = self.node(event.path)
                 node.status, node.answer, node.source = event.status, event.answer, event.source
                 node.tried, node.cites, node.reason = event.tried, event.cites, event.reason
-                node.finding, node.usage, node.finished = event.finding, event.usage, event.at
+                node.finding, node.finished = event.finding, event.at
                 node.seeking = ""
             case PlanFinished():
                 if not event.path:
@@ -114,8 +116,6 @@ class Episode:
             case EpisodeFinished():
                 self.status, self.answer, self.finding = event.status, event.answer, event.finding
                 self.reason, self.finished = event.reason, event.at
-                if event.usage.calls:
-                    self.usage = event.usage
             case _:
                 pass
 

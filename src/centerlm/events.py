@@ -125,7 +125,6 @@ class StepFinished(_Event, frozen=True, tag="step.finished"):
     reason: str = ""
     key: str = ""
     attempt: int = 0
-    usage: Usage = Usage()
 
 
 class EpisodeFinished(_Event, frozen=True, tag="episode.finished"):
@@ -135,7 +134,6 @@ class EpisodeFinished(_Event, frozen=True, tag="episode.finished"):
     finding: str = ""
     answer: str = ""
     reason: str = ""
-    usage: Usage = Usage()
 
 
 Event: TypeAlias = (

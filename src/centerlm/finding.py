@@ -36,7 +36,7 @@ class Quantity:
     unit: str
 
 
-Value: TypeAlias = "str | bool | int | Fraction | date | Quantity | None | tuple[Value, ...]"
+Value: TypeAlias = "str | bool | int | Fraction | date | Quantity | tuple[Value, ...] | None"
 """A typed value. None stands only inside a tuple: an item that had no answer."""
 
 

@@ -43,7 +43,7 @@ def plan_grammar(sources: Sequence[str], *, max_steps: int = PLAN_STEPS) -> str:
         more = f' ("\\n" plan{k + 1})?' if k < max_steps else ""
         rules.append(f"plan{k} ::= step{k}{more}")
         if k == 1:
-            rules.append('step1 ::= "1 [" sources "] " first block{0,%d} rest' % _BLOCKS)
+            rules.append(f'step1 ::= "1 [" sources "] " first block{{0,{_BLOCKS}}} rest')
             continue
         refs = " | ".join(f'"#{j}"' for j in range(1, k))
         rules += [

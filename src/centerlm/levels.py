@@ -557,7 +557,6 @@ def _finish_step(
         reason=cut(finding.reason),
         key=key,
         attempt=generation,
-        usage=finding.usage,
     )
     earlier = run.recorder.past.step(path, generation, key)
     if earlier is not None and earlier.finding == event.finding:

@@ -41,10 +41,10 @@ class Budget:
     depth: int = DEFAULT_DEPTH
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for limit in fields(self):
+            value = getattr(self, limit.name)
             if value is not None and (value < 0 or value != value):
-                raise InputError(f"budget {field.name}={value} is negative; give zero or more")
+                raise InputError(f"budget {limit.name}={value} is negative; give zero or more")
 
     @classmethod
     def parse(cls, text: str) -> Budget:

@@ -312,7 +312,7 @@ def _step_from_json(item: Any, line: int) -> Step:
             each = cast("dict[str, Any]", item).get("each")
         case _:
             raise PlanError("a step is not complete", line=line, hint="give id, sources and text")
-    if not all(isinstance(name, str) for name in cast("list[Any]", names)):
+    if not all(isinstance(name, str) for name in names):
         raise PlanError("a source is not a text", line=line, hint="name registered sources")
     if each is not None and (isinstance(each, bool) or not isinstance(each, int)):
         raise PlanError("'each' is not a step id", line=line, hint="give a number or null")
