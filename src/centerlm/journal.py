@@ -12,7 +12,7 @@ import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,11 +111,18 @@ class MemoryJournal:
 
 
 class Overlay(MemoryJournal):
-    """A journal in memory over one that is only read: what a replay writes to."""
+    """A journal in memory over one that is only read: what a replay writes to.
 
-    def __init__(self, below: Journal) -> None:
+    `past` is what the episode that is replayed has; what is appended is kept apart from it.
+    """
+
+    def __init__(self, below: Journal, past: Sequence[Event]) -> None:
         super().__init__()
         self._below = below
+        self._past = past
+
+    def events(self, episode: str) -> list[Event]:
+        return super().events(episode) or list(self._past)
 
     def blob(self, name: str) -> bytes:
         return self._blobs[name] if name in self._blobs else self._below.blob(name)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import msgspec
 
@@ -60,11 +61,15 @@ async def solve(
     episode: str | None = None,
     review: Review | None = None,
     validator: Validator | None = None,
+    setup: Mapping[str, Any] | None = None,
     on_event: Callable[[Event], None] | None = None,
+    on_start: Callable[[str], None] | None = None,
 ) -> Solution:
     """Solve an objective, or go on with `episode` where the journal holds a part of it.
 
     Nothing is done before the event that says so is committed to `journal` (default: in memory).
+    `setup` is plain data kept with the episode: how its parts were put together. `on_start` gets
+    the episode's name before anything else happens.
 
     Raises:
         InputError: two sources share a name, or one is called `center`.
@@ -76,6 +81,8 @@ async def solve(
     journal = MemoryJournal() if journal is None else journal
     name = new_episode_name() if episode is None else episode
     journal.lock(name)
+    if on_start is not None:
+        on_start(name)
     try:
         events = journal.events(name) if episode is not None else []
         recorder = Recorder(
@@ -87,7 +94,7 @@ async def solve(
             on_event=on_event,
         )
         return await _solve(
-            recorder, events, objective, center, named, memory, options, review, validator
+            recorder, events, objective, center, named, memory, options, review, validator, setup
         )
     finally:
         journal.unlock(name)
@@ -103,8 +110,9 @@ async def _solve(
     options: Options,
     review: Review | None,
     validator: Validator | None,
+    setup: Mapping[str, Any] | None,
 ) -> Solution:
-    _begin(recorder, events, objective, center, sources)
+    _begin(recorder, events, objective, center, sources, setup)
     experience = Experience()
     if memory is not None:
         experience = await memory.recall(objective.text, tuple(sources))
@@ -165,6 +173,7 @@ def _begin(
     objective: Objective,
     center: Center,
     sources: Mapping[str, Source],
+    setup: Mapping[str, Any] | None,
 ) -> None:
     past = recorder.past
     if past.started is not None and not recorder.replaying:
@@ -180,11 +189,10 @@ def _begin(
     settings = to_blob(
         {
             "objective": asdict(objective),
+            "setup": setup,
             "center": center.model.identity,
-            "sources": [
-                {"name": s.card.name, "knows": s.card.knows, "effect": s.card.effect}
-                for s in sources.values()
-            ],
+            "constraint": center.model.constraint,
+            "sources": [asdict(source.card) for source in sources.values()],
         }
     )
     recorder.emit(

@@ -1,0 +1,267 @@
+"""Settings, and putting the parts together: center, sources, journal.
+
+A `centerlm.toml` says which models, experts, library and budget to use; the command line overrides
+it. Nothing is read before it is needed, and no key stands in the file: it names the environment
+variable that holds it.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from centerlm.center import EXAMPLES, CenterLM
+from centerlm.errors import ConfigError, InputError
+from centerlm.models.base import LanguageModel
+from centerlm.models.weights import home
+from centerlm.objective import DEFAULT_DEPTH, Budget
+from centerlm.run import Options
+from centerlm.sources.base import Source
+
+FILE = "centerlm.toml"
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class ModelSettings(_Section, frozen=True):
+    """A language model. `model` is "local", "local:FILE.gguf", "openai:NAME" or
+    "transformers:NAME"; prices are money a million tokens.
+    """
+
+    model: str = "local"
+    base_url: str | None = None
+    api_key_env: str | None = None
+    constraint: Literal["gbnf", "schema", "none"] | None = None
+    context: int | None = None
+    adapter: str | None = None
+    threads: int = 1
+    price_prompt: float = 0.0
+    price_completion: float = 0.0
+
+
+class CenterSettings(ModelSettings, frozen=True):
+    """The center's model; `examples` shows sample plans to a model not trained by centerlm."""
+
+    examples: bool = True
+
+
+class ExpertSettings(ModelSettings, frozen=True, kw_only=True):
+    """A field expert: what its card says, and its model."""
+
+    knows: str = ""
+    max_tokens: int = 256
+
+
+class BudgetSettings(_Section, frozen=True):
+    calls: int | None = None
+    tokens: int | None = None
+    seconds: float | None = None
+    money: float | None = None
+    depth: int = DEFAULT_DEPTH
+
+
+class LibrarySettings(_Section, frozen=True):
+    """A library of documents and how many passages a request gets."""
+
+    path: str | None = None
+    passages: int = 5
+
+
+class JournalSettings(_Section, frozen=True):
+    """Where episodes are kept; `synchronous` "FULL" survives power cuts, at 3 ms an event."""
+
+    path: str | None = None
+    synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
+
+
+class SolveSettings(_Section, frozen=True):
+    seed: int = 0
+    each_limit: int = 32
+    seek_seconds: float = 120.0
+
+
+class Settings(_Section, frozen=True):
+    """All of a `centerlm.toml`. `sources` are names or `module:object` references."""
+
+    center: CenterSettings = msgspec.field(default_factory=CenterSettings)
+    budget: BudgetSettings = msgspec.field(default_factory=BudgetSettings)
+    library: LibrarySettings = msgspec.field(default_factory=LibrarySettings)
+    journal: JournalSettings = msgspec.field(default_factory=JournalSettings)
+    solve: SolveSettings = msgspec.field(default_factory=SolveSettings)
+    experts: dict[str, ExpertSettings] = msgspec.field(default_factory=dict[str, ExpertSettings])
+    sources: tuple[str, ...] = ("calculator",)
+
+
+def load_settings(path: Path | None) -> Settings:
+    """Read a configuration file; without a path, `centerlm.toml` of this folder, if there is one.
+
+    Raises:
+        ConfigError: it is missing, not TOML, or has an unknown or wrong setting; says which.
+    """
+    if path is None:
+        path = Path(FILE)
+        if not path.is_file():
+            return Settings()
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the configuration {path} cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"the configuration {path} is not TOML: {error}") from None
+    try:
+        return msgspec.convert(data, Settings)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"the configuration {path}: {error}") from None
+
+
+def budget_of(settings: Settings, text: str | None) -> Budget:
+    """The budget of the settings, with what `--budget` says on top."""
+    limits = msgspec.structs.asdict(settings.budget)
+    if text:
+        given = Budget.parse(text)
+        named = {part.partition("=")[0].strip() for part in text.split(",")}
+        limits |= {name: getattr(given, name) for name in limits if name in named}
+    return Budget(**limits)
+
+
+def options_of(settings: Settings, seed: int | None = None) -> Options:
+    solve = settings.solve
+    return Options(
+        seed=solve.seed if seed is None else seed,
+        each_limit=solve.each_limit,
+        seek_seconds=solve.seek_seconds,
+    )
+
+
+def open_center(settings: Settings) -> CenterLM:
+    """The center on its model.
+
+    Raises:
+        ConfigError, MissingExtraError, MissingWeightsError: the model cannot be had.
+    """
+    examples = EXAMPLES if settings.center.examples else ()
+    return CenterLM(open_model_of(settings.center), examples=examples)
+
+
+def open_model_of(settings: ModelSettings) -> LanguageModel:
+    from centerlm.models import open_model
+    from centerlm.models.base import Price
+
+    options: dict[str, Any] = {
+        name: value
+        for name, value in (
+            ("base_url", settings.base_url),
+            ("api_key_env", settings.api_key_env),
+            ("constraint", settings.constraint),
+            ("context", settings.context),
+            ("adapter", settings.adapter),
+        )
+        if value is not None
+    }
+    if settings.model.partition(":")[0] == "local":
+        options["threads"] = settings.threads
+    price = Price(settings.price_prompt, settings.price_completion)
+    return open_model(settings.model, price=price, **options)
+
+
+def open_sources(
+    settings: Settings,
+    *,
+    library: Path | None = None,
+    names: Sequence[str] = (),
+    attachments: Sequence[Path] = (),
+) -> list[Source]:
+    """The sources of a solve: documents first, then those named, then experts.
+
+    `names` (from the command line) replace those of the settings. Attached documents become a
+    library of their own.
+
+    Raises:
+        InputError: a source, library or file cannot be used.
+    """
+    from centerlm.sources.registry import resolve
+
+    sources: list[Source] = []
+    folder = library or (Path(settings.library.path) if settings.library.path else None)
+    if folder is not None:
+        sources.append(_documents(folder, settings.library.passages, "documents"))
+    if attachments:
+        name = "attachments" if folder else "documents"
+        made = attached_library(attachments)
+        sources.append(_documents(made, settings.library.passages, name))
+    experts = _experts(settings)
+    taken = {source.card.name for source in sources}
+    wanted = [name for name in (names or settings.sources) if name not in taken]
+    known = {**_built_in(wanted), **{expert.card.name: expert for expert in experts}}
+    sources += resolve(wanted, known).values()
+    if not names:
+        present = {source.card.name for source in sources}
+        sources += [expert for expert in experts if expert.card.name not in present]
+    return sources
+
+
+def _built_in(names: Sequence[str]) -> dict[str, Source]:
+    from centerlm.sources.calculator import Calculator
+    from centerlm.sources.person import Person
+
+    built: dict[str, Source] = {"calculator": Calculator()}
+    if "person" in names:
+        built["person"] = Person()
+    return built
+
+
+def _documents(folder: Path, passages: int, name: str) -> Source:
+    from centerlm.sources.documents import open_documents
+
+    return open_documents(folder, k=passages, name=name)
+
+
+def _experts(settings: Settings) -> list[Source]:
+    from centerlm.sources.expert import Expert
+
+    return [
+        Expert(field, open_model_of(expert), knows=expert.knows, max_tokens=expert.max_tokens)
+        for field, expert in settings.experts.items()
+    ]
+
+
+def attached_library(files: Sequence[Path]) -> Path:
+    """A library of attached files, kept in the data folder and reused while they are the same.
+
+    Raises:
+        InputError: a file cannot be read as a document.
+    """
+    from centerlm.library import Library
+    from centerlm.models.weights import hash_of
+
+    for file in files:
+        if not file.is_file():
+            raise InputError(f"the attached file {file} does not exist; check the path")
+    names = "\n".join(sorted(f"{file.resolve()} {hash_of(file)}" for file in files))
+    folder = home() / "attached" / _short_hash(names)
+    with Library.open(folder, create=True) as library:
+        report = library.ingest(files)
+    if report.problems:
+        raise InputError(str(report.problems[0]))
+    return folder
+
+
+def _short_hash(text: str) -> str:
+    from centerlm.events import digest
+
+    return digest(text.encode())
+
+
+def journal_path(settings: Settings, given: Path | None) -> Path:
+    """The journal's file: given, configured, or in the data folder."""
+    if given is not None:
+        return given
+    if settings.journal.path:
+        return Path(settings.journal.path).expanduser()
+    return home() / "journal.sqlite"

@@ -1,0 +1,114 @@
+"""What is installed and what is missing, with the command that mends it."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import sqlite3
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Any
+
+from centerlm.errors import CenterError
+from centerlm.models.weights import REGISTRY, find_file, home
+
+EXTRAS: dict[str, tuple[str, ...]] = {
+    "local": ("xllamacpp", "onnxruntime", "tokenizers", "numpy"),
+    "train": ("torch", "transformers"),
+}
+
+
+def examine() -> dict[str, Any]:
+    """`{"ready", "checks": [{"what", "ok", "found", "remedy", "needed"}]}`.
+
+    "ready" is whether everything that solving with the default center needs is there.
+    """
+    checks = [
+        _check("Python", sys.version_info >= (3, 11), platform.python_version(), "use Python 3.11"),
+        _full_text_search(),
+        _data_folder(),
+        *(_extra(name, modules) for name, modules in EXTRAS.items()),
+        *(_weights_check(row) for row in weights_report()),
+    ]
+    return {"ready": all(c["ok"] for c in checks if c["needed"]), "checks": checks}
+
+
+def _check(what: str, ok: bool, found: str, remedy: str, *, needed: bool = True) -> dict[str, Any]:
+    return {"what": what, "ok": ok, "found": found, "remedy": remedy, "needed": needed}
+
+
+def _full_text_search() -> dict[str, Any]:
+    database = sqlite3.connect(":memory:")
+    try:
+        database.execute("CREATE VIRTUAL TABLE t USING fts5(text)")
+    except sqlite3.OperationalError:
+        return _check("SQLite", False, "no FTS5", "use a Python whose SQLite has FTS5")
+    finally:
+        database.close()
+    return _check("SQLite", True, f"{sqlite3.sqlite_version} with FTS5", "")
+
+
+def _data_folder() -> dict[str, Any]:
+    folder = home()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        remedy = "set CENTERLM_HOME to a folder you may write to"
+        return _check("data folder", False, f"{folder}: {error}", remedy)
+    return _check("data folder", True, str(folder), "")
+
+
+def _extra(name: str, modules: Sequence[str]) -> dict[str, Any]:
+    missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    found = ", ".join(f"{m} {_version(m)}" for m in modules if m not in missing) or "nothing"
+    return _check(
+        f"extra [{name}]",
+        not missing,
+        found,
+        f"missing {', '.join(missing)}; run: pip install 'centerlm[{name}]'",
+        needed=name == "local",
+    )
+
+
+def _version(module: str) -> str:
+    try:
+        return metadata.version(module)
+    except metadata.PackageNotFoundError:
+        return "(unknown version)"
+
+
+def _weights_check(row: dict[str, Any]) -> dict[str, Any]:
+    return _check(
+        f"model {row['name']}",
+        row["ok"],
+        row["state"],
+        f"run: centerlm models get {row['name']}",
+        needed=row["name"] == "default",
+    )
+
+
+def weights_report() -> list[dict[str, Any]]:
+    """Each pinned model: name, about, licence, size in megabytes, whether and where it is found."""
+    rows: list[dict[str, Any]] = []
+    for model in REGISTRY.values():
+        try:
+            ok, state = True, str(find_file(model.name, model.files[0]))
+            for file in model.files[1:]:
+                find_file(model.name, file)
+        except CenterError as error:
+            ok, state = False, str(error)
+        rows.append(
+            {
+                "name": model.name,
+                "about": model.about,
+                "licence": model.licence,
+                "megabytes": round(model.size / 1e6, 1),
+                "ok": ok,
+                "state": state,
+            }
+        )
+    return rows
