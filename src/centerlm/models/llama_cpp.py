@@ -41,7 +41,8 @@ class LlamaCppModel:
 
     Token ids and log-probabilities come with `Sampling(logprobs=True)`: of all tokens sampled, the
     one that ends the answer included, under the model's own distribution at temperature 1 before
-    any grammar. Such a call is not streamed: `on_text` gets the whole text at the end.
+    any grammar; both are None where a character took several tokens, which llama.cpp reports as
+    one. Such a call is not streamed: `on_text` gets the whole text at the end.
 
     Raises:
         ConfigError: a setting is not positive.

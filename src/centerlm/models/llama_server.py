@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from centerlm.errors import ConfigError, MissingExtraError, MissingWeightsError, ModelError
 from centerlm.finding import short_answer
@@ -121,8 +121,8 @@ def decode(
 ) -> Decoded:
     """Run one request; blocks. `tell` gets the pieces of text, `cancel` ends it at a token.
 
-    Streamed events lose the ids of tokens inside one character, so requests for log-probabilities
-    are not streamed: these cannot be ended early, and `tell` gets their text at once.
+    Streamed events lose the log-probabilities of tokens after the last piece of text, so requests
+    for these are not streamed: they cannot be ended early, and `tell` gets their text at once.
 
     Raises:
         ModelError: llama.cpp refused the request, failed, or was told to end.
@@ -152,15 +152,18 @@ def decode(
     if cancel.is_set() or "usage" not in last:
         raise ModelError(f"{name} was stopped before its answer was complete")
     choice = last["choices"][0]
-    tokens = cast("list[dict[str, Any]]", choice["logprobs"]["content"]) if whole else []
+    completion_tokens = int(last["usage"]["completion_tokens"])
+    tokens: list[dict[str, Any]] = choice["logprobs"]["content"] if whole else []
+    # llama.cpp leaves out the tokens inside one character; a part would be mistaken for the whole.
+    told = whole and len(tokens) == completion_tokens
     timings = last["timings"]
     return Decoded(
         Choice(
             "".join(text),
             "length" if choice["finish_reason"] == "length" else "stop",
-            tuple(token["id"] for token in tokens) if whole else None,
-            tuple(token["logprob"] for token in tokens) if whole else None,
+            tuple(token["id"] for token in tokens) if told else None,
+            tuple(token["logprob"] for token in tokens) if told else None,
         ),
-        int(last["usage"]["completion_tokens"]),
+        completion_tokens,
         Prefill(int(timings["prompt_n"]), int(timings["cache_n"])),
     )

@@ -14,6 +14,10 @@ from operator import eq
 
 _FADE = 0.9
 """What a prefix that waits is worth, a further prompt later: old prefixes make room."""
+_GUESS = 128
+"""Tokens of a prompt of a new kind that later ones are expected to share."""
+_LEAST = 32
+"""A shared beginning shorter than this is chance, not the prefix of an act."""
 
 
 @dataclass(slots=True)
@@ -49,7 +53,8 @@ class Slots:
         for slot in self._slots:
             slot.kept *= _FADE
         reused = shared[best.number]
-        best.kept = float(reused or len(tokens))
+        known = reused >= max(_LEAST, best.kept / 2)
+        best.kept = float(reused if known else min(_GUESS, len(tokens)))
         best.tokens = tokens
         best.busy = True
         return best
