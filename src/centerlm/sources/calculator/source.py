@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 
@@ -28,6 +29,7 @@ from centerlm.sources.calculator.operations import Computed, compute_call
 from centerlm.sources.calculator.units import units_registry
 from centerlm.sources.calculator.values import as_value
 
+_USAGE = Usage(calls=1)
 _MEASURED = re.compile(r"\d\s*[^\W\d_]|°|[$€£¥]|\bconvert\b", re.IGNORECASE)
 
 
@@ -81,7 +83,7 @@ def _check(value: Value) -> None:
 
 
 class Calculator:
-    """Exact arithmetic, units, dates, and operations over findings; spends nothing."""
+    """Exact arithmetic, units, dates, and operations over findings; one call a request."""
 
     card = Card(
         name="calculator",
@@ -95,7 +97,7 @@ class Calculator:
 
     def bound(self, seek: Seek) -> Usage:
         del seek
-        return Usage()
+        return _USAGE
 
     async def seek(self, seek: Seek) -> Finding:
         template = seek.template or seek.text
@@ -105,8 +107,9 @@ class Calculator:
         try:
             computed = compute(template, seek.values)
         except SourceError as error:
-            return failed(str(error), source=self.card.name)
-        return found(computed.value, source=self.card.name, text="; ".join(computed.notes))
+            return replace(failed(str(error), source=self.card.name), usage=_USAGE)
+        finding = found(computed.value, source=self.card.name, text="; ".join(computed.notes))
+        return replace(finding, usage=_USAGE)
 
 
 def _mentions_units(template: str, values: Mapping[int, Binding]) -> bool:
