@@ -173,17 +173,17 @@ def compile_arithmetic(text: str) -> Program:
     try:
         return _parser().parse(text)
     except UnexpectedInput as error:
-        column = getattr(error, "column", -1)
-        at = (
-            f" (unexpected {text[column - 1]!r} at column {column})"
-            if _inside(column, text)
-            else ""
-        )
-        raise NotArithmeticError(f"{shorten(text)} is not arithmetic{at}") from None
+        raise NotArithmeticError(
+            f"{shorten(text)} is not arithmetic{_place(error, text)}"
+        ) from None
 
 
-def _inside(column: object, text: str) -> bool:
-    return isinstance(column, int) and 0 < column <= len(text)
+def _place(error: Exception, text: str) -> str:
+    position = getattr(error, "pos_in_stream", None)
+    ended = getattr(getattr(error, "token", None), "type", "") == "$END"
+    if ended or not isinstance(position, int) or not 0 <= position < len(text):
+        return " (it ends too early)"
+    return f" (unexpected {text[position]!r} at column {position + 1})"
 
 
 def shorten(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import string
 import time
 from fractions import Fraction
@@ -95,8 +96,8 @@ def test_text_of_a_source_is_never_parsed(text: str) -> None:
         ("9" * 1500, "digits"),
         ("1e999999999", "exponent"),
         ("1 / 3 ^ 2000", "too small"),
-        ("(" * 1000 + "1" + ")" * 1000, "nested"),
-        ("*".join(["(2^8000)"] * 9), "grows beyond"),
+        ("(" * 900 + "1" + ")" * 900, "nested"),
+        ("*".join(["(2^4000)"] * 9), "grows beyond"),
         ("1 / 0", "division by zero"),
         ("5 mod (1 - 1)", "division by zero"),
         ("0 ^ -1", "division by zero"),
@@ -153,14 +154,6 @@ def test_units_and_dates(template: str, expected: str) -> None:
     assert format_value(evaluate(template, {})) == expected
 
 
-_numbers = st.fractions(min_value=-1000, max_value=1000, max_denominator=50)
-_TREES = st.recursive(
-    _numbers.map(lambda n: (f"({n.numerator}/{n.denominator})", n)),
-    lambda inner: st.tuples(inner, st.sampled_from("+-*/"), inner).map(_join),
-    max_leaves=12,
-)
-
-
 def _join(parts: tuple[tuple[str, Fraction | None], str, tuple[str, Fraction | None]]):
     (left_text, left), operator, (right_text, right) = parts
     text = f"({left_text} {operator} {right_text})"
@@ -170,7 +163,15 @@ def _join(parts: tuple[tuple[str, Fraction | None], str, tuple[str, Fraction | N
     return text, results[operator] if operator in results else left / right
 
 
-@settings(max_examples=300, deadline=None)
+_numbers = st.fractions(min_value=-1000, max_value=1000, max_denominator=50)
+_TREES = st.recursive(
+    _numbers.map(lambda n: (f"({n.numerator}/{n.denominator})", n)),
+    lambda inner: st.tuples(inner, st.sampled_from("+-*/"), inner).map(_join),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150, deadline=None)
 @given(_TREES)
 def test_agrees_with_fractions(tree: tuple[str, Fraction | None]) -> None:
     text, expected = tree
@@ -181,7 +182,7 @@ def test_agrees_with_fractions(tree: tuple[str, Fraction | None]) -> None:
         assert evaluate(text, {}) == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.integers(-(10**18), 10**18), st.integers(-(10**18), 10**18))
 def test_what_is_written_out_reads_back(left: int, right: int) -> None:
     result = evaluate("#1 - #2", {1: Binding(left), 2: Binding(right)})
@@ -207,8 +208,6 @@ def _budget_of_slowest(texts: list[str]) -> tuple[float, str]:
 
 
 def test_random_strings_raise_nothing_else_and_take_no_time() -> None:
-    import random
-
     rng = random.Random(7)
     letters = string.printable + "°²½€–’₀Ⅷ\u202e\u0000😀"
     texts = ["".join(rng.choices(letters, k=rng.randint(0, 60))) for _ in range(8_000)]
