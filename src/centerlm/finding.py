@@ -127,7 +127,11 @@ class Finding:
 def found(value: Value, *, source: str = "", text: str = "") -> Finding:
     """A finding with a typed value; its short answer is the value written out."""
     return Finding(
-        Status.FOUND, answer=short_answer(format_value(value)), value=value, source=source, text=text
+        Status.FOUND,
+        answer=short_answer(format_value(value)),
+        value=value,
+        source=source,
+        text=text,
     )
 
 
