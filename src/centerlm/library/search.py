@@ -41,7 +41,7 @@ class Weights:
 
     title: float = 2.0
     heading: float = 1.0
-    meaning: float = 0.5
+    meaning: float = 0.7
     candidates: int = 100
 
 
