@@ -1,0 +1,1 @@
+"""How the center learns: guidance, examples, credit and the stages of training."""

@@ -1,0 +1,224 @@
+"""A library: a folder with one SQLite file, filled by `ingest`, asked by `search`.
+
+Safe to use from several threads; several processes may read while one ingests. Without the local
+extra (or its weights) it works by words alone, and `note` says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, Self
+
+from centerlm.errors import InputError, LibraryError, MissingExtraError, MissingWeightsError
+from centerlm.finding import Passage
+from centerlm.library import search
+from centerlm.library.embed import Embedder, find_embedder
+from centerlm.library.ingest import IngestReport, Progress, ingest
+from centerlm.library.passages import MAX_WORDS
+from centerlm.library.readers import MAX_FILE_BYTES
+from centerlm.library.search import Weights
+from centerlm.library.store import Store
+from centerlm.library.vectors import SignIndex
+
+Mode = Literal["hybrid", "words", "meaning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What a library holds. `titles` are some of its documents' titles, `bytes` is on disk."""
+
+    files: int
+    documents: int
+    passages: int
+    with_vectors: int
+    bytes: int
+    titles: tuple[str, ...]
+
+
+def _quiet(progress: Progress) -> None:
+    del progress
+
+
+class Library:
+    """Passages of documents with their files and spans. Made by `Library.open`."""
+
+    def __init__(
+        self, store: Store, embedder: Embedder | None, *, note: str, weights: Weights
+    ) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._weights = weights
+        self._index: tuple[str | None, SignIndex] | None = None
+        self._lock = threading.Lock()
+        self.note = note
+
+    @classmethod
+    def open(
+        cls,
+        folder: str | Path,
+        *,
+        create: bool = False,
+        embedder: Embedder | Literal["installed"] | None = "installed",
+        weights: Weights = Weights(),  # noqa: B008  frozen
+    ) -> Self:
+        """Open the library in `folder`, or with `create` make one there if there is none.
+
+        `embedder` None means words only; "installed" takes the installed model, words only if
+        there is none (`note` then says what to install).
+
+        Raises:
+            LibraryError: no library there, half-made, made by a newer version, or not accessible.
+        """
+        store = Store(Path(folder).expanduser(), create=create)
+        note = ""
+        if embedder == "installed":
+            try:
+                embedder = find_embedder()
+            except (MissingExtraError, MissingWeightsError) as error:
+                embedder = None
+                note = f"searching by words only, not by meaning: {error}"
+        return cls(store, embedder, note=note, weights=weights)
+
+    @property
+    def folder(self) -> Path:
+        return self._store.path.parent
+
+    def ingest(
+        self,
+        paths: Iterable[str | Path],
+        *,
+        progress: Callable[[Progress], None] = _quiet,
+        max_words: int | None = None,
+        max_bytes: int = MAX_FILE_BYTES,
+    ) -> IngestReport:
+        """Bring the library up to date with files and folders; only what changed is read.
+
+        `max_words` bounds a passage (120 unless the library was made with another bound; it is
+        fixed by the first ingest). A file that was removed from a given folder leaves the library.
+        What is committed when an ingest is interrupted stays, and the next one goes on from there.
+
+        Raises:
+            LibraryError: the library cannot be written.
+            InputError: `max_words` is out of range or not what the library was made with.
+        """
+        report = ingest(
+            self._store,
+            paths,
+            embedder=self._embedder,
+            max_words=self._passage_words(max_words),
+            max_bytes=max_bytes,
+            progress=progress,
+        )
+        return replace(report, note=self.note) if report.without_vectors else report
+
+    def search(self, query: str, k: int = 5, *, mode: Mode = "hybrid") -> list[Passage]:
+        """The best `k` passages for a question, best first; scores are comparable in one answer.
+
+        Raises:
+            InputError: the question is empty, or `k` is not in 1..1000.
+            LibraryError: the library cannot be read.
+        """
+        if not query.strip():
+            raise InputError("the search is empty; give it some words")
+        if not 1 <= k <= 1000:
+            raise InputError(f"k={k} passages cannot be returned; give 1 to 1,000")
+        with self._store.errors():
+            return self._passages(self._ranked(query, k, mode)[:k])
+
+    def stats(self, *, titles: int = 20) -> Stats:
+        """Counts, size on disk, and the titles of the first documents."""
+        with self._store.errors():
+            run = self._store.connection().execute
+            files, documents, passages, with_vectors = (
+                int(run(f"SELECT count(*) FROM {table}").fetchone()[0])
+                for table in ("files", "documents", "passages", "codes")
+            )
+            rows = run("SELECT title FROM documents ORDER BY id LIMIT ?", (titles,)).fetchall()
+            pages = int(run("PRAGMA page_count").fetchone()[0])
+            size = pages * int(run("PRAGMA page_size").fetchone()[0])
+        return Stats(files, documents, passages, with_vectors, size, tuple(row[0] for row in rows))
+
+    def close(self) -> None:
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _passage_words(self, wanted: int | None) -> int:
+        if wanted is not None and not 10 <= wanted <= 10_000:
+            raise InputError(f"passages of {wanted} words are not possible; give 10 to 10,000")
+        with self._store.write() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO meta VALUES ('passage_words', ?)",
+                (str(wanted or MAX_WORDS),),
+            )
+            words = int(self._store.meta("passage_words") or MAX_WORDS)
+        if wanted not in (None, words):
+            raise InputError(
+                f"{self.folder} was made with passages of at most {words} words, not {wanted}; "
+                "make a new library for another size"
+            )
+        return words
+
+    def _ranked(self, query: str, k: int, mode: Mode) -> list[tuple[int, float]]:
+        connection = self._store.connection()
+        weights = replace(self._weights, candidates=max(self._weights.candidates, 2 * k))
+        index = self._signs() if self._embedder is not None and mode != "words" else None
+        if index is None or self._embedder is None or not len(index):
+            if mode == "meaning":
+                raise LibraryError(
+                    self.note or f"{self.folder} has no vectors; ingest its files again"
+                )
+            return list(search.by_words(connection, query, k, weights).items())
+        vector = self._embedder.embed([query[: search.MAX_QUERY_CHARACTERS]])[0]
+        if mode == "meaning":
+            return search.by_meaning(connection, vector, index, k)
+        return search.hybrid(connection, query, vector, index, weights)
+
+    def _signs(self) -> SignIndex | None:
+        """The sign bits in memory, read again when an ingest (of any process) changed them."""
+        if self._embedder is None or self._store.meta("embedder") != self._embedder.name:
+            return None
+        with self._lock:
+            generation = self._store.meta("generation")
+            if self._index is None or self._index[0] != generation:
+                self._index = (generation, SignIndex(self._store.connection()))
+            return self._index[1]
+
+    def _passages(self, ranked: list[tuple[int, float]]) -> list[Passage]:
+        passages: list[Passage] = []
+        for number, score in ranked:
+            row = (
+                self._store.connection()
+                .execute(
+                    'SELECT f.path, f.sha256, d.position, d.title, p.start, p."end", p.heading, '
+                    "p.text FROM passages p JOIN documents d ON d.id = p.document "
+                    "JOIN files f ON f.id = d.file WHERE p.id = ?",
+                    (number,),
+                )
+                .fetchone()
+            )
+            if row is None:  # removed by another process since it was ranked
+                continue
+            file, digest, position, title, start, end, heading, text = row
+            # The id says what the passage is, not where it is stored: it survives a new ingest.
+            identity = hashlib.sha256(f"{file}\0{digest}\0{position}\0{start}".encode())
+            passages.append(
+                Passage(
+                    id=identity.hexdigest()[:16],
+                    text=text,
+                    title=f"{title}: {heading}" if heading and heading != title else title,
+                    file=file,
+                    start=start,
+                    end=end,
+                    score=score,
+                )
+            )
+        return passages

@@ -1,0 +1,106 @@
+"""Passages for a question: by words (BM25), by meaning (vectors), or by both.
+
+The question is data: its words are quoted, so nothing in it is syntax of the index. Both ways give
+candidates; each candidate then gets both scores, and the weighted sum of the two decides.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from centerlm.library import vectors
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MAX_QUERY_CHARACTERS = 2000
+MAX_TERMS = 32
+
+_TERM = re.compile(r"[^\W_]+")
+_FUNCTION_WORDS_TEXT = """
+    a an and are as at be been by did do does for from had has have he her his how i in into is
+    it its many much of on or s she that the their them there these they this to was were what when
+    where which who whom whose why will with would
+"""
+_FUNCTION_WORDS = frozenset(_FUNCTION_WORDS_TEXT.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How scores are put together.
+
+    `title` and `heading` weigh words there against words of the text (1.0) in BM25; `meaning` is
+    the share of the cosine, 0..1, the rest being BM25 divided by the best of the question;
+    `candidates` are taken from each way.
+    """
+
+    title: float = 2.0
+    heading: float = 1.0
+    meaning: float = 0.7
+    candidates: int = 100
+
+
+def query_terms(query: str) -> list[str]:
+    """The words of a question that say what it is about, each once; all if it has no other."""
+    words = list(dict.fromkeys(_TERM.findall(query[:MAX_QUERY_CHARACTERS].lower())))
+    return [word for word in words if word not in _FUNCTION_WORDS][:MAX_TERMS] or words[:MAX_TERMS]
+
+
+def by_words(
+    connection: sqlite3.Connection, query: str, count: int, weights: Weights
+) -> dict[int, float]:
+    """The best `count` passages by BM25 with their scores (higher is better), best first."""
+    terms = query_terms(query)
+    if not terms:
+        return {}
+    expression = " OR ".join(f'"{term}"' for term in terms)
+    rows = connection.execute(
+        "SELECT rowid, rank FROM words WHERE words MATCH ? AND rank MATCH ? ORDER BY rank LIMIT ?",
+        (expression, f"bm25({weights.title}, {weights.heading}, 1.0)", count),
+    )
+    return {passage: -rank for passage, rank in rows}
+
+
+def fuse(
+    words: Mapping[int, float], cosines: Mapping[int, float], weights: Weights
+) -> list[tuple[int, float]]:
+    """Passages and scores in 0..1, best first; a candidate without words of the question has 0."""
+    best = max(words.values(), default=0.0) or 1.0
+    share = weights.meaning
+    scores = {
+        passage: (1 - share) * max(words.get(passage, 0.0), 0.0) / best
+        + share * max(cosines.get(passage, 0.0), 0.0)
+        for passage in {*words, *cosines}
+    }
+    return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
+
+
+def hybrid(
+    connection: sqlite3.Connection,
+    query: str,
+    vector: NDArray[np.float32],
+    index: vectors.SignIndex,
+    weights: Weights,
+) -> list[tuple[int, float]]:
+    """Candidates of both ways, scored by both, best first."""
+    words = by_words(connection, query, weights.candidates, weights)
+    near = index.nearest(vector, weights.candidates * 4)
+    cosines = vectors.cosines(connection, [*{*words, *near}], vector)
+    return fuse(words, cosines, weights)
+
+
+def by_meaning(
+    connection: sqlite3.Connection,
+    vector: NDArray[np.float32],
+    index: vectors.SignIndex,
+    count: int,
+) -> list[tuple[int, float]]:
+    """The best passages by cosine, best first."""
+    near: Sequence[int] = index.nearest(vector, max(400, 4 * count))
+    scores = vectors.cosines(connection, near, vector)
+    return sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:count]

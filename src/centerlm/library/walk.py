@@ -1,0 +1,98 @@
+"""Which files an ingest is about: paths given by the user into files of kinds that can be read.
+
+Folders are walked without following links to folders, so a loop of links cannot trap it; hidden
+files and kinds that are no documents are passed over.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from centerlm.library.document import Problem
+from centerlm.library.readers import SUFFIXES
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """What was found: files in a fixed order, problems, how many files were passed over.
+
+    `folders` are the folders that were really walked, and `gone` the files given that are no more:
+    a stored file that is in either without being in `files` has been removed by its owner.
+    """
+
+    files: tuple[Path, ...]
+    problems: tuple[Problem, ...]
+    ignored: int
+    folders: tuple[Path, ...]
+    gone: tuple[Path, ...]
+
+    def removed(self, stored: Iterable[str]) -> list[str]:
+        """Those of the stored paths whose file has been removed."""
+        here = {str(path) for path in self.files}
+        missing = {str(path) for path in self.gone}
+        return [
+            path
+            for path in stored
+            if path not in here
+            and (path in missing or (self._covers(path) and not os.path.lexists(path)))
+        ]
+
+    def _covers(self, path: str) -> bool:
+        return any(Path(path).is_relative_to(folder) for folder in self.folders)
+
+
+def find_files(paths: Iterable[str | Path]) -> Walk:
+    """The files that `paths` (files and folders) stand for; a file given by name is always read."""
+    files: dict[Path, None] = {}
+    problems: list[Problem] = []
+    folders: list[Path] = []
+    gone: list[Path] = []
+    ignored = 0
+    for given in paths:
+        path = _absolute(given)
+        if path is None:
+            problems.append(Problem(str(given), f"{str(given)!r} is not a path; check it"))
+        elif path.is_dir():
+            folders.append(path)
+            ignored += _walk(path, files, problems)
+        else:
+            # A file that is missing is a problem here; its passages go with it only if its folder
+            # is still there, not when a disk was unplugged.
+            if not os.path.lexists(path) and path.parent.is_dir():
+                gone.append(path)
+            files[path] = None
+    return Walk(tuple(files), tuple(problems), ignored, tuple(folders), tuple(gone))
+
+
+def _absolute(given: str | Path) -> Path | None:
+    try:
+        path = Path(given).expanduser()
+        path.is_dir()
+        return Path(os.path.abspath(path))  # noqa: PTH100  resolve() would follow links and lose the name
+    except (ValueError, RuntimeError, OSError):  # a zero byte, an unknown ~user, a name too long
+        return None
+
+
+def _walk(folder: Path, files: dict[Path, None], problems: list[Problem]) -> int:
+    ignored = 0
+
+    def unreadable(error: OSError) -> None:
+        where = error.filename or folder
+        problems.append(
+            Problem(str(where), f"{where} cannot be listed ({error.strerror}); check permissions")
+        )
+
+    for root, names, members in os.walk(folder, onerror=unreadable):
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        for member in sorted(members):
+            if member.startswith("."):
+                continue
+            path = Path(root, member)
+            if path.suffix.lower() in SUFFIXES:
+                files[path] = None
+            else:
+                ignored += 1
+    return ignored
