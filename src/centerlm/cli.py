@@ -237,5 +237,3 @@ def _question(question: str | None) -> str:
         return text.decode("utf-8").strip()
     except UnicodeDecodeError:
         raise InputError("standard input is not UTF-8 text; convert it first") from None
-
-

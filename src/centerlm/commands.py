@@ -1,4 +1,4 @@
-"""What the commands do, once their input is read. Prints to standard output; problems are raised."""
+"""What the commands do, once their input is read. They print; problems are raised."""
 
 from __future__ import annotations
 
@@ -414,7 +414,9 @@ def list_models(as_json: bool) -> None:
         _print_json(rows)
         return
     for row in rows:
-        click.echo(f"{row['name']:12} {row['megabytes']:6.1f} MB  {row['licence']:11} {row['about']}")
+        click.echo(
+            f"{row['name']:12} {row['megabytes']:6.1f} MB  {row['licence']:11} {row['about']}"
+        )
         click.echo(f"{'':12} {row['state']}")
 
 
@@ -431,4 +433,3 @@ def run_doctor(as_json: bool) -> int:
             if not check["ok"]:
                 click.echo(f"      {check['remedy']}")
     return 0 if report["ready"] else 1
-

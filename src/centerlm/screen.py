@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
@@ -117,7 +117,7 @@ def _label(node: Node) -> Text:
 
 
 @contextmanager
-def live_tree(console: Console) -> Iterator[Callable[[Event], None]]:
+def live_tree(console: Console) -> Generator[Callable[[Event], None]]:
     """Draw the tree while events come in, at most 10 times a second; the last state stays."""
     from rich.live import Live
 
@@ -127,7 +127,7 @@ def live_tree(console: Console) -> Iterator[Callable[[Event], None]]:
 
 
 @contextmanager
-def plain_lines(out: TextIO = sys.stderr) -> Iterator[Callable[[Event], None]]:
+def plain_lines(out: TextIO = sys.stderr) -> Generator[Callable[[Event], None]]:
     """One line for each step that ends, as it ends."""
     episode = Episode()
 
@@ -163,5 +163,3 @@ def plain_tree(episode: Episode) -> str:
 
     add(episode.roots, 0)
     return "\n".join(lines)
-
-

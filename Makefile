@@ -1,0 +1,39 @@
+# make demo   everything the main job needs, then the main job, on real text
+# make test   the tests
+# Both are complete on a machine with Python 3.11+, git and a C compiler; the second call is fast.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test check format clean help
+
+help:
+	@grep -E '^# make' Makefile | cut -c3-
+
+demo: $(INSTALLED)
+	@$(BIN)/centerlm models get all
+	@$(BIN)/python -m centerlm.demo
+
+test: $(INSTALLED)
+	@$(BIN)/centerlm models get all || echo "no weights: tests of the local model are skipped"
+	$(BIN)/pytest
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable '.[local,dev]'
+	@touch $(INSTALLED)
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis dist build
