@@ -317,7 +317,7 @@ def run_ingest(
         if report.note:
             click.echo(report.note)
     for problem in report.problems:
-        click.echo(f"centerlm: {problem}", err=True)
+        click.echo(f"centerlm: {problem.reason}", err=True)
     return 1 if report.problems else 0
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -22,7 +22,11 @@ from centerlm.objective import DEFAULT_DEPTH, Budget
 from centerlm.run import Options
 from centerlm.sources.base import Source
 
+if TYPE_CHECKING:
+    from centerlm.models.provider import Provider
+
 FILE = "centerlm.toml"
+OPENAI = "https://api.openai.com/v1"
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -149,25 +153,51 @@ def open_center(settings: Settings) -> CenterLM:
     return CenterLM(open_model_of(settings.center), examples=examples)
 
 
-def open_model_of(settings: ModelSettings) -> LanguageModel:
+def open_model_of(settings: ModelSettings, endpoints: Endpoints | None = None) -> LanguageModel:
+    """A model from its settings; models of one endpoint share its connections and limits.
+
+    Raises:
+        ConfigError: the settings do not go together.
+    """
     from centerlm.models import open_model
     from centerlm.models.base import Price
 
-    options: dict[str, Any] = {
-        name: value
-        for name, value in (
-            ("base_url", settings.base_url),
-            ("api_key_env", settings.api_key_env),
-            ("constraint", settings.constraint),
-            ("context", settings.context),
-            ("adapter", settings.adapter),
-        )
-        if value is not None
-    }
-    if settings.model.partition(":")[0] == "local":
+    kind = settings.model.partition(":")[0]
+    options: dict[str, Any] = {}
+    if settings.constraint is not None:
+        options["constraint"] = settings.constraint
+    if settings.context is not None:
+        options["context"] = settings.context
+    if settings.price_prompt or settings.price_completion:
+        options["price"] = Price(settings.price_prompt, settings.price_completion)
+    if kind == "local":
         options["threads"] = settings.threads
-    price = Price(settings.price_prompt, settings.price_completion)
-    return open_model(settings.model, price=price, **options)
+        if settings.adapter is not None:
+            from centerlm.models.llama_server import Adapter
+
+            options["adapters"] = (Adapter(Path(settings.adapter).expanduser()),)
+    elif settings.adapter is not None:
+        raise ConfigError(f"adapter is for local models, not for {settings.model!r}")
+    if kind == "openai":
+        options["provider"] = (endpoints or Endpoints()).of(settings)
+    elif settings.base_url is not None:
+        raise ConfigError(f"base_url is for openai:NAME models, not for {settings.model!r}")
+    return open_model(settings.model, **options)
+
+
+class Endpoints:
+    """The endpoints of one configuration, each opened once."""
+
+    def __init__(self) -> None:
+        self._opened: dict[tuple[str, str], Provider] = {}
+
+    def of(self, settings: ModelSettings) -> Provider:
+        from centerlm.models.provider import Provider
+
+        key = (settings.base_url or OPENAI, settings.api_key_env or "OPENAI_API_KEY")
+        if key not in self._opened:
+            self._opened[key] = Provider(key[0], key_env=key[1])
+        return self._opened[key]
 
 
 def open_sources(
@@ -225,8 +255,9 @@ def _documents(folder: Path, passages: int, name: str) -> Source:
 def _experts(settings: Settings) -> list[Source]:
     from centerlm.sources.expert import Expert
 
+    endpoints = Endpoints()
     return [
-        Expert(field, open_model_of(expert), knows=expert.knows, max_tokens=expert.max_tokens)
+        Expert(field, open_model_of(expert, endpoints), knows=expert.knows, max_tokens=expert.max_tokens)
         for field, expert in settings.experts.items()
     ]
 
@@ -248,7 +279,7 @@ def attached_library(files: Sequence[Path]) -> Path:
     with Library.open(folder, create=True) as library:
         report = library.ingest(files)
     if report.problems:
-        raise InputError(str(report.problems[0]))
+        raise InputError(report.problems[0].reason)
     return folder
 
 

@@ -69,7 +69,7 @@ def _extra(name: str, modules: Sequence[str]) -> dict[str, Any]:
         f"extra [{name}]",
         not missing,
         found,
-        f"missing {', '.join(missing)}; run: pip install 'centerlm[{name}]'",
+        f"{', '.join(missing)} missing; run: pip install 'centerlm[{name}]'",
         needed=name == "local",
     )
 
@@ -85,8 +85,8 @@ def _weights_check(row: dict[str, Any]) -> dict[str, Any]:
     return _check(
         f"model {row['name']}",
         row["ok"],
+        row["state"] if row["ok"] else "not found, or not as pinned",
         row["state"],
-        f"run: centerlm models get {row['name']}",
         needed=row["name"] == "default",
     )
 
