@@ -230,7 +230,8 @@ from centerlm.models.base import *
 async def run():
     model = LlamaCppModel({str(default_gguf)!r}, context=256)
     prompt = Prompt((Message("user", "x"),))
-    task = asyncio.create_task(model.complete(prompt, Sampling(250, grammar="root ::= [a-z ] root")))
+    endless = "root ::= [a-z ] root"
+    task = asyncio.create_task(model.complete(prompt, Sampling(250, grammar=endless)))
     await model.complete(prompt, Sampling(3))
     if {closing}:
         task.cancel()

@@ -21,7 +21,7 @@ def evaluated(slots: Slots, prompts: list[list[int]]) -> int:
 
 
 def episode(rng: Random, acts: int, calls: int) -> list[list[int]]:
-    """Prompts of `acts` acts that share 40 tokens, then 160 of each act, then 30-500 of their own."""
+    """Prompts of acts: 40 tokens that all share, 160 of the act, then 30-500 of their own."""
     shared = [0] * 40
     heads = [shared + [rng.randrange(1, 9999) for _ in range(160)] for _ in range(acts)]
     return [
