@@ -15,7 +15,6 @@ from centerlm.models.base import Choice, Constraint, Price, Prompt, Reply, Sampl
 from centerlm.sources.base import Seek
 from centerlm.sources.expert import Expert, says_it_does_not_know
 
-
 PRICE = Price(prompt=1.0, completion=2.0, call=0.001)
 
 

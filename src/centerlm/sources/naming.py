@@ -21,7 +21,8 @@ def check_name(name: str) -> str:
         raise InputError(f"a source cannot be called {name!r}: plans use that word themselves")
     if len(name) > MAX_NAME_CHARACTERS or not _NAME.fullmatch(name):
         raise InputError(
-            f"{name[:80]!r} cannot be a source's name; begin with a letter, end with a letter or digit, and use up to "
+            f"{name[:80]!r} cannot be a source's name; begin with a letter, end with a letter "
+            f"or digit, and use up to "
             f"{MAX_NAME_CHARACTERS} letters, digits, _ - . or :"
         )
     return name
