@@ -257,7 +257,12 @@ def _experts(settings: Settings) -> list[Source]:
 
     endpoints = Endpoints()
     return [
-        Expert(field, open_model_of(expert, endpoints), knows=expert.knows, max_tokens=expert.max_tokens)
+        Expert(
+            field,
+            open_model_of(expert, endpoints),
+            knows=expert.knows,
+            max_tokens=expert.max_tokens,
+        )
         for field, expert in settings.experts.items()
     ]
 
