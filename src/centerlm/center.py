@@ -78,18 +78,27 @@ class Example:
 EXAMPLES = (
     Example("Who painted The Grey Harbour?", "1 [documents] Who painted The Grey Harbour?"),
     Example(
-        "How many years after the founding of the school where Ada Brandt taught was the Tallow "
-        "Bridge opened?",
-        "1 [documents] At which school did Ada Brandt teach?\n"
-        "2 [documents] In which year was #1 founded?\n"
-        "3 [documents] In which year was the Tallow Bridge opened?\n"
-        "4 [calculator] #3 - #2",
+        "How many more pupils has Tall Oak School than Elm School?",
+        "1 [documents] How many pupils has Tall Oak School?\n"
+        "2 [documents] How many pupils has Elm School?\n"
+        "3 [calculator] #1 - #2",
     ),
     Example(
-        "Which of the lakes of Norland is the deepest?",
-        "1 [documents] Which lakes are in Norland?\n"
-        "2 [documents each #1] How deep is #1?\n"
-        "3 [calculator] argmax(#1, #2)",
+        "When was the founder of the Norland Opera born?",
+        "1 [documents] Who founded the Norland Opera?\n2 [documents] When was #1 born?",
+    ),
+    Example(
+        "Which is longer, the Grey River or the Blue River?",
+        "1 [documents] How long is the Grey River?\n"
+        "2 [documents] How long is the Blue River?\n"
+        "3 [calculator] argmax(Grey River: #1, Blue River: #2)",
+    ),
+    Example(
+        "Which of the lakes of the country where Ada Brandt was born is the deepest?",
+        "1 [documents] In which country was Ada Brandt born?\n"
+        "2 [documents] Which lakes are in #1?\n"
+        "3 [documents each #2] How deep is #2?\n"
+        "4 [calculator] argmax(#2, #3)",
     ),
 )
 
@@ -98,8 +107,8 @@ EXAMPLES = (
 class CenterLM:
     """A center on any language model.
 
-    `examples` are shown in the decompose prompt where all their sources are offered: for models
-    not trained by centerlm. A trained center needs none.
+    `examples` are shown in the decompose prompt, as earlier turns, where all their sources are
+    offered: for models not trained by centerlm. A trained center needs none.
     """
 
     model: LanguageModel
@@ -197,9 +206,15 @@ class CenterLM:
         system = [DECOMPOSE, "Sources:", *map(_card_line, view.cards)]
         if CENTER in names:
             system.append("center: takes over a part that needs steps of its own")
-        for example in self.examples:
-            if all(name in names for name in re.findall(r"\[(\w+)", example.plan)):
-                system += ["", f"Question: {example.question}", example.plan]
+        turns = [
+            message
+            for example in self.examples
+            if all(name in names for name in re.findall(r"\[(\w+)", example.plan))
+            for message in (
+                Message("user", f"Question: {example.question}"),
+                Message("assistant", example.plan),
+            )
+        ]
         user: list[str] = []
         if view.root is not None:
             user.append(f"Part of: {_one_line(view.root, 300)}")
@@ -209,7 +224,8 @@ class CenterLM:
             user.append("Helped before:")
             user += [f'- "{_one_line(line, 200)}"' for line in view.experience.lines]
         user.append(f"Question: {_one_line(view.objective, 8000)}")
-        return Prompt((Message("system", "\n".join(system)), Message("user", "\n".join(user))))
+        system_message = Message("system", "\n".join(system))
+        return Prompt((system_message, *turns, Message("user", "\n".join(user))))
 
 
 def absorb_grammar(notes: int) -> str:
