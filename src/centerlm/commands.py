@@ -164,7 +164,7 @@ def _solve(
             await center.model.close()
 
     try:
-        with _screen(as_json or review is not None) as listen:
+        with screen(as_json or review is not None) as listen:
             solution = asyncio.run(run(listen))
         return _print_solution(solution, store, as_json)
     except KeyboardInterrupt:
@@ -175,7 +175,7 @@ def _solve(
         store.close()
 
 
-def _screen(quiet: bool) -> AbstractContextManager[Listener]:
+def screen(quiet: bool) -> AbstractContextManager[Listener]:
     """A live tree on a terminal, plain lines on standard error elsewhere, nothing for JSON."""
     if sys.stdout.isatty() and not quiet:
         from rich.console import Console
@@ -193,11 +193,11 @@ def _print_solution(solution: Solution, store: SqliteJournal, as_json: bool) -> 
     if as_json:
         _print_json(data)
     else:
-        _print_answer(data)
+        print_answer(data)
     return 0 if solution.status == "answered" else 1
 
 
-def _print_answer(data: Mapping[str, Any]) -> None:
+def print_answer(data: Mapping[str, Any]) -> None:
     answer, status = data["answer"], str(data["status"]).replace("_", " ")
     click.echo(f"\n{answer}" if answer else f"\nno answer ({status})")
     if answer and status != "answered":
@@ -366,7 +366,7 @@ def _show(state: Episode, name: str, store: SqliteJournal | Overlay, as_json: bo
         _print_json(data)
     else:
         _print_tree(state)
-        _print_answer(data)
+        print_answer(data)
     return 0 if state.status == "answered" else 1
 
 
