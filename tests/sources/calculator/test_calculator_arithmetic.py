@@ -216,6 +216,23 @@ def test_random_strings_raise_nothing_else_and_take_no_time() -> None:
     assert seconds < 0.05, text
 
 
+def test_random_values_raise_nothing_else() -> None:
+    rng = random.Random(11)
+    templates = [f"{name}(#1, #2)" for name in FUNCTIONS] + [
+        "#1 - #2",
+        "#1 * 2",
+        "argmax(#1: 1, b: #2)",
+    ]
+    words = [*_PIECES, "12 May", "1950-05-12", "c.", "about", "two", "hundred", "€", "th", "e", "-"]
+    for _ in range(4_000):
+        texts = ["".join(rng.choices(words, k=rng.randint(0, 6))) for _ in range(3)]
+        values = {1: Binding(texts[0]), 2: Binding((texts[1], None, texts[2]))}
+        try:
+            compute(rng.choice(templates), values)
+        except SourceError as error:
+            assert str(error).startswith("not computable: "), texts
+
+
 @pytest.mark.parametrize("piece", [*_PIECES, "(", "-", "a ", "1 ", "1-", "a:", "#1,", "c. ", "+1"])
 def test_long_repetitions_take_no_time(piece: str) -> None:
     seconds, text = _budget_of_slowest([piece * (2000 // len(piece)), "max(" + piece * 300 + ")"])

@@ -269,12 +269,19 @@ def _called(name: str, value: Value) -> str:
     return f"{name} is {shown}" if name else f"{shown} is what it has"
 
 
+_LONGEST_TEXT = 10_000
 _ARTICLE = re.compile(r"^(?:the|a|an)\s+")
 _PUNCTUATION = re.compile(r"[^\w\s]")
 
 
 def text_key(value: Value) -> str:
-    """What makes two texts the same: letters and digits, without case, accents or "the"."""
+    """What makes two texts the same: letters and digits, without case, accents or "the".
+
+    Raises:
+        SourceError: the text is longer than 10,000 characters.
+    """
+    if isinstance(value, str) and len(value) > _LONGEST_TEXT:
+        raise SourceError(f"a text of {len(value):,} characters is too long to compare")
     text = unicodedata.normalize("NFKD", format_value(value)).casefold()
     text = "".join(c for c in text if not unicodedata.combining(c))
     bare = " ".join(_PUNCTUATION.sub(" ", _ARTICLE.sub("", text.strip())).split())
