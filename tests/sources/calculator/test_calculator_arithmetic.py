@@ -126,10 +126,10 @@ def test_text_of_a_source_is_never_parsed(text: str) -> None:
     ],
 )
 def test_what_cannot_be_computed_says_why(template: str, message: str) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(SourceError, match=f"^not computable: .*(?:{message})"):
         evaluate(template, {1: Binding(1), 2: Binding(2)})
-    assert time.perf_counter() - begin < 2  # the first unit loads the units library
+    assert time.process_time() - begin < 2  # the first unit loads the units library
 
 
 @pytest.mark.parametrize(

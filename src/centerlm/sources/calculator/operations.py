@@ -44,8 +44,8 @@ class Computed:
 
 Order: TypeAlias = Literal["less", "equal", "greater"]
 _COMMA_OR_AND = re.compile(r" ?, ?(?:and |or |& )?| (?:and|&) (?=[^,]*$)")
-_LONGEST_LIST = 4000
-_MOST_TEXTS = 1000
+MAX_LIST_CHARACTERS = 4000
+MAX_TEXTS = 1000
 
 
 def compute_call(call: Call, values: Mapping[int, Binding]) -> Computed:
@@ -102,8 +102,8 @@ def _some_items(arguments: list[Argument]) -> list[Item]:
 def _check_reading(items: list[Item]) -> None:
     """Refuse more texts than can be read in a few dozen milliseconds."""
     texts = sum(isinstance(item.value, str) for item in items)
-    if texts > _MOST_TEXTS:
-        raise SourceError(f"{texts:,} texts are more than the {_MOST_TEXTS:,} it reads at once")
+    if texts > MAX_TEXTS:
+        raise SourceError(f"{texts:,} texts are more than the {MAX_TEXTS:,} it reads at once")
 
 
 # Comparing ---------------------------------------------------------------------------------------
@@ -307,7 +307,7 @@ def _listed(argument: Argument) -> tuple[list[Item], tuple[str, ...]]:
 
 def _enumerated(text: str) -> list[str]:
     """Parts at semicolons or line ends, else at commas: two or more, or one before "and"."""
-    if len(text) > _LONGEST_LIST:
+    if len(text) > MAX_LIST_CHARACTERS:
         return []
     parts = [part for line in text.splitlines() for part in line.split(";")]
     parts = [" ".join(part.split()) for part in parts if part.strip()]

@@ -25,7 +25,7 @@ Measure: TypeAlias = Fraction | Quantity | Moment
 
 MAX_LITERAL_CHARACTERS = 120
 MAX_DIGITS = 100
-_MAX_EXPONENT = 300
+MAX_EXPONENT = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +158,8 @@ def _leading_number(text: str) -> tuple[Fraction | None, str]:
         number = Fraction(re.sub(r"[,' \u2009]", "", match["grouped"]))
     else:
         power = int(match["power"] or 0)
-        if abs(power) > _MAX_EXPONENT:
-            raise SourceError(f"a number in it has an exponent beyond {_MAX_EXPONENT}")
+        if abs(power) > MAX_EXPONENT:
+            raise SourceError(f"a number in it has an exponent beyond {MAX_EXPONENT}")
         number = Fraction(match["plain"]) * Fraction(10) ** power
     sign = (match["sign"] or "").strip()
     return -number if sign in ("-", "minus") else number, text[match.end() :].strip()
