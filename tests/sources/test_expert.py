@@ -100,8 +100,11 @@ def test_a_retry_past_the_budget_ends_the_call() -> None:
 
 
 def test_a_model_that_does_not_answer_fails() -> None:
-    finding = ask(PlainModel("", error=ModelError("the endpoint is down")), Seek("q"))
+    model = PlainModel("", retries=2, error=ModelError("the endpoint is down"))
+    finding = ask(model, Seek("q"))
     assert (finding.status, finding.reason) == (Status.FAILED, "the endpoint is down")
+    tokens = model.count(model.prompts[0])
+    assert (finding.usage.calls, finding.usage.prompt_tokens) == (3, 3 * tokens)
 
 
 @pytest.mark.parametrize("answer", ["", "  ", "I don't know.", "Sorry", "I’m not sure."])

@@ -85,15 +85,22 @@ class Expert:
                 f"{self._sampling.max_tokens:,}, more than the {model.context:,} of {model.name}",
                 source=name,
             )
-        again = Usage(1, tokens, cost=model.price.cost(tokens, 0))
+        attempt = Usage(1, tokens, cost=model.price.cost(tokens, 0))
+        spent = attempt
+
+        def before_retry() -> None:
+            nonlocal spent
+            seek.spend(attempt)
+            spent += attempt
+
         try:
             reply = await model.complete(
                 prompt,
                 replace(self._sampling, seed=seek.seed),
-                before_retry=lambda: seek.spend(again),
+                before_retry=before_retry,
             )
         except ModelError as error:
-            return replace(failed(str(error), source=name), usage=Usage(1, tokens))
+            return replace(failed(str(error), source=name), usage=spent)
         text = bounded_text(reply.text, MAX_CHARACTERS)[0].strip()
         if not text or says_it_does_not_know(text):
             return replace(nothing(f"{name} does not know", source=name), usage=reply.usage)

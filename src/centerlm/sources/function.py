@@ -59,7 +59,7 @@ class FunctionSource:
         except OutOfBudgetError:
             raise
         except SourceError as error:
-            finding = failed(f"{self.card.name} {error}", source=self.card.name)
+            finding = failed(f"{self.card.name}: {error}", source=self.card.name)
         except (Exception, SystemExit) as error:  # noqa: BLE001 (a user's function: anything may come)
             reason = short_answer(f"{type(error).__name__}: {str(error)[:1000]}")
             finding = failed(f"{self.card.name} raised {reason}", source=self.card.name)

@@ -29,7 +29,7 @@ _MAX_LINE_BYTES = 4 * MAX_ANSWER_CHARACTERS
 
 
 class Person:
-    """Asks somebody. `ask` defaults to a line on the terminal."""
+    """Asks somebody. `ask` defaults to a line on the terminal; make one Person a terminal."""
 
     def __init__(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from datetime import date
 from fractions import Fraction
 
@@ -167,3 +169,28 @@ def test_a_huge_list_is_refused_or_quick() -> None:
     assert evaluate("count(#1)", values) == 10_000
     with pytest.raises(SourceError, match="10,000 items"):
         evaluate("count(#2)", values)
+
+
+_TEXT_CALLS = ("count(#1)", "union(#1, x)", "same(#1, x)", "max(#1, 2)")
+
+
+@pytest.mark.parametrize(
+    "text", ["a and ", "a, ", " ", "\n a", " " * 50 + ",", "1", "(", "1 ", "May ", "a:", "½"]
+)
+@pytest.mark.parametrize(
+    "call", ["count(#1)", "union(#1, x)", "same(#1, x)", "max(#1, 2)", "#1 + 1"]
+)
+def test_a_megabyte_of_text_takes_no_time(text: str, call: str) -> None:
+    for size in (119, 3_900, 9_900, 1_000_000):
+        values = {1: Binding((text * (1 + size // len(text)))[:size])}
+        begin = time.process_time()
+        with contextlib.suppress(SourceError):
+            evaluate(call, values)
+        assert time.process_time() - begin < 0.5, size
+
+
+def test_a_thousand_texts_are_read_and_more_refused() -> None:
+    dates = [f"{1 + i % 28} May {1000 + i}" for i in range(1_001)]
+    assert evaluate("max(#1)", {1: Binding(tuple(dates[:1000]))}) == date(1999, 5, 20)
+    with pytest.raises(SourceError, match="1,001 texts"):
+        evaluate("max(#1)", {1: Binding(tuple(dates))})

@@ -43,8 +43,9 @@ class Computed:
 
 
 Order: TypeAlias = Literal["less", "equal", "greater"]
-_LIST_SEPARATOR = re.compile(r"\s*(?:;|\n)\s*")
-_COMMA_OR_AND = re.compile(r"\s*,\s*(?:and\s+|or\s+|&\s*)?|\s+(?:and|&)\s+(?=[^,]*$)")
+_COMMA_OR_AND = re.compile(r" ?, ?(?:and |or |& )?| (?:and|&) (?=[^,]*$)")
+MAX_LIST_CHARACTERS = 4000
+MAX_TEXTS = 1000
 
 
 def compute_call(call: Call, values: Mapping[int, Binding]) -> Computed:
@@ -98,6 +99,13 @@ def _some_items(arguments: list[Argument]) -> list[Item]:
     return items
 
 
+def _check_reading(items: list[Item]) -> None:
+    """Refuse more texts than can be read in a few dozen milliseconds."""
+    texts = sum(isinstance(item.value, str) for item in items)
+    if texts > MAX_TEXTS:
+        raise SourceError(f"{texts:,} texts are more than the {MAX_TEXTS:,} it reads at once")
+
+
 # Comparing ---------------------------------------------------------------------------------------
 
 
@@ -106,6 +114,7 @@ def _measures(items: list[Item], *, dates: bool = False) -> list[Measure]:
 
     A bare year stands with dates as a year; otherwise kinds do not mix.
     """
+    _check_reading(items)
     found = [item.measure() for item in items]
     if dates or any(isinstance(m, Moment) for m in found):
         return [as_moment(m, i.name) for m, i in zip(found, items, strict=True)]
@@ -160,6 +169,7 @@ def _same(arguments: list[Argument]) -> Computed:
     items = _all_items(arguments)
     if len(items) < 2:
         raise SourceError(f"same needs at least two values, not {len(items)}")
+    _check_reading(items)
     return Computed(all(_equal(items[0], item) for item in items[1:]))
 
 
@@ -263,6 +273,7 @@ def _extreme(wanted: Order) -> Callable[[list[Argument]], Computed]:
 
 def _sort(arguments: list[Argument]) -> Computed:
     items, skipped = _candidates(arguments)
+    _check_reading(items)
     if all(item.label is None and reading_of(item.value) is None for item in items):
         return Computed(tuple(sorted((item.value for item in items), key=text_key)), (), skipped)
     measures = _measures(items)
@@ -296,10 +307,13 @@ def _listed(argument: Argument) -> tuple[list[Item], tuple[str, ...]]:
 
 def _enumerated(text: str) -> list[str]:
     """Parts at semicolons or line ends, else at commas: two or more, or one before "and"."""
-    parts = [part for part in _LIST_SEPARATOR.split(text.strip()) if part]
-    if len(parts) > 1:
+    if len(text) > MAX_LIST_CHARACTERS:
+        return []
+    parts = [part for line in text.splitlines() for part in line.split(";")]
+    parts = [" ".join(part.split()) for part in parts if part.strip()]
+    if len(parts) != 1:
         return parts
-    parts = [part for part in _COMMA_OR_AND.split(text.strip()) if part.strip()]
+    parts = [part for part in _COMMA_OR_AND.split(parts[0]) if part]
     if text.count(",") >= 1 and len(parts) >= 3 and reading_of(text[:100]) is None:
         return parts
     return []
@@ -334,11 +348,13 @@ def _sets(
             items, note = _listed(argument)
             lists.append(items)
             notes += note
-        sets = [{_key(item.value) for item in items} for items in lists]
+        _check_reading([item for items in lists for item in items])
+        keyed = [[(_key(item.value), item.value) for item in items] for items in lists]
+        sets = [{key for key, _ in items} for items in keyed]
         chosen: dict[str, Value] = {}
-        for item in (item for items in lists for item in items):
-            if keep(sets, _key(item.value)):
-                chosen.setdefault(_key(item.value), item.value)
+        for key, value in (pair for items in keyed for pair in items):
+            if keep(sets, key):
+                chosen.setdefault(key, value)
         return Computed(tuple(chosen.values()), notes)
 
     return operation

@@ -25,7 +25,7 @@ Measure: TypeAlias = Fraction | Quantity | Moment
 
 MAX_LITERAL_CHARACTERS = 120
 MAX_DIGITS = 100
-_MAX_EXPONENT = 300
+MAX_EXPONENT = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +158,8 @@ def _leading_number(text: str) -> tuple[Fraction | None, str]:
         number = Fraction(re.sub(r"[,' \u2009]", "", match["grouped"]))
     else:
         power = int(match["power"] or 0)
-        if abs(power) > _MAX_EXPONENT:
-            raise SourceError(f"a number in it has an exponent beyond {_MAX_EXPONENT}")
+        if abs(power) > MAX_EXPONENT:
+            raise SourceError(f"a number in it has an exponent beyond {MAX_EXPONENT}")
         number = Fraction(match["plain"]) * Fraction(10) ** power
     sign = (match["sign"] or "").strip()
     return -number if sign in ("-", "minus") else number, text[match.end() :].strip()
@@ -269,12 +269,19 @@ def _called(name: str, value: Value) -> str:
     return f"{name} is {shown}" if name else f"{shown} is what it has"
 
 
+_LONGEST_TEXT = 10_000
 _ARTICLE = re.compile(r"^(?:the|a|an)\s+")
 _PUNCTUATION = re.compile(r"[^\w\s]")
 
 
 def text_key(value: Value) -> str:
-    """What makes two texts the same: letters and digits, without case, accents or "the"."""
+    """What makes two texts the same: letters and digits, without case, accents or "the".
+
+    Raises:
+        SourceError: the text is longer than 10,000 characters.
+    """
+    if isinstance(value, str) and len(value) > _LONGEST_TEXT:
+        raise SourceError(f"a text of {len(value):,} characters is too long to compare")
     text = unicodedata.normalize("NFKD", format_value(value)).casefold()
     text = "".join(c for c in text if not unicodedata.combining(c))
     bare = " ".join(_PUNCTUATION.sub(" ", _ARTICLE.sub("", text.strip())).split())
