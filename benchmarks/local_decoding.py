@@ -74,7 +74,7 @@ def direct_server(path: Path, context: int, slots: int) -> Any:
 async def decoding(path: Path, rounds: int, tokens: int) -> dict[str, Any]:
     """Seconds for one answer of `tokens` tokens: direct, ours, and ours streamed; interleaved."""
     model = LlamaCppModel(path, context=1024, slots=1)
-    server = direct_server(path, 1024, 1)
+    server: Any = direct_server(path, 1024, 1)
     prompt = prompt_of(*EPISODE[0])
     ids = model.prompt_ids(prompt)
     endless = "root ::= [a-z ] root"
@@ -110,7 +110,6 @@ async def decoding(path: Path, rounds: int, tokens: int) -> dict[str, Any]:
             if got != tokens:
                 raise SystemExit(f"{name} decoded {got} tokens, not {tokens}")
     await model.close()
-    del server
     medians = {name: statistics.median(values) for name, values in times.items()}
     ratios = {
         name: statistics.median(a / b for a, b in zip(times[name], times["direct"], strict=True))
@@ -128,14 +127,13 @@ async def episode(path: Path, *, keep: bool) -> dict[str, Any]:
     """Two episodes of eight calls, with slots for the acts or with a fresh model a call."""
     model = LlamaCppModel(path, context=1024, slots=4)
     await model.load()
-    seconds, evaluated, reused = 0.0, 0, 0
+    evaluated, reused = 0, 0
     for act, text in [*EPISODE, *EPISODE]:
         if not keep:
             await model.close()
             await model.load()
-        before, start = model.prefill, time.perf_counter()
+        before = model.prefill
         await model.complete(prompt_of(act, text), Sampling(8))
-        seconds += time.perf_counter() - start
         evaluated += model.prefill.evaluated - before.evaluated
         reused += model.prefill.reused - before.reused
     await model.close()
@@ -144,7 +142,6 @@ async def episode(path: Path, *, keep: bool) -> dict[str, Any]:
         "prompt_tokens_evaluated": evaluated,
         "prompt_tokens_reused": reused,
         "saved_percent": round(100 * reused / (evaluated + reused), 1),
-        "seconds": round(seconds, 2),
     }
 
 
@@ -153,9 +150,10 @@ def report(results: dict[str, Any]) -> str:
     speed, ratio = decoded["tokens_per_second"], decoded["time_ratio_to_direct"]
     return f"""# Local decoding
 
-Made by `python benchmarks/local_decoding.py` on {results["machine"]}; SmolLM2-135M-Instruct Q4_1,
-one thread. Median of {decoded["rounds"]} rounds of {decoded["tokens"]} tokens under a grammar, the
-ways taken in turns in one process; the machine is shared, so only the ratios count.
+Made by `python benchmarks/local_decoding.py` on {results["machine"]}.
+SmolLM2-135M-Instruct Q4_1, one thread. Medians of {decoded["rounds"]} rounds of \
+{decoded["tokens"]} tokens under a grammar, the ways taken
+in turns in one process; the machine is shared, so only the ratios count.
 
 | way | tokens/s | time against direct |
 |---|---|---|
@@ -165,12 +163,12 @@ ways taken in turns in one process; the machine is shared, so only the ratios co
 
 Two episodes of eight calls over three acts (decompose, seek, absorb), eight tokens an answer:
 
-| | prompt tokens evaluated | reused | saved | seconds |
-|---|---|---|---|---|
+| | prompt tokens evaluated | reused | saved |
+|---|---|---|---|
 | slots that keep each act's prefix | {with_slots["prompt_tokens_evaluated"]} | \
-{with_slots["prompt_tokens_reused"]} | {with_slots["saved_percent"]} % | {with_slots["seconds"]} |
+{with_slots["prompt_tokens_reused"]} | {with_slots["saved_percent"]} % |
 | nothing kept | {without["prompt_tokens_evaluated"]} | {without["prompt_tokens_reused"]} | \
-{without["saved_percent"]} % | {without["seconds"]} |
+{without["saved_percent"]} % |
 """
 
 
