@@ -19,7 +19,7 @@ from centerlm.models.llama_server import Adapter
 
 pytestmark = pytest.mark.local
 
-SYSTEM = "You answer questions in as few words as you can, truthfully and without any comment. " * 3
+SYSTEM = "You answer questions in as few words as you can, truthfully and without any comment. "
 
 
 def prompt(text: str, system: str = SYSTEM) -> Prompt:
@@ -131,13 +131,13 @@ def test_no_text_can_change_a_role(model: LlamaCppModel) -> None:
 
 
 def test_prompts_of_one_act_share_their_prefix(model: LlamaCppModel) -> None:
-    acts = {name: f"You {name} objectives. {SYSTEM}" for name in ("decompose", "absorb")}
+    acts = {name: f"You {name} objectives. {SYSTEM * 3}" for name in ("decompose", "absorb")}
 
     async def run() -> None:
         for system in acts.values():
             await model.complete(prompt("First?", system), Sampling(2))
         before = model.prefill
-        for turn in range(3):
+        for turn in range(2):
             for system in acts.values():
                 await model.complete(prompt(f"Question {turn}?", system), Sampling(2))
         evaluated = model.prefill.evaluated - before.evaluated
@@ -298,7 +298,7 @@ def write_adapter(path: Path, value: float) -> Path:
 
 def test_an_adapter_changes_answers_and_identity(tmp_path: Path, default_gguf: Path) -> None:
     question = prompt("What colour is the sky?", "Answer.")
-    sampling = Sampling(4, logprobs=True)
+    sampling = Sampling(2, logprobs=True)
     adapter = write_adapter(tmp_path / "a.gguf", 0.5)
 
     async def first_logprobs(*adapters: Adapter) -> tuple[str, tuple[float, ...]]:
@@ -308,14 +308,9 @@ def test_an_adapter_changes_answers_and_identity(tmp_path: Path, default_gguf: P
         return model.identity, reply.choices[0].logprobs or ()
 
     async def run() -> None:
-        plain, off, on = [
-            await first_logprobs(),
-            await first_logprobs(Adapter(adapter, 0.0)),
-            await first_logprobs(Adapter(adapter)),
-        ]
-        assert len({plain[0], off[0], on[0]}) == 3
-        assert plain[1] == pytest.approx(off[1], abs=1e-3)
-        assert plain[1] != pytest.approx(on[1], abs=1e-2)
+        plain, adapted = await first_logprobs(), await first_logprobs(Adapter(adapter))
+        assert plain[0] != adapted[0]
+        assert plain[1] != pytest.approx(adapted[1], abs=1e-2)
 
     asyncio.run(run())
     with pytest.raises(MissingWeightsError, match="not a LoRA adapter"):
