@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import struct
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -147,6 +151,17 @@ def test_prompts_of_one_act_share_their_prefix(model: LlamaCppModel) -> None:
     asyncio.run(run())
 
 
+def test_the_loopback_port_is_closed_to_others(model: LlamaCppModel) -> None:
+    asyncio.run(model.load())
+    address = model._server.listening_address  # pyright: ignore[reportPrivateUsage]
+    assert address.startswith("http://127.0.0.1:")
+    for path in ("/completion", "/slots", "/lora-adapters", "/tokenize"):
+        request = urllib.request.Request(f"{address}{path}", b'{"prompt": "x", "content": "x"}')
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(request)
+        assert caught.value.code == 401
+
+
 def test_calls_at_once_beyond_the_slots(model: LlamaCppModel) -> None:
     async def run() -> None:
         grammar = [f'root ::= "answer {i}"' for i in range(7)]
@@ -252,10 +267,10 @@ def test_a_missing_or_broken_file(tmp_path: Path, default_gguf: Path) -> None:
         assert "centerlm models get default" in str(caught.value)
 
     fails(tmp_path / "none.gguf", "no model file at")
-    whole = default_gguf.read_bytes()
-    for size in (0, 3, 100, 1_000_000, len(whole) - 1000):
-        cut = tmp_path / f"{size}.gguf"
-        cut.write_bytes(whole[:size])
+    cut = tmp_path / "cut.gguf"
+    shutil.copyfile(default_gguf, cut)
+    for size in (default_gguf.stat().st_size - 1000, 1_000_000, 100, 0):
+        os.truncate(cut, size)
         fails(cut, "truncated")
     noise = tmp_path / "noise.gguf"
     noise.write_bytes(b"GGUF\x03\0\0\0" + b"\xff" * 5000)
@@ -313,6 +328,9 @@ def test_an_adapter_changes_answers_and_identity(tmp_path: Path, default_gguf: P
         assert plain[1] != pytest.approx(adapted[1], abs=1e-2)
 
     asyncio.run(run())
+    with pytest.raises(MissingWeightsError, match=r"no model file at .*none"):
+        missing = Adapter(tmp_path / "none")
+        asyncio.run(LlamaCppModel(default_gguf, adapters=[missing]).load())
     with pytest.raises(MissingWeightsError, match="not a LoRA adapter"):
         asyncio.run(LlamaCppModel(default_gguf, adapters=[Adapter(default_gguf)]).load())
 

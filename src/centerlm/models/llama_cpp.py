@@ -281,8 +281,9 @@ class LlamaCppModel:
 
     def _load(self) -> None:
         """Start the server; in a worker thread."""
-        tokenizer = self.tokenizer
-        del tokenizer
+        _ = self.tokenizer
+        for adapter in self._adapters:
+            _present(adapter.path)
         with self._loading:
             if self._server is None:
                 self._slots = Slots(self._slot_count)
