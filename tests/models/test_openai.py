@@ -324,3 +324,18 @@ def test_jitter_stays_within_its_bounds() -> None:
         waits = [retry.wait(attempt, None, rng) for _ in range(200)]
         assert 0 <= min(waits) < 0.2 * most and 0.8 * most < max(waits) <= most
     assert 7 <= retry.wait(3, 7.0, rng) <= 8
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_that_fills_the_memory_is_refused(
+    stream: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("centerlm.models.provider.MAX_BODY_BYTES", 1 << 20)
+    server = FakeServer(["x" * (2 << 20)])
+    with pytest.raises(ModelError, match="sent more than 1 MiB"):
+        ask(
+            server,
+            sampling=Sampling(1 << 20),
+            on_text=(lambda piece: None) if stream else None,
+        )
+    assert server.stats.calls == 1
