@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -258,6 +259,30 @@ asyncio.run(run())
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_an_interrupt_ends_the_process_at_once(default_gguf: Path) -> None:
+    code = f"""
+import asyncio, signal
+from centerlm.models.llama_cpp import LlamaCppModel
+from centerlm.models.base import *
+signal.signal(signal.SIGINT, signal.default_int_handler)
+model = LlamaCppModel({str(default_gguf)!r}, context=2048, slots=2)
+prompt, sampling = Prompt((Message("user", "x"),)), Sampling(2000, grammar="root ::= [a-z ] root")
+told = lambda piece: print(".", end="", flush=True)
+async def run():
+    await asyncio.gather(*(model.complete(prompt, sampling, on_text=told) for _ in range(4)))
+asyncio.run(run())
+"""
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        assert run.stdout and run.stdout.read(3) == b"..."
+        start = time.perf_counter()
+        run.send_signal(signal.SIGINT)
+        _, errors = run.communicate(timeout=30)
+        # 2,000 tokens would take half a minute and more.
+        assert time.perf_counter() - start < 5
+        assert errors.strip().endswith(b"KeyboardInterrupt")
 
 
 def test_a_missing_or_broken_file(tmp_path: Path, default_gguf: Path) -> None:
