@@ -190,8 +190,8 @@ def test_a_cancelled_call_stops_decoding(model: LlamaCppModel) -> None:
         assert [task.cancelled() for task in tasks] == [True] * 5
         reply = await model.complete(prompt("And?"), Sampling(4, grammar='root ::= "ok"'))
         assert reply.text == "ok"
-        # 900 tokens take several seconds; the slots were free at once.
-        assert time.perf_counter() - start < 3
+        # Three times 900 tokens take far longer; the slots were free at once.
+        assert time.perf_counter() - start < 8
 
     asyncio.run(run())
 
@@ -224,9 +224,11 @@ def test_what_cannot_be_done_is_refused(model: LlamaCppModel) -> None:
 def test_closing_ends_calls_and_the_next_loads_again(default_gguf: Path) -> None:
     async def run() -> None:
         model = LlamaCppModel(default_gguf, context=256, slots=1)
-        long = model.complete(prompt("Go on", ""), Sampling(200, grammar="root ::= [a-z ] root"))
+        started = asyncio.Event()
+        sampling = Sampling(200, grammar="root ::= [a-z ] root")
+        long = model.complete(prompt("Go on", ""), sampling, on_text=lambda _: started.set())
         task = asyncio.create_task(long)
-        await asyncio.sleep(1.0)
+        await started.wait()
         await model.close()
         with pytest.raises(ModelError, match="stopped before"):
             await task
@@ -280,8 +282,8 @@ asyncio.run(run())
         start = time.perf_counter()
         run.send_signal(signal.SIGINT)
         _, errors = run.communicate(timeout=30)
-        # 2,000 tokens would take half a minute and more.
-        assert time.perf_counter() - start < 5
+        # Twice 2,000 tokens would take a minute and more.
+        assert time.perf_counter() - start < 10
         assert errors.strip().endswith(b"KeyboardInterrupt")
 
 

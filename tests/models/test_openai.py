@@ -150,7 +150,7 @@ def test_retry_after_is_honoured(form: str) -> None:
     start = asyncio.new_event_loop().time()
     assert ask(server, then=note).text == "yes"
     # A date has whole seconds: 2 s from now is at least 0.9 s away.
-    assert 0.9 <= loop_time[0] - start < 3
+    assert 0.9 <= loop_time[0] - start < 8
 
 
 def test_a_long_retry_after_ends_the_call() -> None:
@@ -267,7 +267,7 @@ def test_cancelling_a_call_frees_its_place() -> None:
         async with FakeServer(["late", "soon"], faults=[Fault("hang")]) as server:
             model = OpenAIModel("m", Provider(server.base_url, concurrency=1))
             task = asyncio.create_task(model.complete(PROMPT, SAMPLING))
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.5)
             assert server.stats.calls == 1
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
