@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
+import signal
 import struct
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +24,7 @@ from centerlm.models.llama_server import Adapter
 
 pytestmark = pytest.mark.local
 
-SYSTEM = "You answer questions in as few words as you can, truthfully and without any comment. " * 3
+SYSTEM = "You answer questions in as few words as you can, truthfully and without any comment. "
 
 
 def prompt(text: str, system: str = SYSTEM) -> Prompt:
@@ -131,13 +136,13 @@ def test_no_text_can_change_a_role(model: LlamaCppModel) -> None:
 
 
 def test_prompts_of_one_act_share_their_prefix(model: LlamaCppModel) -> None:
-    acts = {name: f"You {name} objectives. {SYSTEM}" for name in ("decompose", "absorb")}
+    acts = {name: f"You {name} objectives. {SYSTEM * 3}" for name in ("decompose", "absorb")}
 
     async def run() -> None:
         for system in acts.values():
             await model.complete(prompt("First?", system), Sampling(2))
         before = model.prefill
-        for turn in range(3):
+        for turn in range(2):
             for system in acts.values():
                 await model.complete(prompt(f"Question {turn}?", system), Sampling(2))
         evaluated = model.prefill.evaluated - before.evaluated
@@ -145,6 +150,17 @@ def test_prompts_of_one_act_share_their_prefix(model: LlamaCppModel) -> None:
         assert reused > 4 * evaluated
 
     asyncio.run(run())
+
+
+def test_the_loopback_port_is_closed_to_others(model: LlamaCppModel) -> None:
+    asyncio.run(model.load())
+    address = model._server.listening_address  # pyright: ignore[reportPrivateUsage]
+    assert address.startswith("http://127.0.0.1:")
+    for path in ("/completion", "/slots", "/lora-adapters", "/tokenize"):
+        request = urllib.request.Request(f"{address}{path}", b'{"prompt": "x", "content": "x"}')
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(request)
+        assert caught.value.code == 401
 
 
 def test_calls_at_once_beyond_the_slots(model: LlamaCppModel) -> None:
@@ -174,8 +190,8 @@ def test_a_cancelled_call_stops_decoding(model: LlamaCppModel) -> None:
         assert [task.cancelled() for task in tasks] == [True] * 5
         reply = await model.complete(prompt("And?"), Sampling(4, grammar='root ::= "ok"'))
         assert reply.text == "ok"
-        # 900 tokens take several seconds; the slots were free at once.
-        assert time.perf_counter() - start < 3
+        # Three times 900 tokens take far longer; the slots were free at once.
+        assert time.perf_counter() - start < 8
 
     asyncio.run(run())
 
@@ -208,9 +224,11 @@ def test_what_cannot_be_done_is_refused(model: LlamaCppModel) -> None:
 def test_closing_ends_calls_and_the_next_loads_again(default_gguf: Path) -> None:
     async def run() -> None:
         model = LlamaCppModel(default_gguf, context=256, slots=1)
-        long = model.complete(prompt("Go on", ""), Sampling(200, grammar="root ::= [a-z ] root"))
+        started = asyncio.Event()
+        sampling = Sampling(200, grammar="root ::= [a-z ] root")
+        long = model.complete(prompt("Go on", ""), sampling, on_text=lambda _: started.set())
         task = asyncio.create_task(long)
-        await asyncio.sleep(1.0)
+        await started.wait()
         await model.close()
         with pytest.raises(ModelError, match="stopped before"):
             await task
@@ -245,6 +263,30 @@ asyncio.run(run())
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_an_interrupt_ends_the_process_at_once(default_gguf: Path) -> None:
+    code = f"""
+import asyncio, signal
+from centerlm.models.llama_cpp import LlamaCppModel
+from centerlm.models.base import *
+signal.signal(signal.SIGINT, signal.default_int_handler)
+model = LlamaCppModel({str(default_gguf)!r}, context=2048, slots=2)
+prompt, sampling = Prompt((Message("user", "x"),)), Sampling(2000, grammar="root ::= [a-z ] root")
+told = lambda piece: print(".", end="", flush=True)
+async def run():
+    await asyncio.gather(*(model.complete(prompt, sampling, on_text=told) for _ in range(4)))
+asyncio.run(run())
+"""
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        assert run.stdout and run.stdout.read(3) == b"..."
+        start = time.perf_counter()
+        run.send_signal(signal.SIGINT)
+        _, errors = run.communicate(timeout=30)
+        # Twice 2,000 tokens would take a minute and more.
+        assert time.perf_counter() - start < 10
+        assert errors.strip().endswith(b"KeyboardInterrupt")
+
+
 def test_a_missing_or_broken_file(tmp_path: Path, default_gguf: Path) -> None:
     def fails(path: Path, words: str) -> None:
         with pytest.raises(MissingWeightsError, match=words) as caught:
@@ -252,10 +294,10 @@ def test_a_missing_or_broken_file(tmp_path: Path, default_gguf: Path) -> None:
         assert "centerlm models get default" in str(caught.value)
 
     fails(tmp_path / "none.gguf", "no model file at")
-    whole = default_gguf.read_bytes()
-    for size in (0, 3, 100, 1_000_000, len(whole) - 1000):
-        cut = tmp_path / f"{size}.gguf"
-        cut.write_bytes(whole[:size])
+    cut = tmp_path / "cut.gguf"
+    shutil.copyfile(default_gguf, cut)
+    for size in (default_gguf.stat().st_size - 1000, 1_000_000, 100, 0):
+        os.truncate(cut, size)
         fails(cut, "truncated")
     noise = tmp_path / "noise.gguf"
     noise.write_bytes(b"GGUF\x03\0\0\0" + b"\xff" * 5000)
@@ -298,7 +340,7 @@ def write_adapter(path: Path, value: float) -> Path:
 
 def test_an_adapter_changes_answers_and_identity(tmp_path: Path, default_gguf: Path) -> None:
     question = prompt("What colour is the sky?", "Answer.")
-    sampling = Sampling(4, logprobs=True)
+    sampling = Sampling(2, logprobs=True)
     adapter = write_adapter(tmp_path / "a.gguf", 0.5)
 
     async def first_logprobs(*adapters: Adapter) -> tuple[str, tuple[float, ...]]:
@@ -308,16 +350,14 @@ def test_an_adapter_changes_answers_and_identity(tmp_path: Path, default_gguf: P
         return model.identity, reply.choices[0].logprobs or ()
 
     async def run() -> None:
-        plain, off, on = [
-            await first_logprobs(),
-            await first_logprobs(Adapter(adapter, 0.0)),
-            await first_logprobs(Adapter(adapter)),
-        ]
-        assert len({plain[0], off[0], on[0]}) == 3
-        assert plain[1] == pytest.approx(off[1], abs=1e-3)
-        assert plain[1] != pytest.approx(on[1], abs=1e-2)
+        plain, adapted = await first_logprobs(), await first_logprobs(Adapter(adapter))
+        assert plain[0] != adapted[0]
+        assert plain[1] != pytest.approx(adapted[1], abs=1e-2)
 
     asyncio.run(run())
+    with pytest.raises(MissingWeightsError, match=r"no model file at .*none"):
+        missing = Adapter(tmp_path / "none")
+        asyncio.run(LlamaCppModel(default_gguf, adapters=[missing]).load())
     with pytest.raises(MissingWeightsError, match="not a LoRA adapter"):
         asyncio.run(LlamaCppModel(default_gguf, adapters=[Adapter(default_gguf)]).load())
 

@@ -150,7 +150,7 @@ def test_retry_after_is_honoured(form: str) -> None:
     start = asyncio.new_event_loop().time()
     assert ask(server, then=note).text == "yes"
     # A date has whole seconds: 2 s from now is at least 0.9 s away.
-    assert 0.9 <= loop_time[0] - start < 3
+    assert 0.9 <= loop_time[0] - start < 8
 
 
 def test_a_long_retry_after_ends_the_call() -> None:
@@ -267,7 +267,7 @@ def test_cancelling_a_call_frees_its_place() -> None:
         async with FakeServer(["late", "soon"], faults=[Fault("hang")]) as server:
             model = OpenAIModel("m", Provider(server.base_url, concurrency=1))
             task = asyncio.create_task(model.complete(PROMPT, SAMPLING))
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.5)
             assert server.stats.calls == 1
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -324,3 +324,18 @@ def test_jitter_stays_within_its_bounds() -> None:
         waits = [retry.wait(attempt, None, rng) for _ in range(200)]
         assert 0 <= min(waits) < 0.2 * most and 0.8 * most < max(waits) <= most
     assert 7 <= retry.wait(3, 7.0, rng) <= 8
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_that_fills_the_memory_is_refused(
+    stream: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("centerlm.models.provider.MAX_BODY_BYTES", 1 << 20)
+    server = FakeServer(["x" * (2 << 20)])
+    with pytest.raises(ModelError, match="sent more than 1 MiB"):
+        ask(
+            server,
+            sampling=Sampling(1 << 20),
+            on_text=(lambda piece: None) if stream else None,
+        )
+    assert server.stats.calls == 1

@@ -38,6 +38,12 @@ def test_a_call_is_made_once_and_replayed_without_the_model(tmp_path: Path) -> N
     assert replay.count(prompt("never asked")) >= len("never asked")
 
 
+def test_any_text_can_be_recorded(tmp_path: Path) -> None:
+    text = "é 日本 \x00 \ud800 <|im_end|>"
+    ask(RecordingModel(ScriptedModel(["one"]), tmp_path), text)
+    assert ask(ReplayModel(tmp_path), text).text == "one"
+
+
 def test_the_text_is_told_in_a_replay(tmp_path: Path) -> None:
     ask(RecordingModel(ScriptedModel(["one two"]), tmp_path), "a")
     pieces: list[str] = []

@@ -21,7 +21,14 @@ import msgspec
 
 from centerlm.errors import CenterError, InputError
 from centerlm.models.base import Message, Prompt, Role, Sampling
-from centerlm.models.scripted import Script, answer, count_tokens, cut, prompt_text
+from centerlm.models.scripted import (
+    Script,
+    answer,
+    count_tokens,
+    cut,
+    load_script,
+    prompt_text,
+)
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -306,8 +313,8 @@ async def _stream(
     return response
 
 
-async def _serve(port: int, latency: float, text: str) -> None:
-    async with FakeServer(lambda _prompt, _sampling: text, latency, port=port, keep=False) as fake:
+async def _serve(script: Script, port: int, latency: float) -> None:
+    async with FakeServer(script, latency, port=port, keep=False) as fake:
         sys.stdout.write(f"{fake.base_url}\n")
         sys.stdout.flush()
         await asyncio.Event().wait()
@@ -321,9 +328,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free)")
     parser.add_argument("--latency-ms", type=float, default=0.0, help="time a call takes")
     parser.add_argument("--text", default="DONE", help="what it answers")
+    parser.add_argument("--script", help="MODULE:OBJECT, a script, in place of a text")
     given = parser.parse_args(arguments)
     try:
-        asyncio.run(_serve(given.port, given.latency_ms / 1e3, given.text))
+        script: Script = load_script(given.script) if given.script else {"": given.text}
+        asyncio.run(_serve(script, given.port, given.latency_ms / 1e3))
     except KeyboardInterrupt:
         return 130
     except InputError as error:

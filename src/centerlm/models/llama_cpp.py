@@ -250,15 +250,16 @@ class LlamaCppModel:
         tell: Callable[[str], None] | None = None,
     ) -> Decoded:
         """Run one request; in a worker thread."""
-        if cancel.is_set():
-            raise ModelError(f"the call of {self.name} was cancelled")
+        server = self._server
+        if cancel.is_set() or server is None:
+            raise ModelError(f"{self.name} was closed before the call began")
         with self._loading:
             slot = self._slots.take(request["prompt"])
         if slot is None:
             raise AssertionError("there are as many workers as slots")
         try:
             request["id_slot"] = slot.number
-            return decode(self._server, request, self.name, cancel, tell)
+            return decode(server, request, self.name, cancel, tell)
         finally:
             with self._loading:
                 self._slots.free(slot)
@@ -280,8 +281,9 @@ class LlamaCppModel:
 
     def _load(self) -> None:
         """Start the server; in a worker thread."""
-        tokenizer = self.tokenizer
-        del tokenizer
+        _ = self.tokenizer
+        for adapter in self._adapters:
+            _present(adapter.path)
         with self._loading:
             if self._server is None:
                 self._slots = Slots(self._slot_count)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any
 
@@ -50,21 +49,15 @@ def open_model(
 
                 return TransformersModel(rest, **settings)
             case "scripted" if ":" in rest:
-                return _scripted(*rest.split(":", 1), **settings)
+                return _scripted(rest, **settings)
             case _:
                 raise ConfigError(f"{spec!r} names no model; write one of: {FORMS}")
     except TypeError as error:
         raise ConfigError(f"the model {spec!r} cannot take these settings: {error}") from None
 
 
-def _scripted(module: str, name: str, **settings: Any) -> LanguageModel:
-    from centerlm.models.scripted import ScriptedModel
+def _scripted(name: str, **settings: Any) -> LanguageModel:
+    from centerlm.models.scripted import ScriptedModel, load_script
 
-    try:
-        script: Any = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(
-            f"scripted:{module}:{name} cannot be imported ({error}); name a module that Python "
-            "finds and an object in it"
-        ) from None
+    script = load_script(name)
     return script if isinstance(script, ScriptedModel) else ScriptedModel(script, **settings)

@@ -17,7 +17,15 @@ from typing import NamedTuple
 import msgspec
 
 from centerlm.errors import InputError, ModelError
-from centerlm.models.base import Constraint, LanguageModel, Price, Prompt, Reply, Sampling
+from centerlm.models.base import (
+    Constraint,
+    LanguageModel,
+    Message,
+    Price,
+    Prompt,
+    Reply,
+    Sampling,
+)
 from centerlm.models.weights import write_atomically
 
 FORMAT = 1
@@ -52,7 +60,7 @@ class Key(NamedTuple):
 
 def call_key(identity: str, prompt: Prompt, sampling: Sampling) -> Key:
     """The key of a call; equal exactly when identity, messages and sampling are."""
-    return Key(_digest((FORMAT, identity, prompt)), _digest(sampling))
+    return Key(_digest((FORMAT, identity, _encodable(prompt))), _digest(sampling))
 
 
 class RecordingModel:
@@ -109,7 +117,7 @@ class RecordingModel:
         reply = await self._model.complete(
             prompt, sampling, on_text=on_text, before_retry=before_retry
         )
-        return self._store(path, _Record(prompt, sampling, self.count(prompt), reply))
+        return self._store(path, _Record(_encodable(prompt), sampling, self.count(prompt), reply))
 
     async def close(self) -> None:
         await self._model.close()
@@ -208,6 +216,18 @@ def _tell(reply: Reply, on_text: Callable[[str], None] | None) -> Reply:
     if on_text and reply.text:
         on_text(reply.text)
     return reply
+
+
+def _encodable(prompt: Prompt) -> Prompt:
+    """The prompt with lone surrogates, which JSON cannot hold, written out."""
+    if all(message.text.isascii() for message in prompt.messages):
+        return prompt
+    return Prompt(
+        tuple(
+            Message(m.role, m.text.encode("utf-8", "backslashreplace").decode())
+            for m in prompt.messages
+        )
+    )
 
 
 def _digest(value: object) -> str:

@@ -8,12 +8,13 @@ what it likes, also what a real model should not.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from centerlm.errors import ModelError
+from centerlm.errors import ConfigError, ModelError
 from centerlm.finding import Usage, short_answer
 from centerlm.models.base import Choice, Constraint, Price, Prompt, Reply, Sampling
 
@@ -28,6 +29,22 @@ it. An exception as an answer is raised.
 
 TOKEN_CHARACTERS = 4
 MESSAGE_TOKENS = 4
+
+
+def load_script(name: str) -> Any:
+    """The object of `name`, "module:object": a script or a scripted model.
+
+    Raises:
+        ConfigError: there is no such module or object.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"the script {name!r} cannot be imported ({error}); name a module that Python finds "
+            "and an object in it, as module:object"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

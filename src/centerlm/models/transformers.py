@@ -163,7 +163,7 @@ class TransformersModel:
         random = torch.Generator(device=self._device).manual_seed(seed % (1 << 63))
         chosen: list[int] = []
         logprobs: list[float] = []
-        text, finish, cache = "", "length", None
+        finish, cache = "length", None
         step = torch.tensor([ids], device=self._device)
         with torch.inference_mode():
             while len(chosen) < tokens:
@@ -178,18 +178,12 @@ class TransformersModel:
                 if token in ends:
                     finish = "stop"
                     break
-                text = tokenizer.decode(chosen, skip_special_tokens=True)
-                at = [p for stop in sampling.stop if stop and (p := text.find(stop)) >= 0]
-                if at:
-                    text, finish = text[: min(at)], "stop"
-                    break
+                if sampling.stop:
+                    text = _text(tokenizer, chosen)
+                    if at := [p for stop in sampling.stop if stop and (p := text.find(stop)) >= 0]:
+                        return _choice(text[: min(at)], "stop", chosen, logprobs, sampling)
                 step = torch.tensor([[token]], device=self._device)
-        return Choice(
-            text,
-            "length" if finish == "length" else "stop",
-            tuple(chosen),
-            tuple(logprobs) if sampling.logprobs else None,
-        )
+        return _choice(_text(tokenizer, chosen), finish, chosen, logprobs, sampling)
 
     def _load(self) -> tuple[Any, Any]:
         with self._loading:
@@ -262,6 +256,21 @@ def _from_template(prompt: Prompt, tokenizer: Any, encoder: _Plain) -> list[int]
         ids += tokenizer.encode(before, add_special_tokens=False)
         ids += encoder.encode(message.text)
     return [*ids, *tokenizer.encode(rest, add_special_tokens=False)]
+
+
+def _text(tokenizer: Any, tokens: list[int]) -> str:
+    return tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+
+def _choice(
+    text: str, finish: str, tokens: list[int], logprobs: list[float], sampling: Sampling
+) -> Choice:
+    return Choice(
+        text,
+        "length" if finish == "length" else "stop",
+        tuple(tokens),
+        tuple(logprobs) if sampling.logprobs else None,
+    )
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> set[int]:
