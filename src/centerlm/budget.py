@@ -93,6 +93,15 @@ class Account:
         self._in_flight = NOTHING
         self._flying = 0
         self._waiters: list[asyncio.Future[None]] = []
+        self._heir: Account | None = None
+
+    @property
+    def current(self) -> Account:
+        """This account, or once it is closed the one that took over."""
+        account = self
+        while account._heir is not None:
+            account = account._heir
+        return account
 
     def reserve(self, bound: Usage) -> None:
         """Take the bound of a call out of `left`, at once.
@@ -100,12 +109,15 @@ class Account:
         Raises:
             OutOfBudgetError: `left` does not cover it; nothing was taken.
         """
+        if self._heir is not None:
+            return self._heir.reserve(bound)
         amount = Amount.of(bound)
         if not self.left.covers(amount):
             raise OutOfBudgetError(f"the budget has too few {self.left.lacks(amount)} left")
         self.left -= amount
         self._in_flight += amount
         self._flying += 1
+        return None
 
     async def acquire(self, bound: Usage) -> None:
         """As `reserve`, but where refunds of calls in flight may cover it, wait for them.
@@ -114,13 +126,15 @@ class Account:
             OutOfBudgetError: even full refunds would not cover it.
         """
         amount = Amount.of(bound)
-        while not self.left.covers(amount):
+        while self._heir is None and not self.left.covers(amount):
             if self._flying == 0 or not (self.left + self._in_flight).covers(amount):
                 raise OutOfBudgetError(f"the budget has too few {self.left.lacks(amount)} left")
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             await waiter
-        self.reserve(bound)
+        if self._heir is not None:
+            return await self._heir.acquire(bound)
+        return self.reserve(bound)
 
     def extend(self, reserved: Usage, more: Usage) -> Usage:
         """Reserve more for a call in flight (a retry); returns the new reservation.
@@ -128,6 +142,8 @@ class Account:
         Raises:
             OutOfBudgetError: it is not covered; the old reservation stands.
         """
+        if self._heir is not None:
+            return self._heir.extend(reserved, more)
         amount = Amount.of(more)
         if not self.left.covers(amount):
             raise OutOfBudgetError(f"the budget has too few {self.left.lacks(amount)} left")
@@ -137,12 +153,14 @@ class Account:
 
     def settle(self, reserved: Usage, spent: Usage) -> None:
         """End a call in flight: refund what it did not spend."""
+        if self._heir is not None:
+            return self._heir.settle(reserved, spent)
         bound = Amount.of(reserved)
         self._in_flight -= bound
         self._flying -= 1
         self.left += bound - Amount.of(spent)
         self.record(spent)
-        self._wake()
+        return self._wake()
 
     def record(self, spent: Usage) -> None:
         """Count what was spent, here and in every account above."""
@@ -171,17 +189,28 @@ class Account:
 
     def child(self, parts: int) -> Account:
         """An account with an equal share, one of `parts`, of what is left."""
+        if self._heir is not None:
+            return self._heir.child(parts)
         share = self.left.share(max(parts, 1))
         self.left -= share
         return Account(share, parent=self)
 
     def close(self) -> None:
-        """Return what is left, and was held back, to the parent."""
-        self.release()
-        if self._parent is not None:
-            self._parent.left += self.left
-            self.left = NOTHING
-            self._parent._wake()
+        """Return what is left, and was held back, to the parent.
+
+        Shared work may outlive the level that began it: what is in flight goes to the parent too,
+        and so does all that comes later.
+        """
+        if self._parent is None:
+            return self.release()
+        parent = self._parent.current
+        parent.left += self.left + self.held
+        parent._in_flight += self._in_flight
+        parent._flying += self._flying
+        self.left = self.held = self._in_flight = NOTHING
+        self._flying, self._heir = 0, parent
+        self._wake()
+        return parent._wake()
 
     def _wake(self) -> None:
         waiters, self._waiters = self._waiters, []

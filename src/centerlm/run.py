@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from centerlm.acts import Experience, ShownBudget
@@ -43,7 +43,8 @@ class Level:
     """An objective being solved by a plan of its own: the root (path ""), a child or a split.
 
     `generation` counts how often the step it answers was re-opened; `ancestors` are the identities
-    of the sub-objectives above; `open` counts the steps and items not finished.
+    of the sub-objectives above; `texts` are the steps' filled-in sub-objectives; `open` counts the
+    steps and items not finished.
     """
 
     path: str
@@ -59,6 +60,7 @@ class Level:
     results: dict[int, asyncio.Future[Finding]] = field(
         default_factory=dict[int, "asyncio.Future[Finding]"]
     )
+    texts: dict[int, str] = field(default_factory=dict[int, str])
     planned: asyncio.Event = field(default_factory=asyncio.Event)
     direct: bool = False
     open: int = 0
@@ -85,7 +87,7 @@ class Level:
 @dataclass(slots=True)
 class Run:
     """One episode under way. `named` are the sources the root plan named before anything was
-    read: with read-only ones, all that a later plan may use.
+    read: with read-only ones, all that a later plan may use. `descend` solves a level further down.
     """
 
     recorder: Recorder
@@ -94,6 +96,7 @@ class Run:
     objective: Objective
     options: Options
     joins: Joins
+    descend: Callable[[Run, Level], Awaitable[Finding]]
     deadline: float | None = None
     review: Review | None = None
     validator: Validator | None = None
@@ -109,9 +112,11 @@ class Run:
             if trusted or source.card.effect == "read" or name in self.named
         )
 
-    def seconds(self) -> float | None:
-        """How long a source may take: its own limit, or what is left until the deadline."""
-        limit = self.options.seek_seconds
+    def seconds(self, card: Card) -> float | None:
+        """How long a source may take: the limit of one seek (none for people), at most what is
+        left until the deadline.
+        """
+        limit = self.options.seek_seconds if card.shared else None
         if self.deadline is None:
             return limit
         left = max(self.deadline - asyncio.get_running_loop().time(), 0.0)
@@ -122,7 +127,7 @@ class Run:
 
     def affords(self, level: Level, calls: int) -> bool:
         """Whether this many more calls fit; a replay makes none that its past does not hold."""
-        return not self.options.replaying and level.account.left.covers(Amount(calls=calls))
+        return not self.options.replaying and level.account.current.left.covers(Amount(calls=calls))
 
     def may_reopen(self, path: str) -> bool:
         """Whether a step may be asked again: once a step, and so many times an episode."""
