@@ -19,9 +19,7 @@ def test_a_child_sees_its_objective_the_root_its_budget_and_cards_and_no_sibling
     )
     _, child = outcome.prompts("decompose")
     assert child.messages[1].text == (
-        "Part of: root question\n"
-        "Budget: 10 calls, 3000 tokens, 2 levels\n"
-        'Question: born "<who>"'
+        'Part of: root question\nBudget: 10 calls, 3000 tokens, 2 levels\nQuestion: born "<who>"'
     )
     assert "docs: knows docs" in child.messages[0].text
     assert "secret" not in "".join(m.text for m in child.messages)

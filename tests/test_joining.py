@@ -42,7 +42,9 @@ def test_other_sources_or_another_order_of_them_are_other_sub_objectives() -> No
     assert (len(a.asked), len(b.asked)) == (3, 2)
 
 
-def test_texts_that_are_equal_only_because_they_were_cut_are_not_joined_where_values_count() -> None:
+def test_texts_that_are_equal_only_because_they_were_cut_are_not_joined_where_values_count() -> (
+    None
+):
     calc = Asks("calc", lambda seek: found(len(seek.values)), computes=True)
     long = "x" * 300
     lists = Asks("l", lambda seek: found((long, "end " + seek.text)))

@@ -83,7 +83,9 @@ def test_at_most_twice_an_episode(reopens: int, count: int) -> None:
 
 def test_at_most_once_a_step() -> None:
     docs = texts({"a": "doubt", "other a": "doubt"})
-    outcome = run("q", doubting({"q": "1 [docs] a"}), [docs], validator=refusing(9), options=Options())
+    outcome = run(
+        "q", doubting({"q": "1 [docs] a"}), [docs], validator=refusing(9), options=Options()
+    )
     assert reopened(outcome) == ["1"]
     assert outcome.solution.reason == "refused"
     assert outcome.solution.status == "partial"

@@ -151,7 +151,9 @@ def part(line: str) -> Any:
 
 
 @pytest.mark.parametrize("constraint", ["gbnf", "schema", "none"])
-@pytest.mark.parametrize("line", ["1 [mail] send it", "1 [docs | mail] send it", "1 [mail | docs] x"])
+@pytest.mark.parametrize(
+    "line", ["1 [mail] send it", "1 [docs | mail] send it", "1 [mail | docs] x"]
+)
 def test_a_child_cannot_name_a_write_source_the_root_did_not(constraint: Any, line: str) -> None:
     mail, docs = Asks("mail", echo, effect="write"), Asks("docs", lambda seek: "text", typed=False)
     outcome = run("q", part(line), [docs, mail], constraint=constraint)

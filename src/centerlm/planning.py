@@ -247,7 +247,9 @@ def direct_plan(run: Run, level: Level) -> Plan:
     if not text:
         return Plan(())
     if len(text) > MAX_TEXT:
-        text = text[: MAX_TEXT - 1].rstrip("# ") + "…"
+        text = text[: MAX_TEXT - 1].rstrip()
+        hashes = len(text) - len(text.rstrip("#"))
+        text = text[: len(text) - hashes % 2] + "…"  # no half of a "##"
     return Plan((Step(1, tuple(card.name for card in leaves[:3]), text),))
 
 

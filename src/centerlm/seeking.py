@@ -6,7 +6,7 @@ What a source returns is data. It is cut and cleaned here, once, before anything
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import astuple, replace
 from datetime import date, datetime
 from fractions import Fraction
@@ -139,7 +139,7 @@ async def _outcome(source: Source, key: str, seconds: float | None) -> Finding:
     name = source.card.name
     if not isinstance(source, KeyedSource):
         return _safe(failed(unknown), name)
-    finding = await _called(source.lookup(key), name, seconds)
+    finding = await _called(lambda: source.lookup(key), name, seconds)
     if finding is None:
         finding = failed(unknown)
     elif finding.status is Status.FAILED:
@@ -149,17 +149,15 @@ async def _outcome(source: Source, key: str, seconds: float | None) -> Finding:
 
 async def _guarded(source: Source, seek: Seek, seconds: float | None) -> Finding:
     name = source.card.name
-    try:
-        work = source.seek(seek)
-    except Exception as error:  # noqa: BLE001 - a source's own code: all it raises is data
-        return _safe(failed(f"{name} raised {_told(error)}"), name)
-    finding = await _called(work, name, seconds)
+    finding = await _called(lambda: source.seek(seek), name, seconds)
     if finding is None:
         finding = failed(f"{name} returned NoneType where a Finding belongs")
     return _safe(finding, name)
 
 
-async def _called(work: Awaitable[Any], name: str, seconds: float | None) -> Finding | None:
+async def _called(
+    ask: Callable[[], Awaitable[Any]], name: str, seconds: float | None
+) -> Finding | None:
     """What a source's own code gives, within its time; what it raises is a failed finding.
 
     Raises:
@@ -170,7 +168,7 @@ async def _called(work: Awaitable[Any], name: str, seconds: float | None) -> Fin
     limit = asyncio.timeout(seconds)
     try:
         async with limit:
-            finding = await work
+            finding = await ask()
     except asyncio.CancelledError as error:
         if task is None or task.cancelling():
             raise
