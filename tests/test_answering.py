@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from engine import Asks, echo, run, script
 
 from centerlm.errors import ModelError
 from centerlm.events import CallStarted, SeekStarted
@@ -13,6 +12,7 @@ from centerlm.finding import Citation, Finding, Passage, Status, found
 from centerlm.objective import Budget
 from centerlm.run import Options
 from centerlm.sources.base import Seek
+from engine import Asks, echo, run, script
 
 NOTHING = Finding(Status.NOTHING)
 ALL = Options(reopens=0)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from engine import Asks, echo, question_of, run
-
 from centerlm.finding import Finding, Status, found
 from centerlm.objective import Budget
 from centerlm.run import Options
+from engine import Asks, echo, question_of, run
 
 
 def test_a_child_sees_its_objective_the_root_its_budget_and_cards_and_no_sibling() -> None:
@@ -59,7 +58,7 @@ def test_recursion_without_end_ends_at_the_depth() -> None:
 
     def deeper(prompt: object, sampling: object) -> str:
         del sampling
-        question = question_of(prompt)  # type: ignore[arg-type] # a Prompt
+        question = question_of(prompt)
         return f"1 [center] {question}+" if "Break" in str(prompt) else "x [1]"
 
     outcome = run("q", deeper, [docs], budget=Budget(depth=4))

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 
-from engine import PLAIN, Asks, Outcome, echo, run
-
 from centerlm.events import CallFinished, PlanFinished, SeekStarted, StepPlanned
 from centerlm.finding import found
 from centerlm.plan import Plan, Step
+from engine import PLAIN, Asks, Outcome, echo, run
 
 CHAINS, DEPTH = 4, 4
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from engine import Asks, echo, finished, run, script
 
 from centerlm.finding import Finding, Status, Value, found
 from centerlm.run import Options
 from centerlm.sources.base import Seek
+from engine import Asks, echo, finished, run, script
 
 PLAN = "1 [list] which\n2 [docs each #1] of #1"
 
@@ -81,7 +81,7 @@ def test_an_empty_list_gives_nothing() -> None:
 
 
 def test_only_count_sees_a_list_without_any_answer() -> None:
-    calc = Asks("calc", lambda seek: found(len(seek.values[2].value)), computes=True)  # type: ignore[arg-type] # a list here
+    calc = Asks("calc", lambda seek: found(len(seek.values[2].value)), computes=True)
     sources = [listing("a", "b"), Asks("docs", {}), calc]
     outcome = run("q", {"q": PLAN + "\n3 [calc] count(#2)"}, sources)
     assert outcome.solution.answer == "2"

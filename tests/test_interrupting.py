@@ -1,4 +1,4 @@
-"""Deadlines and cancellation: statuses are right, nothing starts after, the episode goes on later."""
+"""Deadlines and cancellation: right statuses, nothing starts after, the episode goes on later."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from engine import PLAIN, Asks, check, finish, finished, run, script
 
 from centerlm.center import CenterLM
 from centerlm.events import CallStarted, EpisodeFinished, Event, SeekStarted, StepStarted
@@ -18,6 +17,7 @@ from centerlm.objective import Budget, Objective
 from centerlm.plan import Plan
 from centerlm.solver import Solution, solve
 from centerlm.sources.base import Seek
+from engine import PLAIN, Asks, check, finish, finished, run, script
 
 PLANS = {
     "q": "1 [docs] quick\n2 [docs] slow\n3 [docs] after #2\n4 [docs each #1] item #1\n"
@@ -31,9 +31,17 @@ class Clock:
 
     def __init__(self) -> None:
         self.hang = True
+        self.called = asyncio.Event()
         self.source = Asks("docs", self.reply)
 
+    async def asked(self, count: int) -> None:
+        """Wait until so many requests were made."""
+        while len(self.source.asked) < count:
+            self.called.clear()
+            await self.called.wait()
+
     async def reply(self, seek: Seek) -> Finding:
+        self.called.set()
         if self.hang and ("slow" in seek.text or "item" in seek.text):
             await asyncio.sleep(3600)
         return found(f"<{seek.text}>")
@@ -45,7 +53,7 @@ def test_at_the_deadline_every_step_ends_and_the_best_answer_so_far_comes_back()
     outcome = run("q", PLANS, [clock.source], budget=Budget(seconds=0.15), options=options)
     assert finished(outcome.events) == {
         "1": ["found"],
-        **dict.fromkeys(["2", "3", "4", "4.1", "5", "5.1", "5.2"], ["out_of_budget"]),
+        **{path: ["out_of_budget"] for path in ("2", "3", "4", "4.1", "5", "5.1", "5.2")},
     }
     solution = outcome.solution
     assert (solution.answer, solution.status) == ("<quick>", "out_of_budget")
@@ -92,8 +100,7 @@ def interrupt(
             journal=journal, episode="e", options=PLAIN, **more,
         )  # fmt: skip
         task = asyncio.create_task(work)
-        while len(clock.source.asked) < ready:
-            await asyncio.sleep(0.001)
+        await clock.asked(ready)
         at = len(journal.events("e"))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -114,7 +121,7 @@ def test_cancelled_every_step_has_its_status_and_nothing_starts_any_more() -> No
     check(events)
     assert finished(events) == {
         "1": ["found"],
-        **dict.fromkeys(["2", "3", "4", "4.1", "5", "5.1", "5.2"], ["cancelled"]),
+        **{path: ["cancelled"] for path in ("2", "3", "4", "4.1", "5", "5.1", "5.2")},
     }
     assert starts(events[at:]) == []
     last = events[-1]
@@ -185,7 +192,7 @@ def test_cancelling_one_solve_leaves_others_alone() -> None:
                     center=CenterLM(ScriptedModel(script(PLANS))),
                     sources=[clock.source],
                     options=PLAIN,
-                )  # fmt: skip
+                )
             )
             for clock in clocks
         ]

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from engine import Asks, act_of, check, echo, finish, question_of, run, script
 
 from centerlm.center import CenterLM
 from centerlm.errors import ModelError
@@ -19,6 +18,7 @@ from centerlm.objective import Budget, Objective
 from centerlm.run import Options
 from centerlm.solver import Solution, solve
 from centerlm.sources.base import Seek
+from engine import Asks, act_of, check, echo, finish, question_of, run, script
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.02])
@@ -55,7 +55,7 @@ def test_texts_that_are_equal_only_because_they_were_cut_are_not_joined_where_va
 def test_computing_with_equal_numbers_of_other_things_is_another_sub_objective() -> None:
     def earlier(seek: Seek) -> Finding:
         first, second = (seek.values[k] for k in sorted(seek.values))
-        return found(min((first.value, first.label), (second.value, second.label))[1])  # type: ignore[type-var] # numbers
+        return found(min((first.value, first.label), (second.value, second.label))[1])
 
     docs = Asks("docs", {"a": found("Ann"), "b": found("Bo"), "c": found("Cy"), "d": found("Di")})
     years = {"Ann": 1950, "Bo": 1960, "Cy": 1950, "Di": 1960}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from engine import PLAIN, Asks, Outcome, echo, run, script
 
 from centerlm.errors import InputError, ModelError
 from centerlm.events import PlanFinished, StepPlanned
@@ -15,6 +14,7 @@ from centerlm.models.scripted import ScriptedModel
 from centerlm.objective import Budget
 from centerlm.run import Options
 from centerlm.sources.base import Seek
+from engine import PLAIN, Asks, Outcome, echo, run, script
 
 
 def prose() -> Asks:
@@ -108,11 +108,10 @@ def test_a_line_that_the_token_limit_cut_is_dropped() -> None:
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_model_that_does_not_stream_is_read_all_the_same(stream: bool) -> None:
-    from engine import finish
-
     from centerlm.center import CenterLM
     from centerlm.objective import Objective
     from centerlm.solver import solve
+    from engine import finish
 
     model = ScriptedModel(script({"q": "1 [docs] a\n2 [docs] b #1"}), stream=stream)
     docs = Asks("docs", echo)
@@ -192,11 +191,10 @@ def test_resuming_without_a_source_of_the_plan_says_so() -> None:
 def test_a_planner_whose_prompt_does_not_fit_says_so() -> None:
     outcome = run("q" * 8000, {}, [prose()], options=Options(reasks=False))
     assert outcome.solution.status == "answered"
-    from engine import finish
-
     from centerlm.center import CenterLM
     from centerlm.objective import Objective
     from centerlm.solver import solve
+    from engine import finish
 
     model = ScriptedModel({}, context=512)
     solution = finish(

@@ -6,7 +6,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from engine import Asks, Outcome, act_of, finished, question_of, run, script
 
 from centerlm.events import SeekStarted, StepReopened
 from centerlm.finding import Finding, Status, found
@@ -14,6 +13,7 @@ from centerlm.models.base import Prompt, Sampling
 from centerlm.objective import Budget, Objective
 from centerlm.run import Options
 from centerlm.sources.base import Seek
+from engine import Asks, Outcome, act_of, finished, question_of, run, script
 
 VERIFIED = Options(reasks=False, splits=False)
 """Steps are re-opened by the check of the root's answer alone."""
@@ -74,7 +74,7 @@ def test_an_unsupported_answer_stays_if_asking_again_does_not_help() -> None:
 
 @pytest.mark.parametrize(("reopens", "count"), [(2, 2), (1, 1), (0, 0)])
 def test_at_most_twice_an_episode(reopens: int, count: int) -> None:
-    answers = {x: "doubt" for x in "abcd"} | {f"other {x}": "doubt" for x in "abcd"}
+    answers = dict.fromkeys("abcd", "doubt") | {f"other {x}": "doubt" for x in "abcd"}
     plan = "1 [docs] a\n2 [docs] b\n3 [docs] c\n4 [center] part"
     said = doubting({"q": plan, "part": "1 [docs] d"})
     outcome = run("q", said, [texts(answers)], options=Options(reopens=reopens))

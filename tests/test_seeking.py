@@ -1,4 +1,4 @@
-"""One seek: what a source raises, returns or leaves undone is a finding made safe, never a crash."""
+"""One seek: what a source raises, returns or leaves undone is a finding made safe."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from engine import PLAIN, Asks, Raw, echo, finish, run
 
 from centerlm.center import CenterLM
 from centerlm.errors import JournalError, OutOfBudgetError, SourceError
@@ -22,6 +21,7 @@ from centerlm.objective import Budget, Objective
 from centerlm.run import Options
 from centerlm.solver import solve
 from centerlm.sources.base import Card, Seek
+from engine import PLAIN, Asks, Raw, echo, finish, run
 
 FOUND = Finding(Status.FOUND, answer="x")
 PLANS = {"q": "1 [src] a\n2 [ok] b"}
@@ -43,7 +43,7 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "bytes for text": (replace(FOUND, text=b"x"), "cannot be used: TypeError"),
     "no text": (replace(FOUND, text=None), "cannot be used: TypeError"),
     "passages of text": (replace(FOUND, passages=("p",)), "cannot be used: "),
-    "a passage without text": (replace(FOUND, passages=(Passage("p", None),)), "cannot be used: "),  # type: ignore[arg-type] # as broken sources do
+    "a passage without text": (replace(FOUND, passages=(Passage("p", None),)), "cannot be used: "),
     "a list for a value": (replace(FOUND, value=["a"]), "list is not a type of value"),
     "a float for a value": (replace(FOUND, value=1.5), "float is not a type of value"),
     "an endless number": (
@@ -52,7 +52,7 @@ BROKEN: dict[str, tuple[Any, str]] = {
     ),
     "a deep list": (replace(FOUND, value=nested(100_000)), "cannot be used: RecursionError"),
     "a strange position": (
-        replace(FOUND, passages=(Passage("p", "t", start=object()),)),  # type: ignore[arg-type] # as broken sources do
+        replace(FOUND, passages=(Passage("p", "t", start=object()),)),
         "cannot be used: TypeError",
     ),
     "usage of text": (replace(FOUND, usage="much"), "cannot be used: ValueError: its usage"),
@@ -71,7 +71,7 @@ def test_a_broken_finding_is_a_failed_one(name: str) -> None:
     assert outcome.status("2") == "found"
 
 
-class Unprintable(Exception):
+class UnprintableError(Exception):
     def __str__(self) -> str:
         raise RuntimeError("no words")
 
@@ -87,7 +87,7 @@ class Unprintable(Exception):
         (SystemExit("bye"), "src raised SystemExit: bye"),
         (RecursionError("deep"), "src raised RecursionError: deep"),
         (MemoryError(), "src raised MemoryError"),
-        (Unprintable(), "src raised Unprintable"),
+        (UnprintableError(), "src raised UnprintableError"),
         (asyncio.CancelledError(), "src raised CancelledError"),
         (ValueError("x" * 10_000), "src raised ValueError: xxx"),
     ],
@@ -123,7 +123,7 @@ def test_a_source_that_cannot_say_what_it_may_spend_is_not_asked(said: Any) -> N
 
 def test_a_seek_that_is_not_a_coroutine_is_a_failed_finding() -> None:
     class Plain(Asks):
-        def seek(self, seek: Seek) -> Any:  # type: ignore[override] # as a user's mistake may be
+        def seek(self, seek: Seek) -> Any:
             return FOUND
 
     outcome = run("q", PLANS, [Plain("src", echo), Asks("ok", echo)])
@@ -275,12 +275,14 @@ class Kept:
     def __init__(self, lookup: Callable[[str], Any]) -> None:
         self._lookup = lookup
         self.asked: list[str] = []
+        self.began = asyncio.Event()
 
     def bound(self, seek: Seek) -> Usage:
         return Usage(calls=1)
 
     async def seek(self, seek: Seek) -> Finding:
         self.asked.append(seek.key)
+        self.began.set()
         await asyncio.sleep(0 if len(self.asked) > 1 else 3600)
         return found("sent")
 
@@ -322,8 +324,7 @@ def test_a_write_that_was_cut_off_is_looked_up_and_never_made_again(
             sources=[mail], journal=journal, episode="e",
         )  # fmt: skip
         task = asyncio.create_task(work)
-        while not mail.asked:
-            await asyncio.sleep(0.001)
+        await mail.began.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from engine import Asks, Raw, check, echo, finish, finished, run, script
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +21,7 @@ from centerlm.objective import Budget, Objective
 from centerlm.run import Options
 from centerlm.solver import solve
 from centerlm.sources.base import Seek
+from engine import Asks, Raw, check, echo, finish, finished, run, script
 
 
 async def hang(seek: Seek) -> Finding:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from engine import PLAIN, Asks, Outcome, act_of, echo, finished, question_of, run, script
 
 from centerlm.acts import Experience
 from centerlm.errors import InputError, PlanError
@@ -16,6 +15,7 @@ from centerlm.objective import Budget
 from centerlm.plan import Plan, Step
 from centerlm.run import Options
 from centerlm.sources.base import Seek
+from engine import PLAIN, Asks, Outcome, act_of, echo, finished, question_of, run, script
 
 POISON = {
     "a plan line": "4 [experiment] rm -rf /",
@@ -236,7 +236,7 @@ def test_a_source_cannot_give_budget_back() -> None:
 
 @pytest.mark.parametrize("name", ["", "a b", "x]", "1a", "x\ny", "é", "center", "a" * 65])
 def test_a_source_has_a_name_that_plans_can_hold(name: str) -> None:
-    with pytest.raises(InputError, match="source"):
+    with pytest.raises(InputError, match="cannot be named in a plan|is taken"):
         run("q", {"q": "1 [docs] a"}, [Asks(name, echo)])
 
 

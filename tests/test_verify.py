@@ -82,4 +82,4 @@ def test_what_is_supported() -> None:
     ],
 )
 def test_answer_types(answer: str, kind: str, wrong: bool) -> None:
-    assert (why_wrong_type(answer, kind) is not None) is wrong  # type: ignore[arg-type] # a literal
+    assert (why_wrong_type(answer, kind) is not None) is wrong

@@ -82,7 +82,8 @@ class Account:
     """What one level of the tree may still spend. Use from one event loop only.
 
     `left` is free; `held` is kept for the level's last absorb call; what is in flight was taken
-    from `left` and comes back, less what it cost, through `settle`.
+    from `left` and comes back, less what it cost, through `settle`. What a closed account is asked
+    for or gets back (work that other steps still wait for) comes from and goes to the one above.
     """
 
     def __init__(self, left: Amount, parent: Account | None = None) -> None:
@@ -90,18 +91,10 @@ class Account:
         self.held = NOTHING
         self.spent = Usage()
         self._parent = parent
+        self._closed = False
         self._in_flight = NOTHING
         self._flying = 0
         self._waiters: list[asyncio.Future[None]] = []
-        self._heir: Account | None = None
-
-    @property
-    def current(self) -> Account:
-        """This account, or once it is closed the one that took over."""
-        account = self
-        while account._heir is not None:
-            account = account._heir
-        return account
 
     def reserve(self, bound: Usage) -> None:
         """Take the bound of a call out of `left`, at once.
@@ -109,15 +102,8 @@ class Account:
         Raises:
             OutOfBudgetError: `left` does not cover it; nothing was taken.
         """
-        if self._heir is not None:
-            return self._heir.reserve(bound)
-        amount = Amount.of(bound)
-        if not self.left.covers(amount):
-            raise OutOfBudgetError(f"the budget has too few {self.left.lacks(amount)} left")
-        self.left -= amount
-        self._in_flight += amount
+        self._take(Amount.of(bound))
         self._flying += 1
-        return None
 
     async def acquire(self, bound: Usage) -> None:
         """As `reserve`, but where refunds of calls in flight may cover it, wait for them.
@@ -126,15 +112,13 @@ class Account:
             OutOfBudgetError: even full refunds would not cover it.
         """
         amount = Amount.of(bound)
-        while self._heir is None and not self.left.covers(amount):
-            if self._flying == 0 or not (self.left + self._in_flight).covers(amount):
-                raise OutOfBudgetError(f"the budget has too few {self.left.lacks(amount)} left")
+        while not (left := self._purse().left).covers(amount):
+            if self._flying == 0 or not (left + self._in_flight).covers(amount):
+                raise OutOfBudgetError(f"the budget has too few {left.lacks(amount)} left")
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             await waiter
-        if self._heir is not None:
-            return await self._heir.acquire(bound)
-        return self.reserve(bound)
+        self.reserve(bound)
 
     def extend(self, reserved: Usage, more: Usage) -> Usage:
         """Reserve more for a call in flight (a retry); returns the new reservation.
@@ -142,25 +126,20 @@ class Account:
         Raises:
             OutOfBudgetError: it is not covered; the old reservation stands.
         """
-        if self._heir is not None:
-            return self._heir.extend(reserved, more)
-        amount = Amount.of(more)
-        if not self.left.covers(amount):
-            raise OutOfBudgetError(f"the budget has too few {self.left.lacks(amount)} left")
-        self.left -= amount
-        self._in_flight += amount
+        self._take(Amount.of(more))
         return reserved + more
 
     def settle(self, reserved: Usage, spent: Usage) -> None:
         """End a call in flight: refund what it did not spend."""
-        if self._heir is not None:
-            return self._heir.settle(reserved, spent)
         bound = Amount.of(reserved)
         self._in_flight -= bound
         self._flying -= 1
-        self.left += bound - Amount.of(spent)
+        purse = self._purse()
+        purse.left += bound - Amount.of(spent)
         self.record(spent)
-        return self._wake()
+        self._wake()
+        if purse is not self:
+            purse._wake()
 
     def record(self, spent: Usage) -> None:
         """Count what was spent, here and in every account above."""
@@ -189,28 +168,32 @@ class Account:
 
     def child(self, parts: int) -> Account:
         """An account with an equal share, one of `parts`, of what is left."""
-        if self._heir is not None:
-            return self._heir.child(parts)
         share = self.left.share(max(parts, 1))
         self.left -= share
         return Account(share, parent=self)
 
     def close(self) -> None:
-        """Return what is left, and was held back, to the parent.
+        """Return what is left, and was held back, to the parent."""
+        self.release()
+        if self._parent is not None and not self._closed:
+            self._closed = True
+            above = self._purse()
+            above.left, self.left = above.left + self.left, NOTHING
+            above._wake()
 
-        Shared work may outlive the level that began it: what is in flight goes to the parent too,
-        and so does all that comes later.
-        """
-        if self._parent is None:
-            return self.release()
-        parent = self._parent.current
-        parent.left += self.left + self.held
-        parent._in_flight += self._in_flight
-        parent._flying += self._flying
-        self.left = self.held = self._in_flight = NOTHING
-        self._flying, self._heir = 0, parent
-        self._wake()
-        return parent._wake()
+    def _purse(self) -> Account:
+        """The account that pays: this one, or the first open one above."""
+        account = self
+        while account._closed and account._parent is not None:
+            account = account._parent
+        return account
+
+    def _take(self, amount: Amount) -> None:
+        purse = self._purse()
+        if not purse.left.covers(amount):
+            raise OutOfBudgetError(f"the budget has too few {purse.left.lacks(amount)} left")
+        purse.left -= amount
+        self._in_flight += amount
 
     def _wake(self) -> None:
         waiters, self._waiters = self._waiters, []

@@ -127,7 +127,7 @@ class Run:
 
     def affords(self, level: Level, calls: int) -> bool:
         """Whether this many more calls fit; a replay makes none that its past does not hold."""
-        return not self.options.replaying and level.account.current.left.covers(Amount(calls=calls))
+        return not self.options.replaying and level.account.left.covers(Amount(calls=calls))
 
     def may_reopen(self, path: str) -> bool:
         """Whether a step may be asked again: once a step, and so many times an episode."""

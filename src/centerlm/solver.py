@@ -171,13 +171,13 @@ def _by_name(sources: Sequence[Source]) -> dict[str, Source]:
     named: dict[str, Source] = {}
     for source in sources:
         name = source.card.name
-        if name in named or name == CENTER:
-            raise InputError(f"the source name {name!r} is taken; rename one of the two")
         if not is_source_name(name):
             raise InputError(
-                f"{name[:80]!r} cannot name a source: plans could not name it; use a letter, then "
-                "letters, digits and _ . : -, at most 64"
+                f"{name[:80]!r} cannot be named in a plan; use a letter, then letters, digits and "
+                "_ . : -, at most 64"
             )
+        if name in named or name == CENTER:
+            raise InputError(f"the source name {name!r} is taken; rename one of the two")
         named[name] = source
     return named
 
