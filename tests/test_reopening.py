@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from centerlm.events import SeekStarted, StepReopened
 from centerlm.finding import Finding, Status, found
+from centerlm.journal import MemoryJournal
 from centerlm.models.base import Prompt, Sampling
 from centerlm.objective import Budget, Objective
 from centerlm.run import Options
@@ -206,3 +208,24 @@ def test_time_that_ends_while_verifying_leaves_the_answer_there_was() -> None:
     assert outcome.solution.answer == "a"
     assert outcome.solution.status == "out_of_budget"
     assert finished(outcome.events) == {"1": ["found", "out_of_budget"]}
+
+
+def test_a_step_reopened_before_an_interruption_is_not_reopened_again_after_it() -> None:
+    journal, slow = MemoryJournal(), Asks("slow", lambda seek: hang(seek))
+    docs = texts({"a": "doubt", "other a": "doubt"})
+    said = doubting({"q": "1 [docs] a\n2 [slow] b #1"})
+    budget, options = Budget(seconds=0.15), replace(Options(), splits=False)
+    first = run("q", said, [docs, slow], journal=journal, budget=budget, options=options)
+    assert reopened(first) == ["1"]
+    slow.reply = lambda seek: found("done")
+    again = run(
+        "q", said, [docs, slow], journal=journal, budget=Budget(), options=options,
+        validator=refusing(9),
+    )  # fmt: skip
+    assert again.solution.answer == "done"
+    assert reopened(again) == ["2"]
+
+
+async def hang(seek: Seek) -> Finding:
+    await asyncio.sleep(3600)
+    raise AssertionError(seek)

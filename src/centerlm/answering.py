@@ -35,6 +35,8 @@ async def settle(run: Run, level: Level, task: Task, *, reopened: Finding | None
     if earlier is not None:
         if run.options.replaying:
             start_step(run, task)
+        if (task.path, "seek", task.generation * 100 + REOPEN) in run.recorder.past.calls:
+            run.reopened.add(task.path)
         run.recorder.again(earlier)
         finding = run.recorder.finding(earlier.finding)
         if first and _joinable(run, task.sources):
@@ -217,7 +219,6 @@ async def _reask(run: Run, level: Level, task: Task, name: str, attempt: int) ->
 async def _ask(run: Run, level: Level, task: Task, name: str, text: str, attempt: int) -> Finding:
     """Seek one source and absorb what it gave."""
     source = run.sources[name]
-    seconds = run.seconds(source.card)
     seek = Seek(
         text=text,
         template=task.template,
@@ -225,7 +226,7 @@ async def _ask(run: Run, level: Level, task: Task, name: str, text: str, attempt
         objective=run.objective.text,
         attachments=run.objective.attachments,
         seed=run.recorder.seed_of(task.path, "source", attempt),
-        seconds=seconds,
+        seconds=run.seconds(source.card),
     )
     if source.card.schema is not None:
         view = SeekView(task.text, source.card, run.objective.text)
@@ -252,7 +253,7 @@ async def _ask(run: Run, level: Level, task: Task, name: str, text: str, attempt
         seek,
         path=task.path,
         attempt=attempt,
-        seconds=seconds,
+        seconds=run.limit(source.card),
     )
     return await absorb_finding(
         run, level.account, finding, text=task.text, path=task.path, attempt=attempt

@@ -112,11 +112,15 @@ class Run:
             if trusted or source.card.effect == "read" or name in self.named
         )
 
-    def seconds(self, card: Card) -> float | None:
-        """How long a source may take: the limit of one seek (none for people), at most what is
-        left until the deadline.
+    def limit(self, card: Card) -> float | None:
+        """The seconds one seek may take; people have no limit. (The deadline ends all seeks at
+        once, as out of budget: a limit that met it would end some as failed.)
         """
-        limit = self.options.seek_seconds if card.shared else None
+        return self.options.seek_seconds if card.shared else None
+
+    def seconds(self, card: Card) -> float | None:
+        """The seconds a seek can count on: its limit, at most what is left until the deadline."""
+        limit = self.limit(card)
         if self.deadline is None:
             return limit
         left = max(self.deadline - asyncio.get_running_loop().time(), 0.0)

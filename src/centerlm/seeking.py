@@ -36,6 +36,7 @@ MAX_CONTENT = 20_000
 MAX_PASSAGES = 32
 MAX_PASSAGE = 4_000
 MAX_ITEMS = 10_000
+_BROKEN = (AttributeError, TypeError, ValueError, RecursionError, OverflowError)
 
 
 @runtime_checkable
@@ -105,7 +106,11 @@ async def seek_source(
 
 async def _finish(recorder: Recorder, at: tuple[str, str, int], finding: Finding) -> Finding:
     path, name, attempt = at
-    data = finding_blob(finding)
+    try:
+        data = finding_blob(finding)
+    except _BROKEN as error:
+        finding = _broken(finding, name, error)
+        data = finding_blob(finding)
     recorder.emit(
         SeekFinished(
             path=path,
@@ -207,13 +212,15 @@ def _is_usage(usage: Usage) -> bool:
 def _safe(finding: Finding, name: str) -> Finding:
     """The finding with bounded, printable content; its status agrees with what it holds."""
     try:
-        safe = _cleaned(finding, name)
-        finding_blob(safe)
-    except (AttributeError, TypeError, ValueError, RecursionError, OverflowError) as error:
-        usage = finding.usage if _has_usage(finding) else Usage()
-        broken = failed(f"{name} returned a finding that cannot be used: {_told(error)}")
-        return replace(broken, source=name, usage=usage)
-    return safe
+        return _cleaned(finding, name)
+    except _BROKEN as error:
+        return _broken(finding, name, error)
+
+
+def _broken(finding: Finding, name: str, error: Exception) -> Finding:
+    usage = finding.usage if _has_usage(finding) else Usage()
+    broken = failed(f"{name} returned a finding that cannot be used: {_told(error)}")
+    return replace(broken, source=name, usage=usage)
 
 
 def _has_usage(finding: Finding) -> bool:
