@@ -82,7 +82,8 @@ def test_resuming_after_the_deadline_with_the_same_budget_starts_nothing() -> No
     clock.hang = False
     asked = len(clock.source.asked)
     again = run("q", PLANS, [clock.source], journal=journal, budget=budget)
-    assert again.solution.status == "out_of_budget"
+    assert (again.solution.status, again.solution.answer) == ("out_of_budget", "<quick>")
+    assert again.acts() == []
     assert len(clock.source.asked) == asked
 
 

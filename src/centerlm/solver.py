@@ -115,7 +115,11 @@ async def _solve(
     root.account.charge(past.spent + past.lost + past.cut_off)
     deadline = None
     if objective.budget.seconds is not None and not options.replaying:
-        left = max(objective.budget.seconds - past.seconds, 0.0)
+        left = objective.budget.seconds - past.seconds
+        if left <= 0:
+            solution = _finish(recorder, _so_far(recorder), "out_of_budget")
+            await recorder.commit()
+            return solution
         deadline = asyncio.get_running_loop().time() + left
     finding: Finding | None = None
     try:
@@ -164,6 +168,21 @@ def _best(finding: Finding | None, root: Level, reason: str) -> Finding:
     """The best answer so far of a run that was stopped, marked as such."""
     if finding is None:
         return best_of(root.done(), reason)
+    return replace(finding, status=Status.OUT_OF_BUDGET, reason=reason)
+
+
+def _so_far(recorder: Recorder) -> Finding:
+    """What an earlier run of the episode had, where no time is left to go on."""
+    found = [
+        (int(path), event)
+        for (path, _), event in recorder.past.steps.items()
+        if "." not in path and event.status == Status.FOUND
+    ]
+    reason = "the time is up"
+    if not found:
+        return Finding(Status.OUT_OF_BUDGET, reason=reason)
+    _, last = max(found, key=lambda item: (item[0], item[1].attempt))
+    finding = recorder.finding(last.finding)
     return replace(finding, status=Status.OUT_OF_BUDGET, reason=reason)
 
 
