@@ -32,7 +32,8 @@ async def absorb_finding(
     if finding.passages:
         notes = tuple(Note(p.title, p.text) for p in finding.passages)
     else:
-        notes = (Note(finding.source, finding.text or finding.answer or ""),)
+        finding = replace(finding, text=finding.text or finding.answer or "")
+        notes = (Note(finding.source, finding.text),)
     view = AbsorbView(text, notes)
     center = run.center
     try:
@@ -78,10 +79,8 @@ def _citations(findings: Iterable[Finding]) -> tuple[Citation, ...]:
     return tuple({(c.passage, c.quote): c for f in findings for c in f.citations}.values())
 
 
-async def absorb_level(
-    run: Run, level: Level, texts: dict[int, str], *, absorbed: int = 0
-) -> Finding:
-    """The level's answer from its steps' findings. `texts` are their filled-in sub-objectives.
+async def absorb_level(run: Run, level: Level, *, absorbed: int = 0) -> Finding:
+    """The level's answer from its steps' findings.
 
     `absorbed` counts how often that was done before. Only the root is answered from a part of its
     findings; a child needs all its final steps.
@@ -99,17 +98,16 @@ async def absorb_level(
                 reason = f"nothing (needs #{step.id})"
                 return replace(nothing(reason), status=finding.status)
     attempt = level.generation * 100 + LEVEL_ATTEMPT + absorbed
-    return await _absorb_findings(run, level, found[-MAX_NOTES:], texts, attempt)
+    return await _absorb_findings(run, level, found[-MAX_NOTES:], attempt)
 
 
 async def _absorb_findings(
     run: Run,
     level: Level,
     found: Sequence[tuple[Step, Finding]],
-    texts: dict[int, str],
     attempt: int,
 ) -> Finding:
-    notes = tuple(Note(texts.get(s.id, s.text), f.answer or "") for s, f in found)
+    notes = tuple(Note(level.texts.get(s.id, s.text), f.answer or "") for s, f in found)
     root = None if level.is_root else run.objective.text
     view = AbsorbView(level.objective, notes, root, level.answer_type)
     center = run.center

@@ -15,6 +15,7 @@ from centerlm.acts import (
     Absorbed,
     AbsorbView,
     Asked,
+    Note,
     PlanView,
     Request,
     SeekView,
@@ -167,8 +168,7 @@ class CenterLM:
     def absorb(self, view: AbsorbView) -> Request:
         system = ABSORB if view.notes else DIRECT
         lines = [
-            f"[{number}] {note.title + ': ' if note.title else ''}{_one_line(note.text, MAX_NOTE)}"
-            for number, note in enumerate(view.notes, start=1)
+            f"[{number}] {_note_line(note)}" for number, note in enumerate(view.notes, start=1)
         ]
         if view.root is not None:
             lines.append(f"Part of: {_one_line(view.root, 300)}")
@@ -190,16 +190,14 @@ class CenterLM:
     def read_absorb(self, text: str, view: AbsorbView, *, cut: bool) -> Absorbed:
         if self.model.constraint == "schema" and text.lstrip().startswith("{"):
             return _absorbed_json(text)
-        line = next((line.strip() for line in text.split("\n") if line.strip()), "")
+        line = next((line.strip() for line in clean_text(text).split("\n") if line.strip()), "")
         cited: tuple[int, ...] = ()
         if match := _CITES.search(line):
             cited = tuple(int(n) for n in re.findall(r"\d+", match[0]))
             line = line[: match.start()].strip()
         elif cut:
             line = line.rpartition(" [")[0] or line
-        if not line or line.casefold().rstrip(".") in {"nothing", "nothing found"}:
-            return Absorbed(None)
-        return Absorbed(line, cited)
+        return _absorbed(line, cited)
 
     def _plan_prompt(self, view: PlanView) -> Prompt:
         names = _names(view)
@@ -242,16 +240,29 @@ def absorb_grammar(notes: int) -> str:
     )
 
 
+def _absorbed(answer: str, cited: tuple[int, ...]) -> Absorbed:
+    """An answer, unless it is empty or says that there is none."""
+    if not answer or answer.casefold().rstrip(".") in {"nothing", "nothing found"}:
+        return Absorbed(None)
+    return Absorbed(answer, cited)
+
+
 def _absorbed_json(text: str) -> Absorbed:
     try:
         data: Any = json.loads(text)
     except (ValueError, RecursionError):
         return Absorbed(None)
     match data:
-        case {"answer": str(answer), "notes": [*notes]} if answer.strip():
-            return Absorbed(answer.strip(), tuple(n for n in notes if isinstance(n, int)))
+        case {"answer": str(answer), "notes": [*notes]}:
+            cited = tuple(n for n in notes if isinstance(n, int) and not isinstance(n, bool))
+            return _absorbed(clean_text(answer).strip(), cited)
         case _:
             return Absorbed(None)
+
+
+def _note_line(note: Note) -> str:
+    title = _one_line(note.title, MAX_CARD)
+    return f"{title}: {_one_line(note.text, MAX_NOTE)}" if title else _one_line(note.text, MAX_NOTE)
 
 
 def _names(view: PlanView) -> tuple[str, ...]:

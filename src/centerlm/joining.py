@@ -16,11 +16,15 @@ from centerlm.finding import Finding
 
 @dataclass(slots=True)
 class Shared:
-    """Work under way, or done, at `path`, and how many steps wait for it."""
+    """Work under way, or done, at `path`, and how many steps wait for it.
+
+    Given up is work all of whose askers were cancelled: whoever asks next begins it anew.
+    """
 
     path: str
     task: asyncio.Future[Finding]
     waiting: int = 0
+    given_up: bool = False
 
 
 def is_within(path: str, above: str) -> bool:
@@ -37,7 +41,9 @@ class Joins:
         self._edges: dict[str, str] = {}
 
     def find(self, key: str) -> Shared | None:
-        return self._shared.get(key)
+        """The work of this sub-objective, unless it was given up."""
+        shared = self._shared.get(key)
+        return None if shared is None or shared.given_up else shared
 
     def start(self, key: str, path: str, work: Coroutine[Any, Any, Finding]) -> Shared:
         """Begin the work of a sub-objective nobody asked for yet."""
@@ -72,6 +78,7 @@ class Joins:
             return await asyncio.shield(shared.task)
         except asyncio.CancelledError:
             if shared.waiting == 1 and not shared.task.done():
+                shared.given_up = True
                 shared.task.cancel()
             raise
         finally:

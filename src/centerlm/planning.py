@@ -7,10 +7,20 @@ from collections.abc import Callable, Collection
 
 from centerlm.acts import PlanView
 from centerlm.calling import call_model
-from centerlm.errors import PlanError
+from centerlm.errors import InputError, ModelError, OutOfBudgetError, PlanError
 from centerlm.events import PlanFinished, StepPlanned, digest
 from centerlm.models.base import Reply
-from centerlm.plan import CENTER, FORBIDDEN, MAX_TEXT, Plan, Step, escape, format_plan, parse_plan
+from centerlm.plan import (
+    CENTER,
+    FORBIDDEN,
+    MAX_TEXT,
+    Plan,
+    Step,
+    escape,
+    format_plan,
+    make_plan,
+    parse_plan,
+)
 from centerlm.run import Level, Run
 from centerlm.sources.base import Card
 
@@ -25,13 +35,14 @@ async def plan_level(run: Run, level: Level, start: Start) -> None:
 
     Raises:
         ModelError: the center's model did not answer.
-        OutOfBudgetError: the call to plan was not covered.
+        OutOfBudgetError: the budget ended when steps had started already.
+        InputError: a recorded plan names a source that is not given.
     """
     recorder = run.recorder
     recorded = recorder.past.plans.get(level.path)
     if recorded is not None and level.generation == 0:
         text = recorder.journal.blob(recorded.plan).decode()
-        plan = parse_plan(text) if text else Plan(())
+        plan = _recorded(run, text) if text else Plan(())
         if run.options.replaying:
             for step in plan.steps:
                 recorder.again(StepPlanned(path=level.at(step.id), line=_line(step)))
@@ -41,7 +52,12 @@ async def plan_level(run: Run, level: Level, start: Start) -> None:
     if level.depth <= 0 or not run.affords(level, 3):
         _conclude(run, level, direct_plan(run, level), start, by="direct")
         return
-    await _ask(run, level, start)
+    try:
+        await _ask(run, level, start)
+    except OutOfBudgetError as error:
+        if level.steps:
+            raise
+        _conclude(run, level, direct_plan(run, level), start, by="direct", problem=str(error))
 
 
 async def _ask(run: Run, level: Level, start: Start) -> None:
@@ -59,37 +75,34 @@ async def _ask(run: Run, level: Level, start: Start) -> None:
         reply = await _call(run, level, view, attempt)
         await _read_whole(run, level, view, reply, attempt, start)
         return
-    early = run.review is None
+    reviewed = level.is_root and run.review is not None
 
     def take(steps: list[Step]) -> None:
-        for step in steps:
+        for step in () if reviewed else steps:
             _announce(run, level, step, "center")
-            if early:
-                start(step)
+            start(step)
 
     def on_text(piece: str) -> None:
         take(reader.feed(piece))
 
-    reply = await call_model(
-        run.recorder,
-        level.account,
-        run.center.model,
-        run.center.decompose(view),
-        path=level.path,
-        act="decompose",
-        attempt=attempt,
-        on_text=on_text,
-    )
+    reply = await _call(run, level, view, attempt, on_text)
     if not reader.steps and not reader.pending:
         on_text(reply.text)
     take(reader.finish(cut=reply.cut))
     if not reader.steps:
         _conclude(run, level, direct_plan(run, level), start, by="direct", problem="no whole line")
         return
-    await _review(run, level, reader.plan(), start, announced=True)
+    problem = "" if reader.problem is None else str(reader.problem)
+    await _review(run, level, reader.plan(), start, announced=not reviewed, problem=problem)
 
 
-async def _call(run: Run, level: Level, view: PlanView, attempt: int) -> Reply:
+async def _call(
+    run: Run,
+    level: Level,
+    view: PlanView,
+    attempt: int,
+    on_text: Callable[[str], None] | None = None,
+) -> Reply:
     return await call_model(
         run.recorder,
         level.account,
@@ -98,6 +111,7 @@ async def _call(run: Run, level: Level, view: PlanView, attempt: int) -> Reply:
         path=level.path,
         act="decompose",
         attempt=attempt,
+        on_text=on_text,
     )
 
 
@@ -109,42 +123,50 @@ async def _read_whole(
     try:
         plan = center.read_plan(reply.text, view, cut=reply.cut)
     except PlanError as error:
-        problem = error
-        repaired = (level.path, "decompose", attempt + 1) in run.recorder.past.calls
-        if repaired or run.affords(level, 3):
-            reply = await call_model(
-                run.recorder,
-                level.account,
-                center.model,
-                center.repair(view, reply.text, error),
-                path=level.path,
-                act="decompose",
-                attempt=attempt + 1,
-            )
-            try:
-                plan = center.read_plan(reply.text, view, cut=reply.cut)
-            except PlanError as again:
-                problem = again
-            else:
-                await _review(run, level, plan, start)
-                return
-        direct = direct_plan(run, level)
-        _conclude(run, level, direct, start, by="direct", problem=str(problem))
-        return
+        try:
+            plan = await _repaired(run, level, view, reply, error, attempt + 1)
+        except (PlanError, ModelError, OutOfBudgetError) as again:
+            direct = direct_plan(run, level)
+            _conclude(run, level, direct, start, by="direct", problem=str(again))
+            return
     await _review(run, level, plan, start)
 
 
+async def _repaired(
+    run: Run, level: Level, view: PlanView, reply: Reply, error: PlanError, attempt: int
+) -> Plan:
+    """The plan written again with what was wrong; `error` itself where no call is left."""
+    recorded = (level.path, "decompose", attempt) in run.recorder.past.calls
+    if not recorded and not run.affords(level, 3):
+        raise error
+    again = await call_model(
+        run.recorder,
+        level.account,
+        run.center.model,
+        run.center.repair(view, reply.text, error),
+        path=level.path,
+        act="decompose",
+        attempt=attempt,
+    )
+    return run.center.read_plan(again.text, view, cut=again.cut)
+
+
 async def _review(
-    run: Run, level: Level, plan: Plan, start: Start, *, announced: bool = False
+    run: Run,
+    level: Level,
+    plan: Plan,
+    start: Start,
+    *,
+    announced: bool = False,
+    problem: str = "",
 ) -> None:
-    if run.review is None or not level.is_root:
-        _conclude(run, level, plan, start, announced=announced)
-        return
-    edited = await run.review(plan)
-    if edited == plan:
-        _conclude(run, level, plan, start, announced=announced)
-    else:
-        _conclude(run, level, edited, start, by="person", edited=plan)
+    if run.review is not None and level.is_root:
+        edited = await run.review(plan)
+        if edited != plan:
+            edited = make_plan(edited.steps, sources=run.sources)
+            _conclude(run, level, edited, start, by="person", edited=plan)
+            return
+    _conclude(run, level, plan, start, announced=announced, problem=problem)
 
 
 def _conclude(
@@ -182,12 +204,29 @@ def _conclude(
 
 def _settle(run: Run, level: Level, plan: Plan, start: Start, *, by: str) -> None:
     level.direct = by == "direct"
+    if level.direct and plan.steps:
+        level.account.release()  # the answer of the only step is the level's: no last call
     if level.is_root:
         run.named = frozenset(name for step in plan.steps for name in step.sources)
     for step in plan.steps:
         if step.id not in level.results:
             start(step)
     level.planned.set()
+
+
+def _recorded(run: Run, text: str) -> Plan:
+    """A plan of an earlier run of the episode.
+
+    Raises:
+        InputError: it names a source that is not given this time.
+    """
+    try:
+        return parse_plan(text, sources=run.sources)
+    except PlanError as error:
+        raise InputError(
+            f"the plan this episode began with cannot be gone on with: {error.problem}; "
+            "give the same sources as before"
+        ) from None
 
 
 def _announce(run: Run, level: Level, step: Step, by: str) -> None:
@@ -207,8 +246,12 @@ def direct_plan(run: Run, level: Level) -> Plan:
     if not leaves or not run.affords(level, 1):
         return Plan(())
     text = escape(" ".join(re.sub(f"[{FORBIDDEN}]", " ", level.objective).split()))
+    if not text:
+        return Plan(())
     if len(text) > MAX_TEXT:
-        text = text[: MAX_TEXT - 1].rstrip("# ") + "…"
+        text = text[: MAX_TEXT - 1].rstrip()
+        hashes = len(text) - len(text.rstrip("#"))
+        text = text[: len(text) - hashes % 2] + "…"  # no half of a "##"
     return Plan((Step(1, tuple(card.name for card in leaves[:3]), text),))
 
 

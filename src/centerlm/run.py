@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from centerlm.acts import Experience, ShownBudget
@@ -43,7 +43,8 @@ class Level:
     """An objective being solved by a plan of its own: the root (path ""), a child or a split.
 
     `generation` counts how often the step it answers was re-opened; `ancestors` are the identities
-    of the sub-objectives above; `open` counts the steps and items not finished.
+    of the sub-objectives above; `texts` are the steps' filled-in sub-objectives; `open` counts the
+    steps and items not finished.
     """
 
     path: str
@@ -59,6 +60,7 @@ class Level:
     results: dict[int, asyncio.Future[Finding]] = field(
         default_factory=dict[int, "asyncio.Future[Finding]"]
     )
+    texts: dict[int, str] = field(default_factory=dict[int, str])
     planned: asyncio.Event = field(default_factory=asyncio.Event)
     direct: bool = False
     open: int = 0
@@ -85,7 +87,7 @@ class Level:
 @dataclass(slots=True)
 class Run:
     """One episode under way. `named` are the sources the root plan named before anything was
-    read: with read-only ones, all that a later plan may use.
+    read: with read-only ones, all that a later plan may use. `descend` solves a level further down.
     """
 
     recorder: Recorder
@@ -94,6 +96,7 @@ class Run:
     objective: Objective
     options: Options
     joins: Joins
+    descend: Callable[[Run, Level], Awaitable[Finding]]
     deadline: float | None = None
     review: Review | None = None
     validator: Validator | None = None
@@ -109,9 +112,15 @@ class Run:
             if trusted or source.card.effect == "read" or name in self.named
         )
 
-    def seconds(self) -> float | None:
-        """How long a source may take: its own limit, or what is left until the deadline."""
-        limit = self.options.seek_seconds
+    def limit(self, card: Card) -> float | None:
+        """The seconds one seek may take; people have no limit. (The deadline ends all seeks at
+        once, as out of budget: a limit that met it would end some as failed.)
+        """
+        return self.options.seek_seconds if card.shared else None
+
+    def seconds(self, card: Card) -> float | None:
+        """The seconds a seek can count on: its limit, at most what is left until the deadline."""
+        limit = self.limit(card)
         if self.deadline is None:
             return limit
         left = max(self.deadline - asyncio.get_running_loop().time(), 0.0)

@@ -6,8 +6,11 @@ What a source returns is data. It is cut and cleaned here, once, before anything
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
+from dataclasses import astuple, replace
+from datetime import date, datetime
+from fractions import Fraction
+from math import inf
 from typing import Any, Protocol, runtime_checkable
 
 from centerlm.budget import Account
@@ -17,6 +20,7 @@ from centerlm.finding import (
     Citation,
     Finding,
     Passage,
+    Quantity,
     Status,
     Usage,
     Value,
@@ -32,6 +36,7 @@ MAX_CONTENT = 20_000
 MAX_PASSAGES = 32
 MAX_PASSAGE = 4_000
 MAX_ITEMS = 10_000
+_BROKEN = (AttributeError, TypeError, ValueError, RecursionError, OverflowError)
 
 
 @runtime_checkable
@@ -67,9 +72,11 @@ async def seek_source(
     if recorder.replaying:
         raise recorder.missing(f"finding of {card.name} at step {path}")
     if card.effect == "write" and at in recorder.past.begun:
-        finding = _safe(await _outcome(source, recorder.key_of(path, attempt)), card.name)
+        finding = await _outcome(source, recorder.key_of(path, attempt), seconds)
         return await _finish(recorder, at, finding)
-    bound = source.bound(seek)
+    bound = _bound(source, seek)
+    if isinstance(bound, Finding):
+        return bound
     await account.acquire(bound)
     reserved, spent = bound, bound
 
@@ -91,7 +98,6 @@ async def seek_source(
         await recorder.commit()
         key = recorder.key_of(path, attempt)
         finding = await _guarded(source, replace(seek, key=key, spend=spend), seconds)
-        finding = _safe(finding, card.name)
         spent = replace(finding.usage, calls=max(finding.usage.calls, bound.calls))
     finally:
         account.settle(reserved, spent)
@@ -100,7 +106,11 @@ async def seek_source(
 
 async def _finish(recorder: Recorder, at: tuple[str, str, int], finding: Finding) -> Finding:
     path, name, attempt = at
-    data = finding_blob(finding)
+    try:
+        data = finding_blob(finding)
+    except _BROKEN as error:
+        finding = _broken(finding, name, error)
+        data = finding_blob(finding)
     recorder.emit(
         SeekFinished(
             path=path,
@@ -116,48 +126,124 @@ async def _finish(recorder: Recorder, at: tuple[str, str, int], finding: Finding
     return finding
 
 
-async def _outcome(source: Source, key: str) -> Finding:
-    unknown = "outcome unknown: an earlier run was stopped while it was under way"
-    if not isinstance(source, KeyedSource):
-        return failed(unknown)
+def _bound(source: Source, seek: Seek) -> Usage | Finding:
+    """The most a request may spend, or why the source cannot say."""
+    name = source.card.name
     try:
-        return await source.lookup(key) or failed(unknown)
+        bound: Any = source.bound(seek)
     except Exception as error:  # noqa: BLE001 - a source's own code: all it raises is data
-        return failed(f"{unknown}; looking it up raised {type(error).__name__}: {error}")
+        return failed(f"{name} cannot say what it may spend: {_told(error)}", source=name)
+    if not isinstance(bound, Usage) or not _is_usage(bound):
+        return failed(f"{name} cannot say what it may spend: {bound!r:.100}", source=name)
+    return bound
+
+
+async def _outcome(source: Source, key: str, seconds: float | None) -> Finding:
+    """What became of a `write` request that an earlier run began."""
+    unknown = "outcome unknown: an earlier run was stopped while it was under way"
+    name = source.card.name
+    if not isinstance(source, KeyedSource):
+        return _safe(failed(unknown), name)
+    finding = await _called(lambda: source.lookup(key), name, seconds)
+    if finding is None:
+        finding = failed(unknown)
+    elif finding.status is Status.FAILED:
+        finding = replace(finding, reason=f"{unknown}; looking it up: {finding.reason}")
+    return _safe(finding, name)
 
 
 async def _guarded(source: Source, seek: Seek, seconds: float | None) -> Finding:
     name = source.card.name
+    finding = await _called(lambda: source.seek(seek), name, seconds)
+    if finding is None:
+        finding = failed(f"{name} returned NoneType where a Finding belongs")
+    return _safe(finding, name)
+
+
+async def _called(
+    ask: Callable[[], Awaitable[Any]], name: str, seconds: float | None
+) -> Finding | None:
+    """What a source's own code gives, within its time; what it raises is a failed finding.
+
+    Raises:
+        JournalError: events can no longer be written.
+        asyncio.CancelledError: the engine stops this step.
+    """
+    task = asyncio.current_task()
+    limit = asyncio.timeout(seconds)
     try:
-        async with asyncio.timeout(seconds):
-            finding: Any = await source.seek(seek)
-    except TimeoutError:
-        return failed(f"{name} did not answer within {seconds:g} seconds" if seconds else name)
+        async with limit:
+            finding = await ask()
+    except asyncio.CancelledError as error:
+        if task is None or task.cancelling():
+            raise
+        return failed(f"{name} raised {_told(error)}")  # its own; nobody stops the step
     except OutOfBudgetError as error:
         return Finding(Status.OUT_OF_BUDGET, reason=str(error))
     except JournalError:
         raise
     except CenterError as error:
         return failed(str(error))
-    except Exception as error:  # noqa: BLE001 - a source's own code: all it raises is data
-        return failed(f"{name} raised {type(error).__name__}: {cut(str(error))}")
-    if not isinstance(finding, Finding):
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a source's own code: data
+        if isinstance(error, TimeoutError) and limit.expired():
+            return failed(f"{name} did not answer within {seconds:g} seconds")
+        return failed(f"{name} raised {_told(error)}")
+    if finding is not None and not isinstance(finding, Finding):
         return failed(f"{name} returned {type(finding).__name__} where a Finding belongs")
     return finding
 
 
+def _told(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - the exception's own code
+        text = ""
+    return f"{type(error).__name__}: {cut(text)}" if text else type(error).__name__
+
+
+def _is_usage(usage: Usage) -> bool:
+    """Whether all its numbers are numbers, finite and not negative."""
+    try:
+        return all(0 <= number < inf for number in astuple(usage))
+    except TypeError:
+        return False
+
+
 def _safe(finding: Finding, name: str) -> Finding:
     """The finding with bounded, printable content; its status agrees with what it holds."""
+    try:
+        return _cleaned(finding, name)
+    except _BROKEN as error:
+        return _broken(finding, name, error)
+
+
+def _broken(finding: Finding, name: str, error: Exception) -> Finding:
+    usage = finding.usage if _has_usage(finding) else Usage()
+    broken = failed(f"{name} returned a finding that cannot be used: {_told(error)}")
+    return replace(broken, source=name, usage=usage)
+
+
+def _has_usage(finding: Finding) -> bool:
+    usage: Any = finding.usage
+    return isinstance(usage, Usage) and _is_usage(usage)
+
+
+def _cleaned(finding: Finding, name: str) -> Finding:
+    if not _has_usage(finding):
+        raise ValueError("its usage is not made of numbers from zero up")
     passages = tuple(_safe_passage(p) for p in finding.passages[:MAX_PASSAGES])
     text = cut(clean_text(finding.text[: MAX_CONTENT * 2]), MAX_CONTENT)
-    value = _safe_value(finding.value)
+    value = _safe_value(finding.value, [MAX_ITEMS])
     answer = finding.answer
-    if value is not None:
-        answer = format_value(value) if answer is None else answer
+    if value is not None and answer is None:
+        answer = format_value(value)
     answer = None if answer is None else short_answer(answer[:MAX_CONTENT])
-    status, reason = finding.status, cut(clean_text(finding.reason[:MAX_CONTENT]))
+    status, reason = Status(finding.status), cut(_line(finding.reason))
+    if status is Status.CANCELLED:  # only the engine stops steps
+        status, reason = Status.FAILED, reason or f"{name} gave up"
     if status is Status.FOUND and not (answer or text or passages):
         status, reason = Status.NOTHING, reason or f"{name} found nothing"
+    confidence = finding.confidence
     return replace(
         finding,
         status=status,
@@ -166,27 +252,53 @@ def _safe(finding: Finding, name: str) -> Finding:
         text=text,
         passages=passages,
         citations=tuple(_safe_citation(c) for c in finding.citations[:MAX_PASSAGES]),
+        confidence=None if confidence is None else min(max(float(confidence), 0.0), 1.0),
         source=name,
         reason=reason,
     )
 
 
+def _line(text: str) -> str:
+    return " ".join(clean_text(text[:MAX_CONTENT]).split())
+
+
 def _safe_passage(passage: Passage) -> Passage:
-    text = cut(clean_text(passage.text[: MAX_PASSAGE * 2]), MAX_PASSAGE)
-    return replace(passage, text=text, title=short_answer(passage.title[:MAX_PASSAGE]))
+    return replace(
+        passage,
+        id=_line(passage.id),
+        text=cut(clean_text(passage.text[: MAX_PASSAGE * 2]), MAX_PASSAGE),
+        title=short_answer(passage.title[:MAX_PASSAGE]),
+        file=_line(passage.file),
+    )
 
 
 def _safe_citation(citation: Citation) -> Citation:
     return replace(
         citation,
+        passage=_line(citation.passage),
         title=short_answer(citation.title[:MAX_PASSAGE]),
+        file=_line(citation.file),
         quote=short_answer(citation.quote[:MAX_PASSAGE]),
     )
 
 
-def _safe_value(value: Value) -> Value:
-    if isinstance(value, str):
-        return cut(clean_text(value[: MAX_CONTENT * 2]), MAX_CONTENT)
-    if isinstance(value, tuple):
-        return tuple(_safe_value(item) for item in value[:MAX_ITEMS])
-    return value
+def _safe_value(value: Value, left: list[int]) -> Value:
+    """The value with clean texts; of nested lists no more than `left` items in all.
+
+    Raises:
+        TypeError: it is none of the types of `Value`.
+    """
+    left[0] -= 1
+    match value:
+        case datetime():
+            return value.isoformat(sep=" ")
+        case None | bool() | int() | Fraction() | date():
+            return value
+        case str():
+            return cut(clean_text(value[: MAX_CONTENT * 2]), MAX_CONTENT)
+        case Quantity():
+            return replace(value, unit=short_answer(value.unit))
+        case tuple():
+            return tuple(_safe_value(item, left) for item in value[:MAX_ITEMS] if left[0] > 0)
+        case _:
+            raise TypeError(f"{type(value).__name__} is not a type of value")

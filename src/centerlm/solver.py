@@ -23,14 +23,16 @@ from centerlm.events import EpisodeFinished, EpisodeResumed, EpisodeStarted, Eve
 from centerlm.finding import Finding, Status, Usage
 from centerlm.joining import Joins
 from centerlm.journal import Journal, MemoryJournal, new_episode_name
-from centerlm.levels import identity, solve_level
+from centerlm.levels import solve_level
 from centerlm.objective import Attachment, Budget, Objective
 from centerlm.past import past_of
-from centerlm.plan import CENTER
+from centerlm.plan import CENTER, is_source_name
 from centerlm.protocols import Center, Memory, Review, Validator
 from centerlm.recorder import Recorder, finding_blob, to_blob
+from centerlm.reopening import improve, why_refused
 from centerlm.run import Level, Options, Run
 from centerlm.sources.base import Source
+from centerlm.tasks import identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ async def solve(
     the episode's name before anything else happens.
 
     Raises:
-        InputError: two sources share a name, or one is called `center`.
+        InputError: two sources share a name, or one has a name that no plan could use.
         JournalError: events cannot be written; another process solves this episode.
         asyncio.CancelledError: cancelled; the episode can be resumed.
     """
@@ -121,8 +123,13 @@ async def _solve(
     root.account.charge(past.spent + past.lost + past.cut_off)
     deadline = None
     if objective.budget.seconds is not None and not options.replaying:
-        left = max(objective.budget.seconds - past.seconds, 0.0)
+        left = objective.budget.seconds - past.seconds
+        if left <= 0:
+            solution = _finish(recorder, _so_far(recorder), "out_of_budget")
+            await recorder.commit()
+            return solution
         deadline = asyncio.get_running_loop().time() + left
+    finding: Finding | None = None
     try:
         async with asyncio.TaskGroup() as group:
             run = Run(
@@ -132,6 +139,7 @@ async def _solve(
                 objective,
                 options,
                 Joins(group),
+                solve_level,
                 deadline,
                 review,
                 validator,
@@ -139,17 +147,24 @@ async def _solve(
             try:
                 async with asyncio.timeout_at(deadline):
                     finding = await solve_level(run, root)
+                    for attempt in range(1, options.reopens + 1):
+                        if (problem := why_refused(run, root, finding)) is None:
+                            break
+                        finding = await improve(run, root, problem, attempt=attempt) or finding
             except TimeoutError:
-                finding = best_of(root.done(), "the time is up")
+                finding = _best(finding, root, "the time is up")
             finally:
                 run.joins.stop()
     except BaseExceptionGroup as group_error:
         raise _first(group_error) from None
     except asyncio.CancelledError:
-        finding = best_of(root.done(), "interrupted")
-        _finish(recorder, replace(finding, status=Status.CANCELLED), "cancelled")
+        finding = replace(_best(finding, root, "interrupted"), status=Status.CANCELLED)
+        _finish(recorder, finding, "cancelled")
         await asyncio.shield(recorder.commit())
         raise
+    assert finding is not None  # the group above ends with an answer, or it raises
+    if problem := why_refused(run, root, finding):
+        finding = replace(finding, reason=problem)
     solution = _finish(recorder, finding, _status(finding, root))
     await recorder.commit()
     if memory is not None and not options.replaying:
@@ -157,10 +172,37 @@ async def _solve(
     return solution
 
 
+def _best(finding: Finding | None, root: Level, reason: str) -> Finding:
+    """The best answer so far of a run that was stopped, marked as such."""
+    if finding is None:
+        return best_of(root.done(), reason)
+    return replace(finding, status=Status.OUT_OF_BUDGET, reason=reason)
+
+
+def _so_far(recorder: Recorder) -> Finding:
+    """What an earlier run of the episode had, where no time is left to go on."""
+    found = [
+        (int(path), event)
+        for (path, _), event in recorder.past.steps.items()
+        if "." not in path and event.status == Status.FOUND
+    ]
+    reason = "the time is up"
+    if not found:
+        return Finding(Status.OUT_OF_BUDGET, reason=reason)
+    _, last = max(found, key=lambda item: (item[0], item[1].attempt))
+    finding = recorder.finding(last.finding)
+    return replace(finding, status=Status.OUT_OF_BUDGET, reason=reason)
+
+
 def _by_name(sources: Sequence[Source]) -> dict[str, Source]:
     named: dict[str, Source] = {}
     for source in sources:
         name = source.card.name
+        if not is_source_name(name):
+            raise InputError(
+                f"{name[:80]!r} cannot be named in a plan; use a letter, then letters, digits and "
+                "_ . : -, at most 64"
+            )
         if name in named or name == CENTER:
             raise InputError(f"the source name {name!r} is taken; rename one of the two")
         named[name] = source
