@@ -1,6 +1,6 @@
 """Timing of one client in its own process; prints a JSON line a workload, as the peers' scripts do.
 
-A line: `client`, `load`, `wall_ms` (median), `wall_min`, `cpu_ms` (median, this process), `calls`
+A line: `client`, `load`, `wall_ms` (median), `wall_min`, `cpu_ms` and `cpu_min` (this process), `calls`
 the server counted, `peak` of them at once, `kb_in`, `rss_mb` (peak of the process so far).
 """
 
@@ -53,6 +53,7 @@ def row(client: str, load: str, rows: list[tuple[float, float, dict[str, int]]])
         "wall_ms": round(statistics.median(walls), 2),
         "wall_min": round(min(walls), 2),
         "cpu_ms": round(1e3 * statistics.median(cpu for _, cpu, _ in rows), 2),
+        "cpu_min": round(1e3 * min(cpu for _, cpu, _ in rows), 2),
         "calls": stats["calls"],
         "peak": stats["peak"],
         "kb_in": round(stats["bytes_in"] / 1024, 1),

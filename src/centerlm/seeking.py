@@ -67,7 +67,8 @@ async def seek_source(
     if recorder.replaying:
         raise recorder.missing(f"finding of {card.name} at step {path}")
     if card.effect == "write" and at in recorder.past.begun:
-        finding = _safe(await _outcome(source, recorder.key_of(path, attempt)), card.name)
+        finding = await _outcome(source, recorder.key_of(path, attempt))
+        finding = _safe(finding, card.name, finding.usage)
         return await _finish(recorder, at, finding)
     bound = source.bound(seek)
     await account.acquire(bound)
@@ -91,11 +92,13 @@ async def seek_source(
         await recorder.commit()
         key = recorder.key_of(path, attempt)
         finding = await _guarded(source, replace(seek, key=key, spend=spend), seconds)
-        finding = _safe(finding, card.name)
-        spent = replace(finding.usage, calls=max(finding.usage.calls, bound.calls))
+        spent = finding.usage
+        if spent.calls < bound.calls:
+            spent = replace(spent, calls=bound.calls)
+        finding = _safe(finding, card.name, spent)
     finally:
         account.settle(reserved, spent)
-    return await _finish(recorder, at, replace(finding, usage=spent))
+    return await _finish(recorder, at, finding)
 
 
 async def _finish(recorder: Recorder, at: tuple[str, str, int], finding: Finding) -> Finding:
@@ -146,7 +149,7 @@ async def _guarded(source: Source, seek: Seek, seconds: float | None) -> Finding
     return finding
 
 
-def _safe(finding: Finding, name: str) -> Finding:
+def _safe(finding: Finding, name: str, spent: Usage) -> Finding:
     """The finding with bounded, printable content; its status agrees with what it holds."""
     passages = tuple(_safe_passage(p) for p in finding.passages[:MAX_PASSAGES])
     text = cut(clean_text(finding.text[: MAX_CONTENT * 2]), MAX_CONTENT)
@@ -166,6 +169,7 @@ def _safe(finding: Finding, name: str) -> Finding:
         text=text,
         passages=passages,
         citations=tuple(_safe_citation(c) for c in finding.citations[:MAX_PASSAGES]),
+        usage=spent,
         source=name,
         reason=reason,
     )
