@@ -35,7 +35,7 @@ def test_a_function_sees_prompt_and_sampling() -> None:
 def test_a_list_is_said_in_order_and_its_end_is_told() -> None:
     model = ScriptedModel(["one", "two"])
     assert [ask(model, "a").text, ask(model, "b").text] == ["one", "two"]
-    with pytest.raises(ModelError, match="has 2 answers.*What now"):
+    with pytest.raises(ModelError, match=r"has 2 answers.*What now"):
         ask(model, "What now?")
 
 
@@ -50,7 +50,7 @@ def test_rules_are_substrings_or_patterns_in_order() -> None:
 
 @pytest.mark.parametrize("script", [{"x": "y"}, {}])
 def test_a_prompt_no_rule_fits(script: Script) -> None:
-    with pytest.raises(ModelError, match="no rule of the script fits.*Who"):
+    with pytest.raises(ModelError, match=r"no rule of the script fits.*Who"):
         ask(ScriptedModel(script), "Who?")
 
 

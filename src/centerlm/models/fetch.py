@@ -15,6 +15,7 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 from centerlm.errors import InputError, MissingExtraError, MissingWeightsError
 from centerlm.finding import short_answer
