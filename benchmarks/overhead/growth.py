@@ -31,6 +31,7 @@ from centerlm.solver import solve
 from centerlm.sources.base import Card, Seek
 from overhead.parts import GivenPlan, Work, chain_text
 
+NUMBERS = Card("numbers", "lists", typed=True)
 SIZES = (1250, 2500, 5000, 10_000)
 
 
@@ -39,7 +40,7 @@ class Numbers:
     """A source that gives a list of so many names."""
 
     size: int
-    card: Card = Card("numbers", "lists", typed=True)
+    card: Card = NUMBERS
 
     def bound(self, seek: Seek) -> Usage:
         return Usage(1)

@@ -1,4 +1,4 @@
-"""What the benchmark puts around the engine: a center with a given plan, and two kinds of source."""
+"""What the benchmark puts around the engine: a center with a given plan, two kinds of source."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from centerlm.plan import Plan, parse_plan
 from centerlm.reading import PlanReader
 from centerlm.sources.base import Card, Seek
 
+EXPERT = Card("expert", "answers anything", typed=True)
+WORK = Card("work", "does a unit of work", typed=True)
 SYSTEM = Message("system", "You are an expert. Answer in a few words. " * 4)
 
 
@@ -65,7 +67,7 @@ class Expert:
     """A source that asks a model: one call a seek; typed, so that its answer passes unchanged."""
 
     model: LanguageModel
-    card: Card = Card("expert", "answers anything", typed=True)
+    card: Card = EXPERT
 
     def bound(self, seek: Seek) -> Usage:
         return Usage(1, self.model.count(self._prompt(seek)), 64)
@@ -84,7 +86,7 @@ class Work:
     """A source that takes a time: that of the milliseconds its text ends with, or `seconds`."""
 
     seconds: float | None = None
-    card: Card = Card("work", "does a unit of work", typed=True)
+    card: Card = WORK
 
     def bound(self, seek: Seek) -> Usage:
         return Usage(1)

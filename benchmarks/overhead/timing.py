@@ -1,7 +1,7 @@
-"""Timing of one client in its own process; prints a JSON line a workload, as the peers' scripts do.
+"""Timing of one client in its own process; prints a JSON line a workload, like the peers' scripts.
 
-A line: `client`, `load`, `wall_ms` (median), `wall_min`, `cpu_ms` and `cpu_min` (this process), `calls`
-the server counted, `peak` of them at once, `kb_in`, `rss_mb` (peak of the process so far).
+A line: `client`, `load`, `wall_ms` (median), `wall_min`, `cpu_ms` and `cpu_min` (this process),
+`calls` the server counted, `peak` of them at once, `kb_in`, `rss_mb` (peak of the process so far).
 """
 
 from __future__ import annotations

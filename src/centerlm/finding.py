@@ -241,7 +241,7 @@ def value_from_json(data: Any) -> Value:
 
 
 def plain(record: Usage | Passage | Citation) -> dict[str, Any]:
-    """The fields of a flat record: `dataclasses.asdict` without its deep copy, ten times as fast."""
+    """The fields of a flat record, as `dataclasses.asdict` gives them, at a tenth of its cost."""
     return {name: getattr(record, name) for name in record.__slots__}
 
 

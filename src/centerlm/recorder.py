@@ -63,6 +63,9 @@ class Recorder:
     async def commit(self) -> None:
         await self.journal.commit()
 
+    def commit_soon(self) -> None:
+        self.journal.commit_soon()
+
     def missing(self, what: str) -> JournalError:
         """The error for something a replay needs and the journal does not hold."""
         return JournalError(

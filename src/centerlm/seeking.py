@@ -26,7 +26,7 @@ from centerlm.finding import (
     short_answer,
 )
 from centerlm.recorder import Recorder, finding_blob
-from centerlm.sources.base import Seek, Source
+from centerlm.sources.base import Effect, Seek, Source
 
 MAX_CONTENT = 20_000
 MAX_PASSAGES = 32
@@ -69,7 +69,7 @@ async def seek_source(
     if card.effect == "write" and at in recorder.past.begun:
         finding = await _outcome(source, recorder.key_of(path, attempt))
         finding = _safe(finding, card.name, finding.usage)
-        return await _finish(recorder, at, finding)
+        return await _finish(recorder, at, card.effect, finding)
     bound = source.bound(seek)
     await account.acquire(bound)
     reserved, spent = bound, bound
@@ -98,10 +98,13 @@ async def seek_source(
         finding = _safe(finding, card.name, spent)
     finally:
         account.settle(reserved, spent)
-    return await _finish(recorder, at, finding)
+    return await _finish(recorder, at, card.effect, finding)
 
 
-async def _finish(recorder: Recorder, at: tuple[str, str, int], finding: Finding) -> Finding:
+async def _finish(
+    recorder: Recorder, at: tuple[str, str, int], effect: Effect, finding: Finding
+) -> Finding:
+    """Record what came back: at once where asking changed something, else with what follows."""
     path, name, attempt = at
     data = finding_blob(finding)
     recorder.emit(
@@ -115,7 +118,10 @@ async def _finish(recorder: Recorder, at: tuple[str, str, int], finding: Finding
         ),
         finding=data,
     )
-    await recorder.commit()
+    if effect == "write":
+        await recorder.commit()  # it must not be made again
+    else:
+        recorder.commit_soon()
     return finding
 
 
