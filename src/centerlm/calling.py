@@ -6,7 +6,7 @@ The reply is in the journal within a millisecond, and before anything that follo
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import msgspec
 
@@ -28,10 +28,10 @@ def prompt_blob(prompt: Prompt) -> bytes:
 def reply_blob(reply: Reply) -> bytes:
     """The reply as JSON; fields without content are left out."""
     choices = [
-        {name: value for name, value in asdict(choice).items() if value is not None}
+        {name: value for name in choice.__slots__ if (value := getattr(choice, name)) is not None}
         for choice in reply.choices
     ]
-    return to_blob({"choices": choices, "usage": asdict(reply.usage), "model": reply.model})
+    return to_blob({"choices": choices, "usage": reply.usage, "model": reply.model})
 
 
 def bound_of(model: LanguageModel, request: Request) -> Usage:

@@ -151,6 +151,7 @@ class SqliteJournal:
         self._timer: asyncio.TimerHandle | None = None
         self._ids: dict[str, tuple[int, int]] = {}
         self._locks: dict[str, int] = {}
+        self._locks_at = self.path.with_suffix(".locks")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None)
@@ -365,9 +366,12 @@ class SqliteJournal:
         """
         import fcntl
 
-        folder = self.path.with_suffix(".locks")
-        folder.mkdir(exist_ok=True)
-        handle = os.open(folder / episode, os.O_CREAT | os.O_RDWR, 0o600)
+        path = self._locks_at / episode
+        try:
+            handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        except FileNotFoundError:
+            self._locks_at.mkdir(exist_ok=True)
+            handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -380,7 +384,7 @@ class SqliteJournal:
     def unlock(self, episode: str) -> None:
         handle = self._locks.pop(episode, None)
         if handle is not None:
-            (self.path.with_suffix(".locks") / episode).unlink(missing_ok=True)
+            (self._locks_at / episode).unlink(missing_ok=True)
             os.close(handle)
 
     def close(self) -> None:

@@ -88,7 +88,7 @@ class Recorder:
 
 
 def to_blob(data: Any) -> bytes:
-    """Plain data as JSON bytes."""
+    """Plain data, and dataclasses of it, as JSON bytes."""
     return _encoder.encode(data)
 
 

@@ -94,7 +94,7 @@ async def seek_source(
         finding = await _guarded(source, replace(seek, key=key, spend=spend), seconds)
         spent = finding.usage
         if spent.calls < bound.calls:
-            spent = replace(spent, calls=bound.calls)
+            spent += Usage(calls=bound.calls - spent.calls)
         finding = _safe(finding, card.name, spent)
     finally:
         account.settle(reserved, spent)
@@ -157,7 +157,7 @@ async def _guarded(source: Source, seek: Seek, seconds: float | None) -> Finding
 
 def _safe(finding: Finding, name: str, spent: Usage) -> Finding:
     """The finding with bounded, printable content; its status agrees with what it holds."""
-    passages = tuple(_safe_passage(p) for p in finding.passages[:MAX_PASSAGES])
+    passages = tuple(map(_safe_passage, finding.passages[:MAX_PASSAGES]))
     text = cut(clean_text(finding.text[: MAX_CONTENT * 2]), MAX_CONTENT)
     value = _safe_value(finding.value)
     answer = finding.answer
@@ -167,14 +167,14 @@ def _safe(finding: Finding, name: str, spent: Usage) -> Finding:
     status, reason = finding.status, cut(clean_text(finding.reason[:MAX_CONTENT]))
     if status is Status.FOUND and not (answer or text or passages):
         status, reason = Status.NOTHING, reason or f"{name} found nothing"
-    return replace(
-        finding,
+    return Finding(
         status=status,
         answer=answer,
         value=value,
         text=text,
         passages=passages,
-        citations=tuple(_safe_citation(c) for c in finding.citations[:MAX_PASSAGES]),
+        citations=tuple(map(_safe_citation, finding.citations[:MAX_PASSAGES])),
+        confidence=finding.confidence,
         usage=spent,
         source=name,
         reason=reason,

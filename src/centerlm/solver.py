@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -179,7 +179,7 @@ def _begin(
         return
     settings = to_blob(
         {
-            "objective": asdict(objective),
+            "objective": objective,
             "center": center.model.identity,
             "sources": [
                 {"name": s.card.name, "knows": s.card.knows, "effect": s.card.effect}
