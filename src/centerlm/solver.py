@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import msgspec
 
@@ -179,7 +179,7 @@ def _begin(
         return
     settings = to_blob(
         {
-            "objective": objective,
+            "objective": asdict(objective),
             "center": center.model.identity,
             "sources": [
                 {"name": s.card.name, "knows": s.card.knows, "effect": s.card.effect}
