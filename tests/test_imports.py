@@ -13,7 +13,7 @@ import centerlm
 
 HEAVY = (
     *("aiohttp", "click", "lark", "msgspec", "numpy", "onnxruntime", "pint", "pypdf", "rich"),
-    *("selectolax", "sqlite3", "ssl", "tokenizers", "torch", "transformers", "xllamacpp"),
+    *("selectolax", "sqlite3", "tokenizers", "torch", "transformers", "xllamacpp"),
 )
 ENGINE = "CenterLM, solve, Objective, Budget, Plan, parse_plan, ScriptedModel, OpenAIModel, source"
 ALLOWED_MS = 80

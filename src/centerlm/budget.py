@@ -103,9 +103,6 @@ class Account:
         amount = Amount.of(bound)
         if not self.left.covers(amount):
             raise OutOfBudgetError(f"the budget has too few {self.left.lacks(amount)} left")
-        self._take(amount)
-
-    def _take(self, amount: Amount) -> None:
         self.left -= amount
         self._in_flight += amount
         self._flying += 1
@@ -123,7 +120,7 @@ class Account:
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             await waiter
-        self._take(amount)
+        self.reserve(bound)
 
     def extend(self, reserved: Usage, more: Usage) -> Usage:
         """Reserve more for a call in flight (a retry); returns the new reservation.
@@ -187,8 +184,6 @@ class Account:
             self._parent._wake()
 
     def _wake(self) -> None:
-        if not self._waiters:
-            return
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():

@@ -67,9 +67,8 @@ async def seek_source(
     if recorder.replaying:
         raise recorder.missing(f"finding of {card.name} at step {path}")
     if card.effect == "write" and at in recorder.past.begun:
-        finding = await _outcome(source, recorder.key_of(path, attempt))
-        finding = _safe(finding, card.name, finding.usage)
-        return await _finish(recorder, at, card.effect, finding)
+        finding = _safe(await _outcome(source, recorder.key_of(path, attempt)), card.name)
+        return await _finish(recorder, at, finding, effect=card.effect)
     bound = source.bound(seek)
     await account.acquire(bound)
     reserved, spent = bound, bound
@@ -92,17 +91,15 @@ async def seek_source(
         await recorder.commit()
         key = recorder.key_of(path, attempt)
         finding = await _guarded(source, replace(seek, key=key, spend=spend), seconds)
-        spent = finding.usage
-        if spent.calls < bound.calls:
-            spent += Usage(calls=bound.calls - spent.calls)
-        finding = _safe(finding, card.name, spent)
+        finding = _safe(finding, card.name)
+        spent = replace(finding.usage, calls=max(finding.usage.calls, bound.calls))
     finally:
         account.settle(reserved, spent)
-    return await _finish(recorder, at, card.effect, finding)
+    return await _finish(recorder, at, replace(finding, usage=spent), effect=card.effect)
 
 
 async def _finish(
-    recorder: Recorder, at: tuple[str, str, int], effect: Effect, finding: Finding
+    recorder: Recorder, at: tuple[str, str, int], finding: Finding, *, effect: Effect
 ) -> Finding:
     """Record what came back: at once where asking changed something, else with what follows."""
     path, name, attempt = at
@@ -155,9 +152,9 @@ async def _guarded(source: Source, seek: Seek, seconds: float | None) -> Finding
     return finding
 
 
-def _safe(finding: Finding, name: str, spent: Usage) -> Finding:
+def _safe(finding: Finding, name: str) -> Finding:
     """The finding with bounded, printable content; its status agrees with what it holds."""
-    passages = tuple(map(_safe_passage, finding.passages[:MAX_PASSAGES]))
+    passages = tuple(_safe_passage(p) for p in finding.passages[:MAX_PASSAGES])
     text = cut(clean_text(finding.text[: MAX_CONTENT * 2]), MAX_CONTENT)
     value = _safe_value(finding.value)
     answer = finding.answer
@@ -167,15 +164,14 @@ def _safe(finding: Finding, name: str, spent: Usage) -> Finding:
     status, reason = finding.status, cut(clean_text(finding.reason[:MAX_CONTENT]))
     if status is Status.FOUND and not (answer or text or passages):
         status, reason = Status.NOTHING, reason or f"{name} found nothing"
-    return Finding(
+    return replace(
+        finding,
         status=status,
         answer=answer,
         value=value,
         text=text,
         passages=passages,
-        citations=tuple(map(_safe_citation, finding.citations[:MAX_PASSAGES])),
-        confidence=finding.confidence,
-        usage=spent,
+        citations=tuple(_safe_citation(c) for c in finding.citations[:MAX_PASSAGES]),
         source=name,
         reason=reason,
     )
