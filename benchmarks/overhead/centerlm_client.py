@@ -39,12 +39,13 @@ async def main() -> None:
         journal = SqliteJournal(Path(folder) / "journal.db")
 
         def chain(steps: int) -> partial[object]:
-            center = GivenPlan(CenterLM(model), {"": chain_text(steps, "expert")})
+            text = chain_text(steps, "expert")
+            center = GivenPlan(CenterLM(model), lambda _: text)
             return partial(episode, center, expert, journal)
 
-        fan = GivenPlan(CenterLM(model), {"": fan_text(16, "work")})
+        fan = GivenPlan(CenterLM(model), lambda _: fan_text(16, "work"))
         quick = ScriptedModel(lambda _prompt, _sampling: "DONE", constraint="none")
-        experts = GivenPlan(CenterLM(quick), {"": fan_text(16, "expert")})
+        experts = GivenPlan(CenterLM(quick), lambda _: fan_text(16, "expert"))
         await measure(
             "centerlm",
             {

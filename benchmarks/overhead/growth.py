@@ -2,7 +2,8 @@
 
     PYTHONPATH=src:benchmarks python -m overhead.growth chain 10000
 
-"chain": every step needs the one before. "each": one step goes through a list of so many items.
+"chain": eight parts, each needing the one before and each a plan of its own whose steps need the
+one before. "each": one step goes through a list of so many items.
 Sources answer at once, so that what is measured is the engine, its journal and the event loop.
 Prints one JSON line: seconds, CPU seconds, growth of the peak memory, events, their bytes and the
 longest, blobs and their bytes, and the bytes of the journal's file.
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +30,11 @@ from centerlm.models.scripted import ScriptedModel
 from centerlm.objective import Objective
 from centerlm.run import Options
 from centerlm.solver import solve
-from centerlm.sources.base import Card, Seek
-from overhead.parts import GivenPlan, Work, chain_text
+from centerlm.sources.base import Card, Seek, Source
+from overhead.parts import GivenPlan, Work, chain_text, part_of
 
 NUMBERS = Card("numbers", "lists", typed=True)
+PARTS = 8
 SIZES = (1250, 2500, 5000, 10_000)
 
 
@@ -65,14 +68,22 @@ def peak_kb() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
+def chain_of_parts(steps: int, objective: str) -> str:
+    part = part_of(objective)
+    if not part:
+        return chain_text(PARTS, "center")
+    return chain_text(steps, "work", part=part)
+
+
 async def grow(kind: str, size: int, path: Path) -> dict[str, Any]:
     """Solve one episode of `size` steps and count what it took."""
     model = ScriptedModel(lambda _prompt, _sampling: "DONE", constraint="none")
     if kind == "chain":
-        center, sources = GivenPlan(CenterLM(model), {"": chain_text(size, "work")}), (Work(0.0),)
+        center = GivenPlan(CenterLM(model), partial(chain_of_parts, size // PARTS - 1))
+        sources: tuple[Source, ...] = (Work(0.0),)
     else:
         plan = "1 [numbers] Name the items\n2 [work each #1] Do the work of #1"
-        center = GivenPlan(CenterLM(model), {"": plan})
+        center = GivenPlan(CenterLM(model), lambda _: plan)
         sources = (Numbers(size), Work(0.0))
     journal = SqliteJournal(path)
     memory, wall, cpu = peak_kb(), time.perf_counter(), time.process_time()

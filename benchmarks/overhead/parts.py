@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from centerlm.acts import Absorbed, AbsorbView, Asked, PlanView, Request, SeekView
 from centerlm.center import CenterLM
@@ -22,15 +23,15 @@ SYSTEM = Message("system", "You are an expert. Answer in a few words. " * 4)
 
 @dataclass(frozen=True, slots=True)
 class GivenPlan:
-    """A center that asks its model for a plan as `CenterLM` does, and then reads `texts` instead.
+    """A center that asks its model for a plan as `CenterLM` does, and then reads `text` of the
+    objective instead.
 
-    The fake server cannot plan; all else (prompts, absorbing) is the real center. `texts` maps an
-    objective to its plan; the plan of "" is that of any other.
+    The fake server cannot plan; all else (prompts, reading, absorbing) is the real center. Plans
+    may be longer than the 32 steps that a center may write.
     """
 
     inner: CenterLM
-    texts: dict[str, str]
-    plans: dict[str, Plan] = field(default_factory=dict[str, Plan])
+    text: Callable[[str], str]
 
     @property
     def model(self) -> LanguageModel:
@@ -46,8 +47,8 @@ class GivenPlan:
         return None
 
     def read_plan(self, text: str, view: PlanView, *, cut: bool) -> Plan:
-        text = self.texts.get(view.objective, self.texts[""])
-        return parse_plan(text, sources=[card.name for card in view.cards], max_steps=100_000)
+        names = [card.name for card in view.cards]
+        return parse_plan(self.text(view.objective), sources=names, max_steps=10_000)
 
     def seek(self, view: SeekView) -> Request:
         return self.inner.seek(view)
@@ -100,17 +101,23 @@ class Work:
         return found("done " + seek.template[:40])
 
 
-def chain_text(steps: int, source: str) -> str:
-    """A plan of so many steps, each needing the one before."""
-    first = f"1 [{source}] Do the work of step 1"
-    rest = (f"{k} [{source}] Do the work of step {k}, after #{k - 1}" for k in range(2, steps + 1))
-    return "\n".join((first, *rest))
+def chain_text(steps: int, source: str, *, part: str = "", end: str = "") -> str:
+    """A plan of so many steps, each needing the one before. `end` ends each text."""
+    lines = [f"1 [{source}] Do the work of part {part}1{end}"]
+    lines += [
+        f"{k} [{source}] Do the work of part {part}{k}, after #{k - 1}{end}"
+        for k in range(2, steps + 1)
+    ]
+    return "\n".join(lines)
 
 
-def fan_text(width: int, source: str) -> str:
+def part_of(objective: str) -> str:
+    """Which part of the work an objective made by these plans is about; "" for the root."""
+    match = re.search(r"part ([\d.]+\d|\d)", objective)
+    return match[1] + "." if match else ""
+
+
+def fan_text(width: int, source: str, *, part: str = "", end: str = "") -> str:
     """A plan of so many steps that need nothing."""
-    return "\n".join(f"{k} [{source}] Do the work of step {k}" for k in range(1, width + 1))
-
-
-def names(sources: Collection[Expert | Work]) -> list[str]:
-    return [source.card.name for source in sources]
+    lines = (f"{k} [{source}] Do the work of part {part}{k}{end}" for k in range(1, width + 1))
+    return "\n".join(lines)
