@@ -24,8 +24,8 @@ from centerlm.center import CenterLM
 from centerlm.journal import SqliteJournal
 from centerlm.models.scripted import ScriptedModel
 from centerlm.objective import Objective
-from centerlm.solver import solve
 from centerlm.plan import parse_plan
+from centerlm.solver import solve
 from overhead.parts import GivenPlan, Work, chain_text, fan_text, part_of
 
 
