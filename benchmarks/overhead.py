@@ -169,7 +169,7 @@ def measure_growth(given: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def versions(venvs: Path | None) -> dict[str, dict[str, str]]:
-    """By environment (ours is "centerlm") the versions of a client and of what carries its calls."""
+    """By environment (ours: "centerlm") the versions of a client and of what carries its calls."""
     code = "import importlib.metadata as m; [print(d.name, d.version) for d in m.distributions()]"
     carriers = {"aiohttp", "httpx", "openai", "msgspec", "langchain-openai"}
     pythons = {"centerlm": Path(sys.executable)}
