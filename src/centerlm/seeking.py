@@ -26,7 +26,7 @@ from centerlm.finding import (
     short_answer,
 )
 from centerlm.recorder import Recorder, finding_blob
-from centerlm.sources.base import Effect, Seek, Source
+from centerlm.sources.base import Seek, Source
 
 MAX_CONTENT = 20_000
 MAX_PASSAGES = 32
@@ -68,7 +68,7 @@ async def seek_source(
         raise recorder.missing(f"finding of {card.name} at step {path}")
     if card.effect == "write" and at in recorder.past.begun:
         finding = _safe(await _outcome(source, recorder.key_of(path, attempt)), card.name)
-        return await _finish(recorder, at, finding, effect=card.effect)
+        return await _finish(recorder, at, finding)
     bound = source.bound(seek)
     await account.acquire(bound)
     reserved, spent = bound, bound
@@ -95,13 +95,14 @@ async def seek_source(
         spent = replace(finding.usage, calls=max(finding.usage.calls, bound.calls))
     finally:
         account.settle(reserved, spent)
-    return await _finish(recorder, at, replace(finding, usage=spent), effect=card.effect)
+    soon = card.effect == "read"  # what a write did must be known at once: it is not done again
+    return await _finish(recorder, at, replace(finding, usage=spent), soon=soon)
 
 
 async def _finish(
-    recorder: Recorder, at: tuple[str, str, int], finding: Finding, *, effect: Effect
+    recorder: Recorder, at: tuple[str, str, int], finding: Finding, *, soon: bool = False
 ) -> Finding:
-    """Record what came back: at once where asking changed something, else with what follows."""
+    """Record what came back: with what follows from it (`soon`), or at once."""
     path, name, attempt = at
     data = finding_blob(finding)
     recorder.emit(
@@ -115,10 +116,10 @@ async def _finish(
         ),
         finding=data,
     )
-    if effect == "write":
-        await recorder.commit()  # it must not be made again
-    else:
+    if soon:
         recorder.commit_soon()
+    else:
+        await recorder.commit()
     return finding
 
 
