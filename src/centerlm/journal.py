@@ -54,6 +54,10 @@ _MIGRATIONS: dict[int, str] = {
 }
 
 
+SOON = 0.001
+"""Seconds that `commit_soon` waits for more to write."""
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """One line of the list of episodes. `started` is seconds since 1970."""
@@ -67,11 +71,17 @@ class Summary:
 
 
 class Journal(Protocol):
-    """Where events go. `append` queues, `commit` waits until all queued ones are safe."""
+    """Where events go. `append` queues, `commit` waits until all queued ones are safe.
+
+    `commit_soon` has them made safe within about a millisecond, in one transaction with what else
+    comes: for what came back and is not acted on without a `commit`, which tells of any error.
+    """
 
     def append(self, episode: str, event: Event, blobs: dict[str, bytes] | None = None) -> None: ...
 
     async def commit(self) -> None: ...
+
+    def commit_soon(self) -> None: ...
 
     def events(self, episode: str) -> list[Event]: ...
 
@@ -95,6 +105,9 @@ class MemoryJournal:
             self._blobs.update(blobs)
 
     async def commit(self) -> None:
+        return None
+
+    def commit_soon(self) -> None:
         return None
 
     def events(self, episode: str) -> list[Event]:
@@ -142,8 +155,10 @@ class SqliteJournal:
         self._pending: list[tuple[str, Event, bytes, dict[str, bytes] | None]] = []
         self._waiters: list[asyncio.Future[None]] = []
         self._flushing = False
+        self._timer: asyncio.TimerHandle | None = None
         self._ids: dict[str, tuple[int, int]] = {}
         self._locks: dict[str, int] = {}
+        self._locks_at = self.path.with_suffix(".locks")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None)
@@ -172,8 +187,16 @@ class SqliteJournal:
         self._waiters.append(waiter)
         await waiter
 
+    def commit_soon(self) -> None:
+        """Have what was appended written with the next `commit`, or after a millisecond."""
+        if self._timer is None and self._pending and not self._flushing:
+            self._timer = asyncio.get_running_loop().call_later(SOON, self._flush)
+
     def _flush(self) -> None:
         waiters, self._waiters, self._flushing = self._waiters, [], False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         try:
             self.write()
         except JournalError as error:
@@ -196,8 +219,7 @@ class SqliteJournal:
         known = dict(self._ids)
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            for episode, event, data, blobs in self._pending:
-                self._insert(episode, event, data, blobs)
+            self._insert()
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             self._ids = known
@@ -209,17 +231,25 @@ class SqliteJournal:
             ) from error
         self._pending.clear()
 
-    def _insert(
-        self, episode: str, event: Event, data: bytes, blobs: dict[str, bytes] | None
-    ) -> None:
-        id_, seq = self._ids.get(episode) or self._open(episode)
-        self._db.execute("INSERT INTO events VALUES (?, ?, ?)", (id_, seq, data))
-        self._ids[episode] = id_, seq + 1
-        if blobs:
-            self._db.executemany("INSERT OR IGNORE INTO blobs VALUES (?, ?)", blobs.items())
-            self._db.executemany(
-                "INSERT OR IGNORE INTO uses VALUES (?, ?)", [(id_, name) for name in blobs]
-            )
+    def _insert(self) -> None:
+        rows: list[tuple[int, int, bytes]] = []
+        contents: dict[str, bytes] = {}
+        uses: dict[tuple[int, str], None] = {}
+        for episode, event, data, blobs in self._pending:
+            id_, seq = self._ids.get(episode) or self._open(episode)
+            self._ids[episode] = id_, seq + 1
+            rows.append((id_, seq, data))
+            if blobs:
+                contents.update(blobs)
+                uses.update(dict.fromkeys((id_, name) for name in blobs))
+            self._mark(id_, event)
+        self._db.executemany("INSERT INTO events VALUES (?, ?, ?)", rows)
+        if contents:
+            self._db.executemany("INSERT OR IGNORE INTO blobs VALUES (?, ?)", contents.items())
+            self._db.executemany("INSERT OR IGNORE INTO uses VALUES (?, ?)", uses)
+
+    def _mark(self, id_: int, event: Event) -> None:
+        """Keep the list of episodes up to date."""
         match event:
             case EpisodeStarted():
                 self._db.execute(
@@ -343,9 +373,12 @@ class SqliteJournal:
         """
         import fcntl
 
-        folder = self.path.with_suffix(".locks")
-        folder.mkdir(exist_ok=True)
-        handle = os.open(folder / episode, os.O_CREAT | os.O_RDWR, 0o600)
+        path = self._locks_at / episode
+        try:
+            handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        except FileNotFoundError:
+            self._locks_at.mkdir(exist_ok=True)
+            handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -358,7 +391,7 @@ class SqliteJournal:
     def unlock(self, episode: str) -> None:
         handle = self._locks.pop(episode, None)
         if handle is not None:
-            (self.path.with_suffix(".locks") / episode).unlink(missing_ok=True)
+            (self._locks_at / episode).unlink(missing_ok=True)
             os.close(handle)
 
     def close(self) -> None:

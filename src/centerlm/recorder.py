@@ -63,6 +63,9 @@ class Recorder:
     async def commit(self) -> None:
         await self.journal.commit()
 
+    def commit_soon(self) -> None:
+        self.journal.commit_soon()
+
     def missing(self, what: str) -> JournalError:
         """The error for something a replay needs and the journal does not hold."""
         return JournalError(
@@ -85,7 +88,7 @@ class Recorder:
 
 
 def to_blob(data: Any) -> bytes:
-    """Plain data as JSON bytes."""
+    """Plain data, and dataclasses of it, as JSON bytes."""
     return _encoder.encode(data)
 
 

@@ -101,10 +101,14 @@ async def seek_source(
         spent = replace(finding.usage, calls=max(finding.usage.calls, bound.calls))
     finally:
         account.settle(reserved, spent)
-    return await _finish(recorder, at, replace(finding, usage=spent))
+    soon = card.effect == "read"  # what a write did must be known at once: it is not done again
+    return await _finish(recorder, at, replace(finding, usage=spent), soon=soon)
 
 
-async def _finish(recorder: Recorder, at: tuple[str, str, int], finding: Finding) -> Finding:
+async def _finish(
+    recorder: Recorder, at: tuple[str, str, int], finding: Finding, *, soon: bool = False
+) -> Finding:
+    """Record what came back: with what follows from it (`soon`), or at once."""
     path, name, attempt = at
     try:
         data = finding_blob(finding)
@@ -122,7 +126,10 @@ async def _finish(recorder: Recorder, at: tuple[str, str, int], finding: Finding
         ),
         finding=data,
     )
-    await recorder.commit()
+    if soon:
+        recorder.commit_soon()
+    else:
+        await recorder.commit()
     return finding
 
 
