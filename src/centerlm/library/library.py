@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from centerlm.errors import InputError, LibraryError, MissingExtraError, MissingWeightsError
-from centerlm.finding import Passage
+from centerlm.finding import Passage, clean_text
 from centerlm.library import search
 from centerlm.library.embed import Embedder, find_embedder
 from centerlm.library.ingest import IngestReport, Progress, ingest
@@ -22,6 +22,7 @@ from centerlm.library.passages import MAX_WORDS
 from centerlm.library.readers import MAX_FILE_BYTES
 from centerlm.library.search import Weights
 from centerlm.library.store import Store
+from centerlm.library.terms import MAX_QUERY_CHARACTERS
 from centerlm.library.vectors import SignIndex
 
 Mode = Literal["hybrid", "words", "meaning"]
@@ -122,6 +123,7 @@ class Library:
             InputError: the question is empty, or `k` is not in 1..1000.
             LibraryError: the library cannot be read.
         """
+        query = clean_text(query)
         if not query.strip():
             raise InputError("the search is empty; give it some words")
         if not 1 <= k <= 1000:
@@ -177,7 +179,7 @@ class Library:
                     self.note or f"{self.folder} has no vectors; ingest its files again"
                 )
             return list(search.by_words(connection, query, k, weights).items())
-        vector = self._embedder.embed([query[: search.MAX_QUERY_CHARACTERS]])[0]
+        vector = self._embedder.embed([query[:MAX_QUERY_CHARACTERS]])[0]
         if mode == "meaning":
             return search.by_meaning(connection, vector, index, k)
         return search.hybrid(connection, query, vector, index, weights)
