@@ -11,7 +11,7 @@ from centerlm.errors import InputError, LibraryError, MissingWeightsError
 from centerlm.finding import clean_text
 from centerlm.library import Library
 from centerlm.library.search import Weights, by_words, fuse
-from centerlm.library.terms import affordable, frequency, query_terms
+from centerlm.library.terms import affordable, count_terms, frequency, query_terms
 
 TEXTS = {
     "Van Hook Township": "A township of Mountrail County, North Dakota, with few people.",
@@ -151,15 +151,17 @@ def test_work_is_bounded_by_the_rarest_words(folder: Path) -> None:
         connection = library._store.connection()
         assert frequency(connection, "counties") == 2
         assert frequency(connection, "nowhere") == 0
-        assert affordable(connection, ["county", "stanley", "nowhere"], 2) == ["stanley"]
-        assert affordable(connection, ["county", "stanley"], 3) == ["stanley", "county"]
-        assert affordable(connection, ["county"], 1) == ["county"]
+        counts = count_terms(connection, ["county", "stanley", "nowhere"])
+        assert counts == {"county": 2, "stanley": 1, "nowhere": 0}
+        assert affordable(counts, 2) == ["stanley"]
+        assert affordable(counts, 3) == ["stanley", "county"]
+        assert affordable({"county": 2}, 1) == ["county"]
         bounded = by_words(connection, "county stanley harbour", 9, Weights(), rows=2)
-        assert len(bounded) == 2
+        assert len(bounded.scores) == 2
 
 
 def test_fusion_weighs_words_and_meaning() -> None:
-    weights = Weights(meaning=0.5)
+    weights = Weights(words=0.5, meaning=0.5)
     ranked = fuse({1: 10.0, 2: 5.0}, {1: 0.2, 2: 0.9, 3: 0.8}, weights)
     assert [passage for passage, _ in ranked] == [2, 1, 3]
     assert [round(score, 2) for _, score in ranked] == [0.7, 0.6, 0.4]
