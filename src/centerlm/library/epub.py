@@ -91,7 +91,7 @@ def append_epub(builder: TextBuilder, data: bytes, name: str) -> str:
 
 def _package_path(archive: _Archive) -> str:
     container = archive.read_xml("META-INF/container.xml")
-    for item in container.iter("{*}rootfile"):
+    for item in container.iterfind(".//{*}rootfile"):
         if path := item.get("full-path"):
             return _inside(archive, "", path)
     raise LibraryError(f"{archive.name} names no package file; get a whole copy")
@@ -101,11 +101,11 @@ def _spine(archive: _Archive, root: ElementTree.Element, folder: str) -> list[st
     """The pages of the book in reading order, each once."""
     hrefs = {
         item.get("id"): item.get("href", "")
-        for item in root.iter("{*}item")
+        for item in root.iterfind(".//{*}item")
         if item.get("media-type") in _PAGES
     }
     members: dict[str, None] = {}
-    for reference in root.iter("{*}itemref"):
+    for reference in root.iterfind(".//{*}itemref"):
         if href := hrefs.get(reference.get("idref")):
             members[_inside(archive, folder, href)] = None
     return list(members)

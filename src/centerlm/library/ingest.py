@@ -90,7 +90,7 @@ def ingest(
         finally:
             writer.abandon()
         if writer.touched:
-            _count_common_terms(store)
+            _tidy(store)
         if embedder is not None:
             _embed(store, embedder, progress)
         count = store.connection().execute
@@ -244,15 +244,23 @@ class _Writer:
         self._connection.execute("DELETE FROM files WHERE id = ?", (file,))
 
 
-def _count_common_terms(store: Store) -> None:
-    """Note the terms that more than 1 passage in 100 has; search spends its time on the others."""
+def _tidy(store: Store) -> None:
+    """Merge the word index and count common terms, where the library has grown enough for it.
+
+    Both go through the whole index, so they wait until a tenth of the passages are new.
+    """
     with store.write() as connection:
-        passages = connection.execute("SELECT count(*) FROM passages").fetchone()[0]
+        passages: int = connection.execute("SELECT count(*) FROM passages").fetchone()[0]
+        before = int(store.meta("tidied_at") or 0)
+        if abs(passages - before) <= 0.1 * before:
+            return
+        connection.execute("INSERT INTO words (words) VALUES ('optimize')")
         connection.execute("DELETE FROM common_terms")
         connection.execute(
             "INSERT INTO common_terms SELECT term, doc FROM terms WHERE doc * ? > ?",
             (COMMON_SHARE, passages),
         )
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('tidied_at', ?)", (str(passages),))
 
 
 def _embed(store: Store, embedder: Embedder, progress: Callable[[Progress], None]) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Self
 
 from centerlm.errors import InputError, LibraryError, MissingExtraError, MissingWeightsError
-from centerlm.finding import Passage
+from centerlm.finding import Passage, clean_text
 from centerlm.library import search
 from centerlm.library.embed import Embedder, find_embedder
 from centerlm.library.ingest import IngestReport, Progress, ingest
@@ -22,6 +23,7 @@ from centerlm.library.passages import MAX_WORDS
 from centerlm.library.readers import MAX_FILE_BYTES
 from centerlm.library.search import Weights
 from centerlm.library.store import Store
+from centerlm.library.terms import MAX_QUERY_CHARACTERS
 from centerlm.library.vectors import SignIndex
 
 Mode = Literal["hybrid", "words", "meaning"]
@@ -54,6 +56,7 @@ class Library:
         self._weights = weights
         self._index: tuple[str | None, SignIndex] | None = None
         self._lock = threading.Lock()
+        self._side = ThreadPoolExecutor(max_workers=2, thread_name_prefix="library")
         self.note = note
 
     @classmethod
@@ -122,6 +125,7 @@ class Library:
             InputError: the question is empty, or `k` is not in 1..1000.
             LibraryError: the library cannot be read.
         """
+        query = clean_text(query)
         if not query.strip():
             raise InputError("the search is empty; give it some words")
         if not 1 <= k <= 1000:
@@ -143,6 +147,8 @@ class Library:
         return Stats(files, documents, passages, with_vectors, size, tuple(row[0] for row in rows))
 
     def close(self) -> None:
+        """Let go of the file; the library is not used afterwards."""
+        self._side.shutdown()
         self._store.close()
 
     def __enter__(self) -> Self:
@@ -177,10 +183,20 @@ class Library:
                     self.note or f"{self.folder} has no vectors; ingest its files again"
                 )
             return list(search.by_words(connection, query, k, weights).items())
-        vector = self._embedder.embed([query[: search.MAX_QUERY_CHARACTERS]])[0]
+        embed, text = self._embedder.embed, query[:MAX_QUERY_CHARACTERS]
         if mode == "meaning":
-            return search.by_meaning(connection, vector, index, k)
-        return search.hybrid(connection, query, vector, index, weights)
+            return search.by_meaning(connection, embed([text])[0], index, k)
+        # SQLite and the embedding model both let go of the interpreter while they work.
+        words = self._side.submit(self._words, query, weights)
+        vector = embed([text])[0]
+        near = index.nearest(vector, search.NEAREST)
+        return search.hybrid(connection, words.result(), near, vector, weights)
+
+    def _words(self, query: str, weights: Weights) -> dict[int, float]:
+        connection = self._store.connection()
+        return search.by_words(
+            connection, query, weights.candidates, weights, rows=search.HYBRID_ROWS
+        )
 
     def _signs(self) -> SignIndex | None:
         """The sign bits in memory, read again when an ingest (of any process) changed them."""

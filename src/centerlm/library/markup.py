@@ -6,6 +6,7 @@ Scripts, styles and other parts no reader sees are left out; blocks become parag
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from centerlm.library.document import TextBuilder, one_line, safe_text
@@ -25,7 +26,8 @@ _SEPARATORS = {
     **dict.fromkeys(("li", "tr", "br"), "\n"),
     **dict.fromkeys(("td", "th"), " "),
 }
-_SPACE = re.compile(r"[^\S\n]*\n\s*|[^\S\n]+")
+_WIDTH = ("", " ", "\n", "\n\n")
+_SPACE = re.compile(r"\s+")
 _CLIMB = 64  # how far up a block is looked for: keeps deeply nested markup linear
 
 
@@ -40,35 +42,41 @@ def append_html(builder: TextBuilder, html: str) -> str:
         node.decompose()
     if tree.body is None:
         return title
-    pieces: list[str] = []
-    block: tuple[int, str] = (0, "")
-    separator = ""
-
-    def flush() -> None:
-        nonlocal pieces
-        text = _SPACE.sub(" ", safe_text("".join(pieces))).strip()
-        pieces = []
-        if not text:
-            return
-        if block[1] in _HEADINGS:
+    headings: list[str] = []
+    for tag, separator, text in _blocks(tree.body):
+        if tag in _HEADINGS:
             builder.begin_section(text)
-            title_of.append(text)
+            headings.append(text)
         builder.add(text, separator)
+    return title or (one_line(headings[0]) if headings else "")
 
-    title_of: list[str] = []
-    for node in tree.body.traverse(include_text=True):
-        if node.tag == "br":
-            flush()
-            separator = "\n"
-        elif node.tag == "-text":
+
+def _blocks(body: LexborNode) -> Iterator[tuple[str, str, str]]:
+    """Tag, separator and text of each stretch of text that is in one block, in order."""
+    pieces: list[str] = []
+    block = (0, "body")
+    before, opened = "", ""  # separators: before the pieces held, and of what was opened since
+    for node in body.traverse(include_text=True):
+        tag = node.tag or ""
+        if tag == "-text":
             owner = _block_of(node)
-            if owner != block:
-                flush()
-                separator = _SEPARATORS[owner[1]]
-                block = owner
+            if owner != block or opened:
+                if text := _join(pieces):
+                    yield block[1], before, text
+                    before = ""
+                pieces = []
+                before = max(before, opened or _SEPARATORS[owner[1]], key=_WIDTH.index)
+                block, opened = owner, ""
             pieces.append(node.text_content or "")
-    flush()
-    return title or (title_of[0] if title_of else "")
+        elif separator := _SEPARATORS.get(tag):
+            # Where several open at one place (a row with its cells) the widest counts.
+            opened = max(opened, separator, key=_WIDTH.index)
+    if text := _join(pieces):
+        yield block[1], before, text
+
+
+def _join(pieces: list[str]) -> str:
+    return _SPACE.sub(" ", safe_text("".join(pieces))).strip()
 
 
 def _block_of(node: LexborNode) -> tuple[int, str]:

@@ -21,7 +21,8 @@ _ABBREVIATION = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|Sr|Jr|Lt|Col|Gen|Capt|Rev|Hon|No|Vol|vs|cf|ca|c|b|d|e\.g|i\.e"
     r"|Fig|Eq|approx|Inc|Ltd|Co)|\b[A-Z](?:\.[A-Z])*)\.$"
 )
-_LONG_WORD = 12  # a run of characters without spaces counts a word for each 12
+_LONG_WORD = 12  # a run of over 24 characters without spaces counts a word for each 12
+_LONG_RUN = re.compile(r"\S{25,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ def cut(document: Document, *, max_words: int = MAX_WORDS) -> list[Span]:
 
 def count_words(text: str) -> int:
     """Words as passages count them."""
-    return sum(_weight(match.end() - match.start()) for match in _WORD.finditer(text))
+    extra = sum(_weight(m.end() - m.start()) - 1 for m in _LONG_RUN.finditer(text))
+    return len(text.split()) + extra
 
 
 def _weight(length: int) -> int:

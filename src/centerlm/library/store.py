@@ -60,6 +60,13 @@ CREATE TABLE codes (
 );
 """
 
+# Where a question's words are turned into the forms that the index holds; see `terms`.
+_TEMPORARY = """
+CREATE VIRTUAL TABLE temp.asked USING fts5
+    (word, tokenize='porter unicode61 remove_diacritics 2');
+CREATE VIRTUAL TABLE temp.asked_terms USING fts5vocab (temp, asked, row);
+"""
+
 # What turns a library of format N into N + 1. A format never changes without a step here.
 MIGRATIONS: Mapping[int, str] = {}
 
@@ -103,6 +110,8 @@ class Store:
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA cache_size = -32768")
             connection.execute("PRAGMA mmap_size = 1073741824")
+            connection.execute("PRAGMA temp_store = MEMORY")
+            _run(connection, _TEMPORARY)
             self._threads.connection = connection
             with self._lock:
                 self._open.append(connection)
