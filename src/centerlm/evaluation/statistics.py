@@ -66,7 +66,8 @@ def share_interval(right: int, n: int) -> Interval:
     share = right / n
     middle = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
     half = _Z / (1 + _Z**2 / n) * sqrt(share * (1 - share) / n + _Z**2 / (4 * n * n))
-    return Interval(share, max(middle - half, 0.0), min(middle + half, 1.0))
+    # At 0 and 1 rounding may put a bound on the wrong side of the share.
+    return Interval(share, min(max(middle - half, 0.0), share), max(min(middle + half, 1.0), share))
 
 
 def paired_difference(
