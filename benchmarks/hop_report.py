@@ -167,6 +167,8 @@ def _pairs(outcomes: Mapping[System, Sequence[Outcome]]) -> list[tuple[System, S
         if form == "sentences":
             pairs.append((system, System(row, "written", search)))
             pairs.append((system, System("question", None, search)))
+            if row == "own":
+                pairs.append((system, System("true", form, search)))
     return pairs
 
 
