@@ -175,14 +175,18 @@ class Library:
 
     def _ranked(self, query: str, k: int, mode: Mode) -> list[tuple[int, float]]:
         connection = self._store.connection()
-        weights = replace(self._weights, candidates=max(self._weights.candidates, 2 * k))
+        weights = replace(
+            self._weights,
+            candidates=max(self._weights.candidates, 2 * k),
+            covered=max(self._weights.covered, 2 * k),
+        )
         index = self._signs() if self._embedder is not None and mode != "words" else None
         if index is None or self._embedder is None or not len(index):
             if mode == "meaning":
                 raise LibraryError(
                     self.note or f"{self.folder} has no vectors; ingest its files again"
                 )
-            return list(search.by_words(connection, query, k, weights).items())
+            return list(search.by_words(connection, query, k, weights).scores.items())
         embed, text = self._embedder.embed, query[:MAX_QUERY_CHARACTERS]
         if mode == "meaning":
             return search.by_meaning(connection, embed([text])[0], index, k)
@@ -190,9 +194,9 @@ class Library:
         words = self._side.submit(self._words, query, weights)
         vector = embed([text])[0]
         near = index.nearest(vector, search.NEAREST)
-        return search.hybrid(connection, words.result(), near, vector, weights)
+        return search.hybrid(connection, query, words.result(), near, vector, weights)
 
-    def _words(self, query: str, weights: Weights) -> dict[int, float]:
+    def _words(self, query: str, weights: Weights) -> search.Words:
         connection = self._store.connection()
         return search.by_words(
             connection, query, weights.candidates, weights, rows=search.HYBRID_ROWS

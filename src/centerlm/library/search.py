@@ -1,7 +1,7 @@
 """Passages for a question: by words (BM25), by meaning (vectors), or by both.
 
 The question is data: its words are quoted, so nothing in it is syntax of the index. Both ways give
-candidates; each candidate then gets both scores, and the weighted sum of the two decides.
+candidates, each gets both scores, and how much of the question it covers is added for the best.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from centerlm.library import vectors
-from centerlm.library.terms import affordable, query_terms
+from centerlm.library import coverage, vectors
+from centerlm.library.terms import MAX_QUERY_CHARACTERS, affordable, count_terms, query_terms
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,15 +28,28 @@ NEAREST = 400  # candidates of the sign bits: nearly all of the true best 10 at 
 class Weights:
     """How scores are put together.
 
-    `title` and `heading` weigh words there against words of the text (1.0) in BM25; `meaning` is
-    the share of the cosine, 0..1, the rest being BM25 divided by the best of the question;
-    `candidates` are taken from each way.
+    `title` and `heading` weigh words there against words of the text (1.0) in BM25. A candidate's
+    score is the mean of four numbers in 0..1 with the weights `words` (BM25 divided by the best of
+    the question), `meaning` (cosine), `coverage` and `name` (see `coverage`). `candidates` are
+    taken by words; `covered` is how many of the best by words and meaning are scored in full.
     """
 
-    title: float = 2.0
+    title: float = 4.0
     heading: float = 1.0
+    words: float = 0.3
     meaning: float = 0.7
+    coverage: float = 0.4
+    name: float = 0.1
     candidates: int = 100
+    covered: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a question's words gave: BM25 of passages, and how many passages have each word."""
+
+    scores: Mapping[int, float]
+    counts: Mapping[str, int]
 
 
 def by_words(
@@ -46,31 +59,31 @@ def by_words(
     weights: Weights,
     *,
     rows: int = WORDS_ROWS,
-) -> dict[int, float]:
+) -> Words:
     """The best `count` passages by BM25 with their scores (higher is better), best first.
 
     At most about `rows` passages are looked at: those with the rarest words of the question.
     """
-    terms = affordable(connection, query_terms(query), rows)
+    counts = count_terms(connection, query_terms(query))
+    terms = affordable(counts, rows)
     if not terms:
-        return {}
+        return Words({}, counts)
     expression = " OR ".join(f'"{term}"' for term in terms)
     found = connection.execute(
         "SELECT rowid, rank FROM words WHERE words MATCH ? AND rank MATCH ? ORDER BY rank LIMIT ?",
         (expression, f"bm25({weights.title}, {weights.heading}, 1.0)", count),
     )
-    return {passage: -rank for passage, rank in found}
+    return Words({passage: -rank for passage, rank in found}, counts)
 
 
 def fuse(
     words: Mapping[int, float], cosines: Mapping[int, float], weights: Weights
 ) -> list[tuple[int, float]]:
-    """Passages and scores in 0..1, best first; a candidate without words of the question has 0."""
+    """Passages with the weighted sum of BM25 (relative to the best) and cosine, best first."""
     best = max(words.values(), default=0.0) or 1.0
-    share = weights.meaning
     scores = {
-        passage: (1 - share) * max(words.get(passage, 0.0), 0.0) / best
-        + share * max(cosines.get(passage, 0.0), 0.0)
+        passage: weights.words * max(words.get(passage, 0.0), 0.0) / best
+        + weights.meaning * max(cosines.get(passage, 0.0), 0.0)
         for passage in {*words, *cosines}
     }
     return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
@@ -78,14 +91,32 @@ def fuse(
 
 def hybrid(
     connection: sqlite3.Connection,
-    words: Mapping[int, float],
+    query: str,
+    words: Words,
     near: Sequence[int],
     vector: NDArray[np.float32],
     weights: Weights,
 ) -> list[tuple[int, float]]:
-    """Candidates by words (with their BM25) and by meaning, scored by both, best first."""
-    cosines = vectors.cosines(connection, [*{*words, *near}], vector)
-    return fuse(words, cosines, weights)
+    """Candidates by words and by meaning, the best of them scored in full, best first."""
+    cosines = vectors.cosines(connection, [*{*words.scores, *near}], vector)
+    fused = fuse(words.scores, cosines, weights)[: weights.covered]
+    passages: int = connection.execute("SELECT max(id) FROM passages").fetchone()[0] or 0
+    wanted = coverage.rarity(words.counts, passages)
+    question = coverage.forms(query[:MAX_QUERY_CHARACTERS])
+    whole = weights.words + weights.meaning + weights.coverage + weights.name
+    scored: list[tuple[int, float]] = []
+    for passage, score in fused:
+        row = connection.execute(
+            "SELECT d.title, p.text FROM passages p JOIN documents d ON d.id = p.document "
+            "WHERE p.id = ?",
+            (passage,),
+        ).fetchone()
+        if row is None:  # removed by another process since it was found
+            continue
+        score += weights.coverage * coverage.covered(wanted, *row)
+        score += weights.name * coverage.names(question, row[0])
+        scored.append((passage, score / whole))
+    return sorted(scored, key=lambda item: (-item[1], item[0]))
 
 
 def by_meaning(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 MAX_QUERY_CHARACTERS = 2000
 MAX_TERMS = 32
@@ -29,14 +29,18 @@ def query_terms(query: str) -> list[str]:
     return [word for word in words if word not in _FUNCTION_WORDS][:MAX_TERMS] or words[:MAX_TERMS]
 
 
-def affordable(connection: sqlite3.Connection, terms: Sequence[str], rows: int) -> list[str]:
+def count_terms(connection: sqlite3.Connection, terms: Sequence[str]) -> dict[str, int]:
+    """How many passages have each term."""
+    return {term: frequency(connection, term) for term in terms}
+
+
+def affordable(counts: Mapping[str, int], rows: int) -> list[str]:
     """Terms, rarest first, that together stand in at most `rows` passages, and at least one.
 
     Terms that stand nowhere are left out.
     """
-    counted = sorted((frequency(connection, term), term) for term in terms)
     kept: list[str] = []
-    for passages, term in counted:
+    for term, passages in sorted(counts.items(), key=lambda item: (item[1], item[0])):
         if not passages:
             continue
         rows -= passages

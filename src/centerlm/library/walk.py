@@ -36,8 +36,8 @@ class Walk:
         return [
             path
             for path in stored
-            if path not in here
-            and (path in missing or (self._covers(path) and not os.path.lexists(path)))
+            if path in missing
+            or (path not in here and self._covers(path) and not os.path.lexists(path))
         ]
 
     def _covers(self, path: str) -> bool:
@@ -70,9 +70,11 @@ def find_files(paths: Iterable[str | Path]) -> Walk:
 def _absolute(given: str | Path) -> Path | None:
     try:
         path = Path(given).expanduser()
-        path.is_dir()
+        os.fsencode(path)
+        if "\0" in str(path):
+            return None
         return Path(os.path.abspath(path))  # noqa: PTH100  resolve() would follow links and lose the name
-    except (ValueError, RuntimeError, OSError):  # a zero byte, an unknown ~user, a name too long
+    except (ValueError, RuntimeError):  # no file name at all, or an unknown ~user
         return None
 
 

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import WordEmbedder
+
+from centerlm.errors import InputError, LibraryError
+from centerlm.library import IngestReport, Library, Progress
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "docs"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "harbour.txt").write_text("The harbour of Aland is deep and never freezes.")
+    (folder / "deep" / "tower.md").write_text("# Tower\n\nThe tower of Borg has ninety steps.")
+    (folder / "deep" / "picture.png").write_bytes(b"\x89PNG")
+    (folder / ".hidden.txt").write_text("nobody sees this")
+    return folder
+
+
+def counts(report: IngestReport) -> tuple[int, int, int, int]:
+    return report.added, report.changed, report.unchanged, report.removed
+
+
+def titles(library: Library, query: str) -> list[str]:
+    return [passage.title for passage in library.search(query, 3, mode="words")]
+
+
+def test_only_what_changed_is_read_again(tmp_path: Path, folder: Path) -> None:
+    with Library.open(tmp_path / "library", create=True, embedder=None) as library:
+        report = library.ingest([folder])
+        assert counts(report) == (2, 0, 0, 0)
+        assert (report.ignored, report.documents, report.passages) == (1, 2, 2)
+        assert counts(library.ingest([folder])) == (0, 0, 2, 0)
+
+        (folder / "harbour.txt").write_text("The harbour of Aland was filled up with sand.")
+        os.utime(folder / "deep" / "tower.md", ns=(1, 1))  # touched, but the same
+        assert counts(library.ingest([folder])) == (0, 1, 1, 0)
+        assert counts(library.ingest([folder])) == (0, 0, 2, 0)
+        assert titles(library, "freezes") == []
+        assert titles(library, "sand") == ["harbour"]
+
+        (folder / "deep" / "tower.md").unlink()
+        assert counts(library.ingest([folder])) == (0, 0, 1, 1)
+        assert titles(library, "tower steps") == []
+        assert library.stats().passages == 1
+
+
+def test_removed_files_leave_only_with_their_folder_in_sight(tmp_path: Path, folder: Path) -> None:
+    with Library.open(tmp_path / "library", create=True, embedder=None) as library:
+        library.ingest([folder])
+        shutil.move(folder, tmp_path / "unplugged")
+        report = library.ingest([folder / "deep"])
+        assert counts(report) == (0, 0, 0, 0)
+        assert "does not exist" in report.problems[0].reason
+        assert library.stats().files == 2
+        shutil.move(tmp_path / "unplugged", folder)
+        (folder / "harbour.txt").unlink()
+        assert counts(library.ingest([folder / "harbour.txt"])) == (0, 0, 0, 1)
+
+
+def test_bad_files_are_listed_and_the_rest_goes_on(tmp_path: Path, folder: Path) -> None:
+    (folder / "empty.txt").touch()
+    (folder / "binary.md").write_bytes(b"\x00\x01" * 99)
+    (folder / "book.pdf").write_bytes(b"%PDF-1.4")
+    (folder / "loop").symlink_to(folder)
+    (folder / "self.txt").symlink_to(folder / "self.txt")
+    with Library.open(tmp_path / "library", create=True, embedder=None) as library:
+        report = library.ingest([folder, tmp_path / "no.txt", "bad\0path"])
+        assert counts(report)[0] == 2
+        files = sorted(Path(problem.file).name for problem in report.problems)
+        assert files == ["bad\0path", "binary.md", "book.pdf", "empty.txt", "no.txt", "self.txt"]
+        assert all("\n" not in problem.reason for problem in report.problems)
+
+
+def test_a_file_that_turns_bad_leaves_what_the_library_had(tmp_path: Path, folder: Path) -> None:
+    with Library.open(tmp_path / "library", create=True, embedder=None) as library:
+        library.ingest([folder])
+        (folder / "harbour.txt").write_bytes(b"\x00\x01\x02")
+        report = library.ingest([folder])
+        assert "what the library had of it stays" in report.problems[0].reason
+        assert titles(library, "harbour") == ["harbour"]
+
+
+def test_vectors_are_made_once_and_again_for_another_model(
+    tmp_path: Path, folder: Path, embedder: WordEmbedder
+) -> None:
+    with Library.open(tmp_path / "library", create=True, embedder=None) as library:
+        report = library.ingest([folder])
+        assert report.without_vectors == 2
+    with Library.open(tmp_path / "library", embedder=embedder) as library:
+        assert library.ingest([folder]).without_vectors == 0
+        library.ingest([folder])
+        assert embedder.embedded == 2
+        (folder / "harbour.txt").write_text("Nothing is left of it.")
+        library.ingest([folder])
+        assert embedder.embedded == 3
+        assert library.stats().with_vectors == 2
+    other = WordEmbedder()
+    other.name = "other"
+    with Library.open(tmp_path / "library", embedder=other) as library:
+        library.ingest([folder])
+        assert other.embedded == 2
+
+
+def test_progress_counts_files_and_passages(
+    tmp_path: Path, folder: Path, embedder: WordEmbedder
+) -> None:
+    seen: list[Progress] = []
+    with Library.open(tmp_path / "library", create=True, embedder=embedder) as library:
+        library.ingest([folder], progress=seen.append)
+    assert [(p.phase, p.done, p.total) for p in seen] == [
+        ("reading", 0, 2),
+        ("reading", 1, 2),
+        ("reading", 2, 2),
+        ("embedding", 0, 2),
+        ("embedding", 2, 2),
+    ]
+
+
+def test_the_size_of_passages_is_fixed_by_the_first_ingest(tmp_path: Path, folder: Path) -> None:
+    with Library.open(tmp_path / "library", create=True, embedder=None) as library:
+        with pytest.raises(InputError, match="5 words"):
+            library.ingest([folder], max_words=5)
+        library.ingest([folder], max_words=40)
+        library.ingest([folder])
+        with pytest.raises(InputError, match="at most 40 words, not 50"):
+            library.ingest([folder], max_words=50)
+
+
+KILLED = """
+import os, signal, sys
+from centerlm.library import Library
+from centerlm.library import ingest
+ingest.COMMIT_PASSAGES = 10
+def progress(p):
+    if p.done >= int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+Library.open(sys.argv[1], create=True, embedder=None).ingest([sys.argv[2]], progress=progress)
+"""
+
+
+@pytest.mark.parametrize("when", [0, 7, 40, 60])
+def test_killed_in_the_middle_the_library_can_be_used_and_filled(tmp_path: Path, when: int) -> None:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    for number in range(60):
+        (folder / f"{number:02}.txt").write_text(f"Page {number} of the harbour book.")
+    library_folder = tmp_path / "library"
+    command = [sys.executable, "-c", KILLED, str(library_folder), str(folder), str(when)]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    assert done.returncode == -9
+    with Library.open(library_folder, embedder=None) as library:
+        kept = library.stats().files
+        assert kept <= when
+        assert len(library.search("harbour", 100)) == kept
+        report = library.ingest([folder])
+        assert (report.added, report.unchanged) == (60 - kept, kept)
+        assert len(library.search("harbour", 100)) == 60
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(LibraryError, match="choose another folder"):
+        Library.open(tmp_path / "file" / "library", create=True)
