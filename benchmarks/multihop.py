@@ -1,0 +1,179 @@
+"""Multi-hop questions over one pooled library, through the real engine.
+
+    python benchmarks/multihop.py --data DIR [--limit N] [--read N] [--cache DIR] [--out DIR]
+
+MuSiQue dev over all paragraphs of MuSiQue, HotpotQA and 2WikiMultihopQA: how many supporting
+passages an episode finds with the question alone, with the human plan and true answers filled in,
+and with the human plan and the center's own answers; each by words (BM25) and hybrid, with relation
+steps as written and as sentences. The library and every model call are kept in the cache folder:
+after an interruption the same command goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shlex
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from platformdirs import user_cache_dir
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from centerlm.center import CenterLM
+from centerlm.errors import CenterError, InputError
+from centerlm.library import Library
+from centerlm.models import LanguageModel, RecordingModel, open_model
+from hop_report import Measured, System, write_report
+from hop_runs import Outcome, Row, run_row
+from human_plans import FORMS, Form, HumanPlans, read_plans
+from pool import pool_hash, read_pool
+from pool_library import build_library
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """`limit` questions are asked (None: all); on the first `read` of them the center reads."""
+
+    data: Path
+    cache: Path
+    out: Path
+    limit: int | None
+    read: int | None
+    model: str
+
+
+def parse_arguments(argv: Sequence[str]) -> Arguments:
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").split("\n\n")[0], epilog="More: the top of this file."
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder with the sets")
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=Path(user_cache_dir("centerlm")) / "benchmarks",
+        help="keeps the library and the model's answers (%(default)s)",
+    )
+    parser.add_argument("--out", type=Path, default=Path("docs/results"), help="(%(default)s)")
+    parser.add_argument("--limit", type=_count, help="only so many questions, a random sample")
+    parser.add_argument(
+        "--read",
+        type=_count,
+        help="the center answers only so many of them (0: no model needed); default all",
+    )
+    parser.add_argument("--model", default="local", help="the center's model (%(default)s)")
+    return Arguments(**vars(parser.parse_args(argv)))
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is negative; give 0 or more")
+    return number
+
+
+async def measure(
+    arguments: Arguments, libraries: Mapping[str, Library], plans: Mapping[Form, HumanPlans]
+) -> dict[System, list[Outcome]]:
+    """All systems on one question after the other, so that those done are comparable."""
+    total = min(len(p.plans) for p in plans.values())
+    asked = min(total, arguments.limit) if arguments.limit is not None else total
+    read = min(asked, arguments.read) if arguments.read is not None else asked
+    model = _model(arguments) if read else None
+    center = CenterLM(model) if model is not None else None
+    outcomes: dict[System, list[Outcome]] = {}
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    try:
+        with Progress(*columns, TimeRemainingColumn()) as progress:
+            bar = progress.add_task("questions", total=asked)
+            for number in range(asked):
+                reader = center if number < read else None
+                for system in _systems(libraries, reads=reader is not None):
+                    human = plans[system.form or "sentences"].plans[number]
+                    library = libraries[system.search]
+                    outcome = await run_row(system.row, human, library, reader)
+                    outcomes.setdefault(system, []).append(outcome)
+                progress.advance(bar)
+    finally:
+        if model is not None:
+            await model.close()
+    return outcomes
+
+
+def _systems(libraries: Mapping[str, Library], *, reads: bool) -> list[System]:
+    rows: tuple[Row, ...] = ("true", "own") if reads else ("true",)
+    systems = [System("question", None, search) for search in libraries]
+    systems += [System(row, form, s) for row in rows for form in FORMS for s in libraries]
+    return systems
+
+
+def _model(arguments: Arguments) -> LanguageModel:
+    return RecordingModel(open_model(arguments.model), arguments.cache / "answers")
+
+
+def run(arguments: Arguments, command: str) -> Path:
+    """Measure and write the report; returns the Markdown file.
+
+    Raises:
+        CenterError: something is missing or broken; the message says what to do.
+    """
+    started = time.monotonic()
+    pool = read_pool(arguments.data)
+    plans = {form: read_plans(arguments.data, form) for form in FORMS}
+    if len({tuple(h.id for h in p.plans) for p in plans.values()}) != 1:
+        problems = "; ".join(line for p in plans.values() for line in p.problems)
+        raise InputError(f"some human plans are plans in one form only: {problems}")
+    with Progress() as progress:
+        folder = build_library(pool, arguments.cache, progress)
+    with Library.open(folder, embedder=None) as words, Library.open(folder) as hybrid:
+        if hybrid.note:
+            raise InputError(hybrid.note)
+        stats = hybrid.stats(titles=0)
+        if stats.passages != len(pool) or stats.with_vectors != len(pool):
+            raise InputError(
+                f"{folder} holds {stats.passages:,} passages ({stats.with_vectors:,} with vectors) "
+                f"of {len(pool):,}; delete the folder and run this again"
+            )
+        outcomes = asyncio.run(measure(arguments, {"bm25": words, "hybrid": hybrid}, plans))
+    measured = Measured(
+        outcomes=outcomes,
+        plans=plans,
+        command=command,
+        model=arguments.model,
+        passages=stats.passages,
+        pool=pool_hash(pool),
+        seconds=time.monotonic() - started,
+    )
+    return write_report(measured, arguments.out)
+
+
+def main() -> int:
+    arguments = parse_arguments(sys.argv[1:])
+    shown = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    try:
+        report = run(arguments, f"python benchmarks/{shlex.join(_without_home(shown))}")
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
+        return 130
+    except CenterError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}; choose another folder", file=sys.stderr)
+        return 2
+    print(report.read_text(encoding="utf-8"))
+    print(f"written to {os.fspath(report)}", file=sys.stderr)
+    return 0
+
+
+def _without_home(words: Sequence[str]) -> list[str]:
+    """The command without this machine's absolute paths: their last part is what says enough."""
+    return [Path(word).name if Path(word).is_absolute() else word for word in words]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Measuring: answer and support metrics, intervals and paired tests, oracles."""
