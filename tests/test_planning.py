@@ -141,6 +141,14 @@ def test_tokens_that_do_not_cover_planning_are_used_to_answer_directly() -> None
     assert outcome.solution.answer == "text on who is it?"
 
 
+@pytest.mark.parametrize("tokens", [0, 50, 100])
+def test_tokens_that_cover_no_answer_are_not_begun_with(tokens: int) -> None:
+    docs = prose()
+    outcome = run("who is it?", {}, [docs], budget=Budget(tokens=tokens))
+    assert (outcome.acts(), docs.asked) == ([], [])
+    assert (outcome.solution.status, outcome.solution.answer) == ("out_of_budget", None)
+
+
 @pytest.mark.parametrize(
     ("question", "text"),
     [

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 
-from centerlm.acts import PlanView
-from centerlm.calling import call_model
+from centerlm.acts import AbsorbView, Note, PlanView
+from centerlm.budget import Amount
+from centerlm.calling import bound_of, call_model
 from centerlm.errors import InputError, ModelError, OutOfBudgetError, PlanError
 from centerlm.events import PlanFinished, StepPlanned, digest
 from centerlm.models.base import Reply
@@ -35,7 +36,7 @@ async def plan_level(run: Run, level: Level, start: Start) -> None:
 
     Raises:
         ModelError: the center's model did not answer.
-        OutOfBudgetError: the budget ended when steps had started already.
+        OutOfBudgetError: the budget covers no answer, or ended when steps had started already.
         InputError: a recorded plan names a source that is not given.
     """
     recorder = run.recorder
@@ -55,9 +56,16 @@ async def plan_level(run: Run, level: Level, start: Start) -> None:
     try:
         await _ask(run, level, start)
     except OutOfBudgetError as error:
-        if level.steps:
+        if level.steps or not _may_answer(run, level):
             raise
         _conclude(run, level, direct_plan(run, level), start, by="direct", problem=str(error))
+
+
+def _may_answer(run: Run, level: Level) -> bool:
+    """Whether the budget covers a seek and the least that absorbing what it gives may take."""
+    least = run.center.absorb(AbsorbView(level.objective, (Note("", ""),)))
+    needed = Amount.of(bound_of(run.center.model, least)) + Amount(calls=1)
+    return (level.account.left + level.account.held).covers(needed)
 
 
 async def _ask(run: Run, level: Level, start: Start) -> None:

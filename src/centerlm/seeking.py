@@ -266,6 +266,8 @@ def _cleaned(finding: Finding, name: str) -> Finding:
 
 
 def _line(text: str) -> str:
+    if len(text) <= MAX_CONTENT and text.isprintable():
+        return text  # the usual case: names of files and passages
     return " ".join(clean_text(text[:MAX_CONTENT]).split())
 
 
