@@ -167,7 +167,12 @@ def _reopen(run: Run, path: str, reason: str) -> None:
 
 async def _run_step(run: Run, level: Level, step: Step, texts: dict[int, str]) -> None:
     """Bring one step to its final status and wake what waits for it."""
-    result = level.results[step.id]
+    result, past = level.results[step.id], run.recorder.past
+    if past.replaying and (ended := past.steps.get((level.at(step.id), 0))):
+        texts[step.id] = step.text
+        level.open -= 1
+        result.set_result(run.recorder.retell(ended))
+        return
     try:
         finding = await _step_finding(run, level, step, texts)
     except asyncio.CancelledError:
@@ -320,9 +325,9 @@ async def _settle(
     """Bring a sub-objective to its final status: from the past, by joining, or anew."""
     key, first = task.key, generation == level.generation
     earlier = run.recorder.past.step(task.path, generation, key)
+    if earlier is not None and run.options.replaying:
+        return run.recorder.retell(earlier)
     if earlier is not None:
-        _start_step(run, task, generation, emit=run.options.replaying)
-        run.recorder.again(earlier)
         finding = run.recorder.finding(earlier.finding)
         if first and _joinable(run, task.sources):
             run.joins.remember(key, task.path, finding)
@@ -528,17 +533,16 @@ async def _ask(run: Run, level: Level, task: Task, name: str, text: str, attempt
     )
 
 
-def _start_step(run: Run, task: Task, generation: int, *, emit: bool = True) -> None:
-    if emit:
-        run.recorder.emit(
-            StepStarted(
-                path=task.path,
-                text=cut(task.text),
-                sources=task.sources,
-                key=task.key,
-                attempt=generation,
-            )
+def _start_step(run: Run, task: Task, generation: int) -> None:
+    run.recorder.emit(
+        StepStarted(
+            path=task.path,
+            text=cut(task.text),
+            sources=task.sources,
+            key=task.key,
+            attempt=generation,
         )
+    )
 
 
 def _finish_step(

@@ -25,7 +25,7 @@ from centerlm.journal import Journal, MemoryJournal, new_episode_name
 from centerlm.levels import identity, solve_level
 from centerlm.objective import Attachment, Budget, Objective
 from centerlm.past import past_of
-from centerlm.plan import CENTER
+from centerlm.plan import CENTER, is_source_name
 from centerlm.protocols import Center, Memory, Review, Validator
 from centerlm.recorder import Recorder, finding_blob, to_blob
 from centerlm.run import Level, Options, Run
@@ -82,7 +82,7 @@ async def solve(
             name,
             journal,
             seed=options.seed,
-            past=past_of(events),
+            past=past_of(events, replaying=options.replaying),
             replaying=options.replaying,
             on_event=on_event,
         )
@@ -142,6 +142,8 @@ async def _solve(
         _finish(recorder, replace(finding, status=Status.CANCELLED), "cancelled")
         await asyncio.shield(recorder.commit())
         raise
+    if recorder.replaying:
+        recorder.retell_rest()
     solution = _finish(recorder, finding, _status(finding, root))
     await recorder.commit()
     if memory is not None and not options.replaying:
@@ -153,6 +155,11 @@ def _by_name(sources: Sequence[Source]) -> dict[str, Source]:
     named: dict[str, Source] = {}
     for source in sources:
         name = source.card.name
+        if not is_source_name(name):
+            raise InputError(
+                f"{name[:80]!r} cannot be named in a plan; use a letter, then letters, digits and "
+                "_ . : -, at most 64"
+            )
         if name in named or name == CENTER:
             raise InputError(f"the source name {name!r} is taken; rename one of the two")
         named[name] = source
@@ -167,6 +174,8 @@ def _begin(
     sources: Mapping[str, Source],
 ) -> None:
     past = recorder.past
+    if recorder.replaying and (past.finished is None or past.finished.status == "cancelled"):
+        raise recorder.missing("end")
     if past.started is not None and not recorder.replaying:
         recorder.seed = past.started.seed
         for event in events:
