@@ -82,7 +82,8 @@ class Account:
     """What one level of the tree may still spend. Use from one event loop only.
 
     `left` is free; `held` is kept for the level's last absorb call; what is in flight was taken
-    from `left` and comes back, less what it cost, through `settle`.
+    from `left` and comes back, less what it cost, through `settle`. What a closed account is asked
+    for or gets back (work that other steps still wait for) comes from and goes to the one above.
     """
 
     def __init__(self, left: Amount, parent: Account | None = None) -> None:
@@ -90,6 +91,7 @@ class Account:
         self.held = NOTHING
         self.spent = Usage()
         self._parent = parent
+        self._closed = False
         self._in_flight = NOTHING
         self._flying = 0
         self._waiters: list[asyncio.Future[None]] = []
@@ -100,11 +102,7 @@ class Account:
         Raises:
             OutOfBudgetError: `left` does not cover it; nothing was taken.
         """
-        amount = Amount.of(bound)
-        if not self.left.covers(amount):
-            raise OutOfBudgetError(f"the budget has too few {self.left.lacks(amount)} left")
-        self.left -= amount
-        self._in_flight += amount
+        self._take(Amount.of(bound))
         self._flying += 1
 
     async def acquire(self, bound: Usage) -> None:
@@ -114,9 +112,9 @@ class Account:
             OutOfBudgetError: even full refunds would not cover it.
         """
         amount = Amount.of(bound)
-        while not self.left.covers(amount):
-            if self._flying == 0 or not (self.left + self._in_flight).covers(amount):
-                raise OutOfBudgetError(f"the budget has too few {self.left.lacks(amount)} left")
+        while not (left := self._purse().left).covers(amount):
+            if self._flying == 0 or not (left + self._in_flight).covers(amount):
+                raise OutOfBudgetError(f"the budget has too few {left.lacks(amount)} left")
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             await waiter
@@ -128,11 +126,7 @@ class Account:
         Raises:
             OutOfBudgetError: it is not covered; the old reservation stands.
         """
-        amount = Amount.of(more)
-        if not self.left.covers(amount):
-            raise OutOfBudgetError(f"the budget has too few {self.left.lacks(amount)} left")
-        self.left -= amount
-        self._in_flight += amount
+        self._take(Amount.of(more))
         return reserved + more
 
     def settle(self, reserved: Usage, spent: Usage) -> None:
@@ -140,9 +134,12 @@ class Account:
         bound = Amount.of(reserved)
         self._in_flight -= bound
         self._flying -= 1
-        self.left += bound - Amount.of(spent)
+        purse = self._purse()
+        purse.left += bound - Amount.of(spent)
         self.record(spent)
         self._wake()
+        if purse is not self:
+            purse._wake()
 
     def record(self, spent: Usage) -> None:
         """Count what was spent, here and in every account above."""
@@ -178,10 +175,25 @@ class Account:
     def close(self) -> None:
         """Return what is left, and was held back, to the parent."""
         self.release()
-        if self._parent is not None:
-            self._parent.left += self.left
-            self.left = NOTHING
-            self._parent._wake()
+        if self._parent is not None and not self._closed:
+            self._closed = True
+            above = self._purse()
+            above.left, self.left = above.left + self.left, NOTHING
+            above._wake()
+
+    def _purse(self) -> Account:
+        """The account that pays: this one, or the first open one above."""
+        account = self
+        while account._closed and account._parent is not None:
+            account = account._parent
+        return account
+
+    def _take(self, amount: Amount) -> None:
+        purse = self._purse()
+        if not purse.left.covers(amount):
+            raise OutOfBudgetError(f"the budget has too few {purse.left.lacks(amount)} left")
+        purse.left -= amount
+        self._in_flight += amount
 
     def _wake(self) -> None:
         waiters, self._waiters = self._waiters, []

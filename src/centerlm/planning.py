@@ -182,6 +182,8 @@ def _conclude(
 
 def _settle(run: Run, level: Level, plan: Plan, start: Start, *, by: str) -> None:
     level.direct = by == "direct"
+    if level.direct and plan.steps:
+        level.account.release()  # the answer of the only step is the level's: no last call
     if level.is_root:
         run.named = frozenset(name for step in plan.steps for name in step.sources)
     for step in plan.steps:

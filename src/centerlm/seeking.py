@@ -90,9 +90,10 @@ async def seek_source(
         )
         await recorder.commit()
         key = recorder.key_of(path, attempt)
-        finding = await _guarded(source, replace(seek, key=key, spend=spend), seconds)
-        finding = _safe(finding, card.name)
-        spent = replace(finding.usage, calls=max(finding.usage.calls, bound.calls))
+        given = await _guarded(source, replace(seek, key=key, spend=spend), seconds)
+        finding = _safe(given, card.name)
+        ended = bound if given.usage.calls else reserved  # one that failed does not say: all of it
+        spent = replace(finding.usage, calls=max(finding.usage.calls, ended.calls))
     finally:
         account.settle(reserved, spent)
     return await _finish(recorder, at, replace(finding, usage=spent))

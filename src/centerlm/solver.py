@@ -144,7 +144,7 @@ async def _solve(
         raise
     if recorder.replaying:
         recorder.retell_rest()
-    solution = _finish(recorder, finding, _status(finding, root))
+    solution = _finish(recorder, finding, _status(finding, root, recorder.state))
     await recorder.commit()
     if memory is not None and not options.replaying:
         await memory.learn(recorder.name)
@@ -236,14 +236,15 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return error  # pyright: ignore[reportUnknownVariableType]
 
 
-def _status(finding: Finding, root: Level) -> str:
+def _status(finding: Finding, root: Level, state: Episode) -> str:
     if not finding.found:
         return str(finding.status)
     statuses = {f.status for _, f in root.done()}
-    if Status.OUT_OF_BUDGET in statuses:
-        return "out_of_budget"
     missing = any(isinstance(f.value, tuple) and None in f.value for _, f in root.done())
-    return "partial" if missing or statuses - {Status.FOUND} or finding.reason else "answered"
+    if not (missing or statuses - {Status.FOUND} or finding.reason):
+        return "answered"
+    short = any(node.status == Status.OUT_OF_BUDGET for node in state.nodes.values())
+    return "out_of_budget" if short else "partial"
 
 
 def _finish(recorder: Recorder, finding: Finding, status: str) -> Solution:
