@@ -274,7 +274,8 @@ async def _each(
     asked = items[: run.options.each_limit]
     text = step.text
     texts[step.id] = text
-    _start_step(run, Task(path, step.sources, text, text, text, values, "each"), generation)
+    if run.recorder.past.step(path, generation, "each") is None:
+        _start_step(run, Task(path, step.sources, text, text, text, values, "each"), generation)
 
     async def one(number: int, item: Value) -> Finding:
         item_path = f"{path}.{number}"
