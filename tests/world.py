@@ -58,7 +58,7 @@ def say(prompt: Prompt, plans: Mapping[str, str] = PLANS) -> str:
         stated = re.search(r"^\[(\d+)\].*The answer is (\w+)\.", user, re.M)
         if stated:
             return f"{stated[2]} [{stated[1]}]"
-        return f"{told(user.rpartition('Part of:')[0] or user)} [1]"
+        return f"{told(user.rpartition('Part of:')[0] or user)} [1] [2]"
     return told(user)
 
 
