@@ -236,7 +236,7 @@ def test_a_source_cannot_give_budget_back() -> None:
 
 @pytest.mark.parametrize("name", ["", "a b", "x]", "1a", "x\ny", "é", "center", "a" * 65])
 def test_a_source_has_a_name_that_plans_can_hold(name: str) -> None:
-    with pytest.raises(InputError, match="cannot be named in a plan|is taken"):
+    with pytest.raises(InputError, match=r"cannot be named in a plan|is taken"):
         run("q", {"q": "1 [docs] a"}, [Asks(name, echo)])
 
 

@@ -96,7 +96,9 @@ async def absorb_level(run: Run, level: Level, *, absorbed: int = 0) -> Finding:
         for step, finding in done:
             if step.id not in needed and not finding.found:
                 reason = f"nothing (needs #{step.id})"
-                return replace(nothing(reason), status=finding.status)
+                short = any(f.status is Status.OUT_OF_BUDGET for _, f in done)
+                status = Status.OUT_OF_BUDGET if short else finding.status
+                return replace(nothing(reason), status=status)
     attempt = level.generation * 100 + LEVEL_ATTEMPT + absorbed
     return await _absorb_findings(run, level, found[-MAX_NOTES:], attempt)
 

@@ -30,14 +30,13 @@ async def settle(run: Run, level: Level, task: Task, *, reopened: Finding | None
 
     `reopened` is what it found before where it is asked again, and stands if that finds nothing.
     """
-    first = task.generation == level.generation
-    earlier = run.recorder.past.step(task.path, task.generation, task.key)
+    first, past = task.generation == level.generation, run.recorder.past
+    if past.replaying and (end := past.unrepeatable(task.path, task.generation)):
+        return run.recorder.retell(end)
+    earlier = None if past.replaying else past.step(task.path, task.generation, task.key)
     if earlier is not None:
-        if run.options.replaying:
-            start_step(run, task)
-        if (task.path, "seek", task.generation * 100 + REOPEN) in run.recorder.past.calls:
+        if (task.path, "seek", task.generation * 100 + REOPEN) in past.calls:
             run.reopened.add(task.path)
-        run.recorder.again(earlier)
         finding = run.recorder.finding(earlier.finding)
         if first and _joinable(run, task.sources):
             run.joins.remember(task.key, task.path, finding)
@@ -50,7 +49,7 @@ async def settle(run: Run, level: Level, task: Task, *, reopened: Finding | None
             shared = run.joins.start(task.key, task.path, _work(run, level, task))
         elif shared.path == task.path:
             shared = None  # this very step, under one that was re-opened: it is asked anew
-        elif run.joins.closes_cycle(task.path, shared):
+        elif past.replaying or run.joins.closes_cycle(task.path, shared):
             shared, leaf = None, True
         else:
             run.recorder.emit(StepJoined(path=task.path, to=shared.path))

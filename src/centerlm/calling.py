@@ -12,7 +12,7 @@ import msgspec
 
 from centerlm.acts import Request
 from centerlm.budget import Account
-from centerlm.errors import ModelError
+from centerlm.errors import ModelError, OutOfBudgetError
 from centerlm.events import CallFinished, CallStarted, cut, digest
 from centerlm.finding import Usage
 from centerlm.models.base import LanguageModel, Prompt, Reply
@@ -67,6 +67,12 @@ async def call_model(
             on_text(reply.text)
         return reply
     if recorder.replaying:
+        if failure := recorder.past.refused.get((path, act, attempt)):
+            recorder.again(failure)
+            raise ModelError(failure.error)
+        end = recorder.past.finished
+        if end is not None and end.status == "out_of_budget":
+            raise OutOfBudgetError(end.reason)
         raise recorder.missing(f"reply to {act} at step {path or 'root'}")
     sampling = replace(request.sampling, seed=recorder.seed_of(path, act, attempt))
     bound = bound_of(model, request)

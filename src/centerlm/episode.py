@@ -149,6 +149,7 @@ def episode_to_json(episode: Episode, name: str, blob: Blob) -> dict[str, Any]:
     seconds = max(episode.finished - episode.started, 0.0) if episode.finished else 0.0
     usage = asdict(episode.usage)
     usage["seconds"] = round(seconds, 3)
+    usage["cost"] = round(episode.usage.cost, 12)  # its last digits depend on the order of calls
     return {
         "answer": episode.answer or None,
         "status": episode.status,

@@ -1,14 +1,15 @@
 """The events of an episode: the only record of a solve.
 
 Everything else (screen, JSON, resume, replay, memory, training examples, reports) is derived from
-them. An event is at most 2 KB as JSON: long content (prompts, replies, findings) is named by hash
-and kept once in the journal's blobs. `path` is where in the tree: "" is the root, "2" its second
-step, "2.1" the first step (or item) under it.
+them. An event is at most 2 KB as JSON (`fit`): long content (prompts, replies, findings) is named
+by hash and kept once in the journal's blobs. `path` is where in the tree: "" is the root, "2" its
+second step, "2.1" the first step (or item) under it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from typing import TypeAlias
 
@@ -157,7 +158,7 @@ _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
 def encode_event(event: Event) -> bytes:
-    """The event as JSON bytes, at most 2 KB: texts are cut where they are made (`cut`)."""
+    """The event as JSON bytes; at most 2 KB of an event that went through `fit`."""
     return _encoder.encode(event)
 
 
@@ -168,6 +169,58 @@ def decode_event(data: bytes) -> Event:
         msgspec.DecodeError: not an event of this schema version.
     """
     return _decoder.decode(data)
+
+
+_SHORTENED = ("problem", "error", "reason", "cites", "text", "line", "question")
+_LAST = ("tried", "sources", "answer")
+_TIME_BYTES = 24
+
+
+def fit(event: Event) -> Event:
+    """The event, its texts cut where it would take more than 2 KB as JSON, the least needed first.
+
+    How much is cut does not depend on the time of the event, so that a replay cuts alike.
+    Lone surrogates, which JSON cannot hold, become question marks.
+    """
+    try:
+        excess = _excess(event)
+    except UnicodeEncodeError:
+        event = _encodable(event)
+        excess = _excess(event)
+    for name in (*_SHORTENED, *_LAST):
+        if excess <= 0:
+            break
+        if value := getattr(event, name, None):
+            event = msgspec.structs.replace(event, **{name: _shorter(value, excess)})
+            excess = _excess(event)
+    return event
+
+
+def _excess(event: Event) -> int:
+    return len(_encoder.encode(event)) - len(repr(event.at)) + _TIME_BYTES - MAX_EVENT_BYTES
+
+
+def _encodable(event: Event) -> Event:
+    text = json.dumps(msgspec.to_builtins(event), ensure_ascii=False)
+    return _decoder.decode(text.encode("utf-8", "replace"))
+
+
+def _shorter(value: str | tuple[str, ...], excess: int) -> str | tuple[str, ...]:
+    """The value with `excess` bytes of JSON less, or as short as it gets."""
+    if not isinstance(value, str):
+        while value and excess > 0:
+            excess -= len(_encoder.encode(value[-1])) + 1
+            value = value[:-1]
+        return value
+    wanted = len(_encoder.encode(value)) - excess - len("…".encode())
+    low, high = 0, len(value)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if len(_encoder.encode(value[:middle])) <= wanted:
+            low = middle
+        else:
+            high = middle - 1
+    return value[:low] + "…"
 
 
 def cut(text: str, limit: int = MAX_FIELD) -> str:

@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sqlite3
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from centerlm.errors import InputError, JournalError
 from centerlm.events import (
-    SCHEMA_VERSION,
     EpisodeFinished,
     EpisodeResumed,
     EpisodeStarted,
@@ -30,28 +30,9 @@ from centerlm.events import (
     decode_event,
     encode_event,
 )
+from centerlm.journal_file import connect, lock_file
 
-_TABLES = """
-CREATE TABLE episodes(
-    id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, question TEXT NOT NULL DEFAULT '',
-    status TEXT NOT NULL DEFAULT 'running', started REAL NOT NULL DEFAULT 0,
-    answer TEXT NOT NULL DEFAULT '');
-CREATE TABLE events(
-    episode INTEGER NOT NULL, seq INTEGER NOT NULL, data BLOB NOT NULL,
-    PRIMARY KEY (episode, seq)) WITHOUT ROWID;
-CREATE TABLE blobs(hash TEXT PRIMARY KEY, data BLOB NOT NULL);
-CREATE TABLE uses(episode INTEGER NOT NULL, hash TEXT NOT NULL,
-    PRIMARY KEY (episode, hash)) WITHOUT ROWID;
-"""
-
-# version reached -> statements that bring the version before it there
-_MIGRATIONS: dict[int, str] = {
-    2: """
-    CREATE TABLE uses(episode INTEGER NOT NULL, hash TEXT NOT NULL,
-        PRIMARY KEY (episode, hash)) WITHOUT ROWID;
-    ALTER TABLE episodes ADD COLUMN answer TEXT NOT NULL DEFAULT '';
-    """
-}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
 SOON = 0.001
@@ -124,18 +105,14 @@ class MemoryJournal:
 
 
 class Overlay(MemoryJournal):
-    """A journal in memory over one that is only read: what a replay writes to.
+    """A journal in memory over one that is only read: what a replay writes to."""
 
-    `past` is what the episode that is replayed has; what is appended is kept apart from it.
-    """
-
-    def __init__(self, below: Journal, past: Sequence[Event]) -> None:
+    def __init__(self, below: Journal) -> None:
         super().__init__()
         self._below = below
-        self._past = past
 
     def events(self, episode: str) -> list[Event]:
-        return super().events(episode) or list(self._past)
+        return super().events(episode) or self._below.events(episode)
 
     def blob(self, name: str) -> bytes:
         return self._blobs[name] if name in self._blobs else self._below.blob(name)
@@ -158,15 +135,14 @@ class SqliteJournal:
         self._timer: asyncio.TimerHandle | None = None
         self._ids: dict[str, tuple[int, int]] = {}
         self._locks: dict[str, int] = {}
-        self._locks_at = self.path.with_suffix(".locks")
+        self._locks_at = self.path.with_name(self.path.name + ".locks")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute(f"PRAGMA synchronous={synchronous}")
-            _prepare(self._db, self.path)
+            self._db = connect(self.path, synchronous)
         except (sqlite3.Error, OSError) as error:
-            raise JournalError(f"the journal {self.path} cannot be opened: {error}") from error
+            raise JournalError(
+                f"the journal {self.path} cannot be opened: {error}; choose another path"
+            ) from error
 
     def append(self, episode: str, event: Event, blobs: dict[str, bytes] | None = None) -> None:
         self._pending.append((episode, event, encode_event(event), blobs))
@@ -275,15 +251,17 @@ class SqliteJournal:
         return int(row[0]), 0 if last is None else int(last) + 1
 
     def events(self, episode: str) -> list[Event]:
-        """The events of an episode, in order.
+        """The events of the episode with exactly this name, in order. Writes what is queued first.
 
         Raises:
             InputError: there is no such episode.
-            JournalError: an event cannot be read.
+            JournalError: what is queued cannot be written, or an event cannot be read.
         """
-        name = self.find(episode)
-        rows = self._db.execute(
-            "SELECT data FROM events JOIN episodes ON id=episode WHERE name=? ORDER BY seq", (name,)
+        self.write()
+        if not self._rows("SELECT 1 FROM episodes WHERE name=?", episode):
+            raise _no_episode(episode)
+        rows = self._rows(
+            "SELECT data FROM events JOIN episodes ON id=episode WHERE name=? ORDER BY seq", episode
         )
         try:
             return [decode_event(row[0]) for row in rows]
@@ -293,10 +271,10 @@ class SqliteJournal:
             ) from error
 
     def blob(self, name: str) -> bytes:
-        row = self._db.execute("SELECT data FROM blobs WHERE hash=?", (name,)).fetchone()
-        if row is None:
+        rows = self._rows("SELECT data FROM blobs WHERE hash=?", name)
+        if not rows:
             raise JournalError(f"the journal {self.path} has lost content {name}; restore a backup")
-        return bytes(row[0])
+        return bytes(rows[0][0])
 
     def find(self, prefix: str) -> str:
         """The one episode whose name starts like this; "last" is the newest.
@@ -305,54 +283,75 @@ class SqliteJournal:
             InputError: none or several do.
         """
         if prefix == "last":
-            row = self._db.execute("SELECT name FROM episodes ORDER BY id DESC LIMIT 1").fetchone()
-            if row is None:
+            rows = self._rows("SELECT name FROM episodes ORDER BY id DESC LIMIT 1")
+            if not rows:
                 raise InputError(f"the journal {self.path} has no episodes yet")
-            return str(row[0])
-        pattern = prefix.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
-        rows = self._db.execute(
-            "SELECT name FROM episodes WHERE name LIKE ? ESCAPE '!' LIMIT 9", (pattern,)
-        ).fetchall()
-        names = [str(row[0]) for row in rows]
-        if prefix in names:
+            return str(rows[0][0])
+        if self._rows("SELECT 1 FROM episodes WHERE name=?", prefix):
             return prefix
+        pattern = prefix.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
+        rows = self._rows("SELECT name FROM episodes WHERE name LIKE ? ESCAPE '!' LIMIT 9", pattern)
+        names = [str(row[0]) for row in rows]
         if len(names) == 1:
             return names[0]
         if names:
             raise InputError(f"{prefix!r} fits several episodes: {', '.join(names)}")
-        raise InputError(f"there is no episode {prefix!r}; list them with: centerlm episodes")
+        raise _no_episode(prefix)
 
     def summaries(self, limit: int = 50) -> list[Summary]:
         """The newest episodes first."""
-        rows = self._db.execute(
+        rows = self._rows(
             "SELECT name, question, status, answer, started, "
             "(SELECT count(*) FROM events WHERE episode=id) "
             "FROM episodes ORDER BY id DESC LIMIT ?",
-            (limit,),
+            limit,
         )
         return [Summary(*row) for row in rows]
 
     def remove(self, episode: str) -> None:
-        """Remove an episode's events, and the blobs only it uses."""
+        """Remove an episode's events, and the blobs only it uses.
+
+        Raises:
+            InputError: there is no such episode.
+            JournalError: it is being solved, or the file cannot be written.
+        """
         name = self.find(episode)
-        with self._transaction():
-            (id_,) = self._db.execute("SELECT id FROM episodes WHERE name=?", (name,)).fetchone()
-            self._db.execute("DELETE FROM events WHERE episode=?", (id_,))
-            self._db.execute(
-                "DELETE FROM blobs WHERE hash IN (SELECT hash FROM uses WHERE episode=?1) AND "
-                "hash NOT IN (SELECT hash FROM uses WHERE episode<>?1)",
-                (id_,),
-            )
-            self._db.execute("DELETE FROM uses WHERE episode=?", (id_,))
-            self._db.execute("DELETE FROM episodes WHERE id=?", (id_,))
-        self._ids.pop(name, None)
+        self.lock(name)
+        try:
+            with self._transaction():
+                self._delete(name)
+        finally:
+            self.unlock(name)
+
+    def _delete(self, name: str) -> None:
+        row = self._db.execute("SELECT id FROM episodes WHERE name=?", (name,)).fetchone()
+        if row is None:
+            return  # another process was faster
+        self._db.execute("DELETE FROM events WHERE episode=?", row)
+        self._db.execute(
+            "DELETE FROM blobs WHERE hash IN (SELECT hash FROM uses WHERE episode=?1) AND "
+            "hash NOT IN (SELECT hash FROM uses WHERE episode<>?1)",
+            row,
+        )
+        self._db.execute("DELETE FROM uses WHERE episode=?", row)
+        self._db.execute("DELETE FROM episodes WHERE id=?", row)
 
     def remove_before(self, when: float) -> list[str]:
         """Remove all episodes that started before `when` (seconds since 1970); returns names."""
-        rows = self._db.execute("SELECT name FROM episodes WHERE started<?", (when,)).fetchall()
-        for (name,) in rows:
-            self.remove(str(name))
-        return [str(name) for (name,) in rows]
+        names = [
+            str(row[0]) for row in self._rows("SELECT name FROM episodes WHERE started<?", when)
+        ]
+        for name in names:
+            self.remove(name)
+        return names
+
+    def _rows(self, query: str, *values: str | float) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise JournalError(
+                f"the journal {self.path} cannot be read: {error}; restore a backup"
+            ) from error
 
     @contextmanager
     def _transaction(self) -> Generator[None]:
@@ -369,30 +368,36 @@ class SqliteJournal:
         """Become the one process that writes this episode; ends with the process at the latest.
 
         Raises:
+            InputError: an episode cannot have this name.
             JournalError: another process is solving it.
         """
-        import fcntl
-
-        path = self._locks_at / episode
+        if not _NAME.fullmatch(episode):
+            raise InputError(
+                f"{episode[:80]!r} is no name of an episode; use letters, digits, '_', '-' and '.'"
+            )
+        file = self._lock_file(episode)
         try:
-            handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-        except FileNotFoundError:
-            self._locks_at.mkdir(exist_ok=True)
-            handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(handle)
+            try:
+                self._locks[episode] = lock_file(file)
+            except FileNotFoundError:
+                file.parent.mkdir(exist_ok=True)
+                self._locks[episode] = lock_file(file)
+        except BlockingIOError:
             raise JournalError(
                 f"episode {episode} is being solved by another process; wait for it or stop it"
             ) from None
-        self._locks[episode] = handle
+        except OSError as error:
+            raise JournalError(f"the journal {self.path} cannot be written: {error}") from error
+        self._ids.pop(episode, None)  # another process may have added events since
 
     def unlock(self, episode: str) -> None:
         handle = self._locks.pop(episode, None)
         if handle is not None:
-            (self._locks_at / episode).unlink(missing_ok=True)
+            self._lock_file(episode).unlink(missing_ok=True)
             os.close(handle)
+
+    def _lock_file(self, episode: str) -> Path:
+        return self._locks_at / episode
 
     def close(self) -> None:
         """Write what is queued and close the file."""
@@ -402,35 +407,8 @@ class SqliteJournal:
         self._db.close()
 
 
-def _prepare(db: sqlite3.Connection, path: Path) -> None:
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type='table'")}
-    if not version and tables:
-        raise JournalError(f"{path} is a SQLite file but not a journal; choose another path")
-    if version > SCHEMA_VERSION:
-        raise JournalError(
-            f"the journal {path} was made by a newer centerlm (schema {version}, this one reads "
-            f"up to {SCHEMA_VERSION}); update centerlm: pip install -U centerlm"
-        )
-    if version == SCHEMA_VERSION:
-        return
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        if not version:
-            _script(db, _TABLES)
-        for step in range(version + 1, SCHEMA_VERSION + 1) if version else ():
-            _script(db, _MIGRATIONS[step])
-        db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-        db.execute("COMMIT")
-    except sqlite3.Error:
-        db.execute("ROLLBACK")
-        raise
-
-
-def _script(db: sqlite3.Connection, statements: str) -> None:
-    for statement in statements.split(";"):
-        if statement.strip():
-            db.execute(statement)
+def _no_episode(name: str) -> InputError:
+    return InputError(f"there is no episode {name!r}; list them with: centerlm episodes")
 
 
 def new_episode_name() -> str:

@@ -80,7 +80,12 @@ def _stop_unstarted(run: Run, level: Level) -> None:
 
 async def _run_step(run: Run, level: Level, step: Step) -> None:
     """Bring one step to its final status and wake what waits for it."""
-    result = level.results[step.id]
+    result, past = level.results[step.id], run.recorder.past
+    if past.replaying and (end := past.unrepeatable(level.at(step.id), level.generation)):
+        level.texts[step.id] = step.text
+        level.open -= 1
+        result.set_result(run.recorder.retell(end))
+        return
     try:
         finding = await step_finding(run, level, step, level.generation)
     except asyncio.CancelledError:
@@ -135,7 +140,8 @@ async def _each(
     whole = values[each].value
     items = whole if isinstance(whole, tuple) else (whole,)
     asked = items[: run.options.each_limit]
-    start_step(run, Task(path, step.sources, text, text, text, values, "each", generation))
+    if run.options.replaying or run.recorder.past.step(path, generation, "each") is None:
+        start_step(run, Task(path, step.sources, text, text, text, values, "each", generation))
     unfinished = set(range(1, len(asked) + 1))
 
     async def one(number: int, item: Value) -> Finding:

@@ -85,6 +85,12 @@ class Objective:
     def __post_init__(self) -> None:
         if not self.text.strip():
             raise InputError("the question is empty; give it as an argument or on standard input")
+        try:
+            self.text.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"the question is not valid text at character {error.start + 1}; give it as UTF-8"
+            ) from None
         if len(self.text) > MAX_OBJECTIVE_CHARACTERS:
             raise InputError(
                 f"the question has {len(self.text):,} characters, more than "

@@ -20,6 +20,7 @@ from centerlm.events import (
     SeekFinished,
     SeekStarted,
     StepFinished,
+    StepJoined,
     StepReopened,
 )
 from centerlm.finding import Usage
@@ -34,11 +35,15 @@ _NOT_FINISHED = {"cancelled", "out_of_budget"}
 class Past:
     """Finished calls, seeks, plans and steps by path; and what was started but never finished.
 
-    `spent` was spent by finished calls, `lost` by calls that earlier kills cut off, `cut_off` (at
-    most) by those the last kill cut off; `seconds` passed while the episode was running.
+    `refused` are calls that failed; only a replay does not make them again. For a replay, `events`
+    holds all and `under` those at and below each step. `spent` was spent by finished calls, `lost`
+    by calls that earlier kills cut off, `cut_off` (at most) by those the last kill cut off;
+    `seconds` passed while the episode was running.
     """
 
+    replaying: bool = False
     calls: dict[CallKey, CallFinished] = field(default_factory=dict[CallKey, CallFinished])
+    refused: dict[CallKey, CallFinished] = field(default_factory=dict[CallKey, CallFinished])
     seeks: dict[SeekKey, SeekFinished] = field(default_factory=dict[SeekKey, SeekFinished])
     begun: dict[SeekKey, SeekStarted] = field(default_factory=dict[SeekKey, SeekStarted])
     plans: dict[str, PlanFinished] = field(default_factory=dict[str, PlanFinished])
@@ -46,27 +51,44 @@ class Past:
         default_factory=dict[tuple[str, int], StepFinished]
     )
     reopened: set[str] = field(default_factory=set[str])
+    joined: set[str] = field(default_factory=set[str])
     started: EpisodeStarted | None = None
     finished: EpisodeFinished | None = None
     spent: Usage = field(default_factory=Usage)
     lost: Usage = field(default_factory=Usage)
     cut_off: Usage = field(default_factory=Usage)
     seconds: float = 0.0
+    events: list[Event] = field(default_factory=list[Event])
+    under: dict[str, list[Event]] = field(default_factory=dict[str, list[Event]])
+
+    def unrepeatable(self, path: str, attempt: int) -> StepFinished | None:
+        """The end of a step that a replay tells instead of running it: one that joined another,
+        or that time or budget ended, depends on what else happened just then.
+        """
+        event = self.steps.get((path, attempt))
+        if event is not None and (path in self.joined or event.status in _NOT_FINISHED):
+            return event
+        return None
 
     def step(self, path: str, attempt: int, key: str) -> StepFinished | None:
         """The final status of a step, if it ended with one that stands."""
         event = self.steps.get((path, attempt))
-        if event is None or event.key != key or event.status in _NOT_FINISHED:
+        if event is None or event.key != key:
             return None
-        return event
+        return event if self.replaying or event.status not in _NOT_FINISHED else None
 
 
-def past_of(events: Iterable[Event]) -> Past:
-    """Sort events into a `Past`."""
-    past = Past()
+def past_of(events: Iterable[Event], *, replaying: bool = False) -> Past:
+    """Sort events into a `Past`; for a replay, with all of them, also by the step above."""
+    past = Past(replaying=replaying)
     flying: dict[tuple[str, str, int], Usage] = {}
     first = last = 0.0
     for event in events:
+        if replaying:
+            past.events.append(event)
+            parts = event.path.split(".") if event.path else []
+            for depth in range(1, len(parts) + 1):
+                past.under.setdefault(".".join(parts[:depth]), []).append(event)
         if isinstance(event, EpisodeResumed):
             past.lost += event.lost
             past.seconds += last - first
@@ -84,18 +106,20 @@ def past_of(events: Iterable[Event]) -> Past:
             case CallFinished():
                 flying.pop((event.path, event.act, event.attempt), None)
                 past.spent += event.usage
-                if event.reply:
-                    past.calls[event.path, event.act, event.attempt] = event
+                kept = past.calls if event.reply else past.refused
+                kept[event.path, event.act, event.attempt] = event
             case SeekStarted():
                 flying[event.path, "seek " + event.source, event.attempt] = event.bound
                 past.begun[event.path, event.source, event.attempt] = event
             case SeekFinished():
                 flying.pop((event.path, "seek " + event.source, event.attempt), None)
                 past.spent += event.usage
-                if event.status not in _NOT_FINISHED:
+                if replaying or event.status not in _NOT_FINISHED:
                     past.seeks[event.path, event.source, event.attempt] = event
             case PlanFinished():
                 past.plans[event.path] = event
+            case StepJoined():
+                past.joined.add(event.path)
             case StepReopened():
                 past.reopened.add(event.path)
             case StepFinished():

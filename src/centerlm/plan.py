@@ -28,14 +28,16 @@ MAX_STEPS = 32
 FORBIDDEN = r"\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff"
 """Characters no step text may hold: control, invisible and direction characters."""
 
+_NAME_HINT = "a letter, then letters, digits and _ . : -, at most 64"
+
 _Error = Callable[[str, int, str], PlanError]
 """Makes an error from a problem, a column (from 0, in the stripped line) and a hint."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,63}")
 _FORBIDDEN = re.compile(f"[{FORBIDDEN}]")
-_HASH = re.compile(r"##|#(\d{1,4})(?!\d)|#")
-_HEAD = re.compile(r"(\d{1,4})(?!\d)[ \t]*")
-_EACH = re.compile(r"(?:^|\s)each\s+#(\d{1,4})$")
+_HASH = re.compile(r"##|#([0-9]{1,4})(?![0-9])|#")
+_HEAD = re.compile(r"([0-9]{1,4})(?![0-9])[ \t]*")
+_EACH = re.compile(r"(?:^|[ \t])each[ \t]+#([0-9]{1,4})[ \t]*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +132,16 @@ def parse_plan(
         if raw.strip(" \t\r"):
             steps.append(parse_line(raw, len(steps) + 1, sources=sources, line=line))
         if len(steps) > max_steps:
-            raise PlanError(
-                f"more than {max_steps} steps",
-                line=line,
-                hint="plan fewer steps; hand a larger part to [center]",
-            )
+            raise too_many(max_steps, line)
     if not steps:
         raise PlanError("the plan is empty", line=max(line, 1), hint="write '1 [center] ...'")
     return merge_duplicates(steps)
+
+
+def too_many(max_steps: int, line: int) -> PlanError:
+    """The error of a plan that has more steps than it may."""
+    hint = "plan fewer steps; hand a larger part to [center]"
+    return PlanError(f"more than {max_steps} steps", line=line, hint=hint)
 
 
 def parse_line(
@@ -174,10 +178,15 @@ def parse_line(
             kind = "itself" if k == expected else "a later step" if k > expected else "no step"
             raise error(
                 f"#{k} in step {expected} refers to {kind}",
-                max(body.find(f"#{k}"), 0),
+                _place_of(k, body),
                 "refer to earlier steps only",
             )
     return step
+
+
+def _place_of(k: int, body: str) -> int:
+    """Where the first reference to step `k` stands."""
+    return next(m.start() for m in _HASH.finditer(body) if m[1] and int(m[1]) == k)
 
 
 def _read_bracket(
@@ -229,7 +238,17 @@ def make_plan(
     Raises:
         PlanError: as `parse_plan`, on the text the steps would have.
     """
-    return parse_plan("\n".join(map(format_step, steps)), sources=sources, max_steps=max_steps)
+    parsed: list[Step] = []
+    for line, step in enumerate(steps, start=1):
+        if line > max_steps:
+            raise too_many(max_steps, line)
+        for name in step.sources:
+            if not is_source_name(name):  # one with a bracket or a line break would parse
+                raise PlanError(f"{name[:40]!r} is not a source name", line=line, hint=_NAME_HINT)
+        parsed.append(parse_line(format_step(step), line, sources=sources, line=line))
+    if not parsed:
+        raise PlanError("the plan is empty", hint="give at least one step")
+    return merge_duplicates(parsed)
 
 
 def merge_duplicates(steps: Iterable[Step]) -> Plan:
@@ -284,7 +303,7 @@ def plan_from_json(
         raise PlanError("the JSON has no list 'steps'", hint='give {"steps": [...]}')
     items = cast("list[Any]", items)
     if len(items) > max_steps:
-        raise PlanError(f"more than {max_steps} steps", line=max_steps + 1, hint="plan fewer steps")
+        raise too_many(max_steps, max_steps + 1)
     steps: dict[int, Step] = {}
     place: dict[int, int] = {}
     for line, item in enumerate(items, start=1):
@@ -312,6 +331,8 @@ def _step_from_json(item: Any, line: int) -> Step:
             each = cast("dict[str, Any]", item).get("each")
         case _:
             raise PlanError("a step is not complete", line=line, hint="give id, sources and text")
+    if isinstance(id_, bool):
+        raise PlanError("'id' is not a number", line=line, hint="number the steps 1, 2, 3")
     if not all(isinstance(name, str) for name in names):
         raise PlanError("a source is not a text", line=line, hint="name registered sources")
     if each is not None and (isinstance(each, bool) or not isinstance(each, int)):

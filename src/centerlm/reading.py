@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from centerlm.errors import PlanError
-from centerlm.plan import MAX_STEPS, Plan, Step, parse_line, renumber
+from centerlm.plan import MAX_STEPS, Plan, Step, parse_line, renumber, too_many
 
 
 class PlanReader:
@@ -22,6 +22,7 @@ class PlanReader:
         self._max_steps = max_steps
         self._rest = ""
         self._lines = 0
+        self._blank = 0
         self._new: dict[int, int] = {}
         self._seen: dict[tuple[tuple[str, ...], str, int | None], int] = {}
 
@@ -52,14 +53,17 @@ class PlanReader:
         return Plan(tuple(self.steps))
 
     def _take(self, line: str) -> Step | None:
-        if self.problem or not line.strip(" \t\r"):
+        if self.problem:
+            return None
+        if not line.strip(" \t\r"):
+            self._blank += 1
             return None
         self._lines += 1
-        if self._lines > self._max_steps:
-            self.problem = PlanError(f"more than {self._max_steps} steps", line=self._lines)
-            return None
+        place = self._blank + self._lines
         try:
-            raw = parse_line(line, self._lines, sources=self._sources, line=self._lines)
+            raw = parse_line(line, self._lines, sources=self._sources, line=place)
+            if self._lines > self._max_steps:
+                raise too_many(self._max_steps, place)
         except PlanError as error:
             self.problem = error
             return None

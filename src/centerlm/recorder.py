@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import msgspec
 
 from centerlm.episode import Episode
 from centerlm.errors import JournalError
-from centerlm.events import Event, digest
+from centerlm.events import EpisodeFinished, Event, StepFinished, digest, fit
 from centerlm.finding import Finding, finding_from_json, finding_to_json
 from centerlm.journal import Journal
 from centerlm.past import Past
@@ -41,9 +42,11 @@ class Recorder:
         self.replaying = replaying
         self.state = Episode()
         self._on_event = on_event
+        self._told: set[int] = set()
 
     def emit(self, event: Event, **blobs: bytes) -> None:
         """Queue an event; the values of `blobs` are stored under their digests."""
+        event = fit(event)
         stored = {digest(data): data for data in blobs.values()} if blobs else None
         self.journal.append(self.name, event, stored)
         self.show(event)
@@ -55,10 +58,25 @@ class Recorder:
             self._on_event(event)
 
     def again(self, event: Event) -> None:
-        """Something the past holds was taken from there: a replay tells it again."""
-        if self.replaying:
+        """Something the past holds was taken from there: a replay tells it again, once."""
+        if self.replaying and id(event) not in self._told:
+            self._told.add(id(event))
             self.journal.append(self.name, event)
             self.show(event)
+
+    def retell(self, event: StepFinished) -> Finding:
+        """Replay a step: tell all that happened at and below it until this end; its finding."""
+        for earlier in self.past.under[event.path]:
+            self.again(earlier)
+            if earlier is event:
+                break
+        return self.finding(event.finding)
+
+    def retell_rest(self) -> None:
+        """Tell what a replay had no use for (failed attempts, resumptions), save the end."""
+        for event in self.past.events:
+            if not isinstance(event, EpisodeFinished):
+                self.again(event)
 
     async def commit(self) -> None:
         await self.journal.commit()
@@ -88,9 +106,16 @@ class Recorder:
 
 
 def to_blob(data: Any) -> bytes:
-    """Plain data, and dataclasses of it, as JSON bytes."""
-    return _encoder.encode(data)
+    """Plain data, and dataclasses of it, as JSON bytes.
+
+    Lone surrogates, which cannot be stored, become question marks.
+    """
+    try:
+        return _encoder.encode(data)
+    except UnicodeEncodeError:
+        plain = msgspec.to_builtins(data)
+        return json.dumps(plain, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def finding_blob(finding: Finding) -> bytes:
-    return _encoder.encode(finding_to_json(finding))
+    return to_blob(finding_to_json(finding))

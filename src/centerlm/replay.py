@@ -79,7 +79,7 @@ async def replay_episode(journal: Journal, name: str) -> Replayed:
         raise InputError(f"episode {name} has not ended; finish it with: centerlm resume {name}")
     settings = journal.blob(recorded.settings)
     data = msgspec.json.decode(settings)
-    over = Overlay(journal, events)
+    over = Overlay(journal)
     solution = await solve(
         stored_objective(settings),
         center=CenterLM(_NoModel(data["center"], data["constraint"])),

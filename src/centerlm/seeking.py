@@ -98,7 +98,8 @@ async def seek_source(
         await recorder.commit()
         key = recorder.key_of(path, attempt)
         finding = await _guarded(source, replace(seek, key=key, spend=spend), seconds)
-        spent = replace(finding.usage, calls=max(finding.usage.calls, bound.calls))
+        ended = bound if finding.usage.calls else reserved  # one that failed does not say: all
+        spent = replace(finding.usage, calls=max(finding.usage.calls, ended.calls))
     finally:
         account.settle(reserved, spent)
     soon = card.effect == "read"  # what a write did must be known at once: it is not done again

@@ -91,7 +91,7 @@ async def solve(
             name,
             journal,
             seed=options.seed,
-            past=past_of(events),
+            past=past_of(events, replaying=options.replaying),
             replaying=options.replaying,
             on_event=on_event,
         )
@@ -165,7 +165,9 @@ async def _solve(
     assert finding is not None  # the group above ends with an answer, or it raises
     if problem := why_refused(run, root, finding):
         finding = replace(finding, reason=problem)
-    solution = _finish(recorder, finding, _status(finding, root))
+    if recorder.replaying:
+        recorder.retell_rest()
+    solution = _finish(recorder, finding, _status(finding, root, recorder.state))
     await recorder.commit()
     if memory is not None and not options.replaying:
         await memory.learn(recorder.name)
@@ -218,6 +220,8 @@ def _begin(
     setup: Mapping[str, Any] | None,
 ) -> None:
     past = recorder.past
+    if recorder.replaying and (past.finished is None or past.finished.status == "cancelled"):
+        raise recorder.missing("end")
     if past.started is not None and not recorder.replaying:
         recorder.seed = past.started.seed
         for event in events:
@@ -277,14 +281,15 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return error  # pyright: ignore[reportUnknownVariableType]
 
 
-def _status(finding: Finding, root: Level) -> str:
+def _status(finding: Finding, root: Level, state: Episode) -> str:
     if not finding.found:
         return str(finding.status)
     statuses = {f.status for _, f in root.done()}
-    if Status.OUT_OF_BUDGET in statuses:
-        return "out_of_budget"
     missing = any(isinstance(f.value, tuple) and None in f.value for _, f in root.done())
-    return "partial" if missing or statuses - {Status.FOUND} or finding.reason else "answered"
+    if not (missing or statuses - {Status.FOUND} or finding.reason):
+        return "answered"
+    short = any(node.status == Status.OUT_OF_BUDGET for node in state.nodes.values())
+    return "out_of_budget" if short else "partial"
 
 
 def _finish(recorder: Recorder, finding: Finding, status: str) -> Solution:
