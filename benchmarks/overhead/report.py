@@ -223,7 +223,7 @@ def write(result: dict[str, Any]) -> str:
             f"{config['date']}, {config['machine']}, machine load {config['machine_load'][0]} at "
             f"the start; {config['rounds']} rounds of {config['runs']} runs, server latency "
             f"{config['latency_ms']:g} ms{nice}. Figures are the least of the rounds' medians; the "
-            "machine was shared, so compare figures of one table.",
+            "machine was shared, so compare figures of one table. " + config.get("note", ""),
             "",
             f"Versions, an environment each: {versions}.",
             "",

@@ -143,6 +143,7 @@ def failed(reason: str, *, source: str = "") -> Finding:
     return Finding(Status.FAILED, reason=clean_text(reason), source=source)
 
 
+_PLAIN = re.compile(r"[ -~]*")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
 
@@ -151,7 +152,7 @@ def clean_text(text: str) -> str:
 
     Tabs and line breaks stay.
     """
-    if text.isascii() and text.isprintable():
+    if _PLAIN.fullmatch(text):
         return text
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = _CONTROL.sub("", text)
