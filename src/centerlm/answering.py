@@ -159,7 +159,7 @@ def _worst(findings: list[Finding]) -> Finding:
 
 def may_call(run: Run, level: Level, call: tuple[str, str, int], calls: int) -> bool:
     """Whether a way that begins with this model call is open: taken before, or affordable."""
-    return call in run.recorder.past.calls or run.affords(level, calls)
+    return run.recorder.past.asked(*call) or run.affords(level, calls)
 
 
 def _may_split(run: Run, level: Level, task: Task) -> bool:
@@ -169,7 +169,9 @@ def _may_split(run: Run, level: Level, task: Task) -> bool:
         return False
     if not any(run.sources[name].card.shared for name in task.sources):
         return False
-    return task.path in run.recorder.past.plans or run.affords(level, 6)
+    past, attempt = run.recorder.past, task.generation * 100
+    planned = task.path in past.plans or past.asked(task.path, "decompose", attempt)
+    return planned or run.affords(level, 6)
 
 
 async def _child(run: Run, level: Level, task: Task, *, leaf: bool) -> Finding:

@@ -61,6 +61,11 @@ class Past:
     events: list[Event] = field(default_factory=list[Event])
     under: dict[str, list[Event]] = field(default_factory=dict[str, list[Event]])
 
+    def asked(self, path: str, act: str, attempt: int) -> bool:
+        """Whether this call need not be made: its reply, or for a replay its failure, is known."""
+        key = (path, act, attempt)
+        return key in self.calls or (self.replaying and key in self.refused)
+
     def unrepeatable(self, path: str, attempt: int) -> StepFinished | None:
         """The end of a step that a replay tells instead of running it: one that joined another,
         or that time or budget ended, depends on what else happened just then.

@@ -50,7 +50,8 @@ async def plan_level(run: Run, level: Level, start: Start) -> None:
         recorder.again(recorded)
         _settle(run, level, plan, start, by=recorded.by)
         return
-    if level.depth <= 0 or not run.affords(level, 3):
+    asked = recorder.past.asked(level.path, "decompose", level.generation * 100)
+    if level.depth <= 0 or not (asked or run.affords(level, 3)):
         _conclude(run, level, direct_plan(run, level), start, by="direct")
         return
     try:
@@ -144,8 +145,8 @@ async def _repaired(
     run: Run, level: Level, view: PlanView, reply: Reply, error: PlanError, attempt: int
 ) -> Plan:
     """The plan written again with what was wrong; `error` itself where no call is left."""
-    recorded = (level.path, "decompose", attempt) in run.recorder.past.calls
-    if not recorded and not run.affords(level, 3):
+    asked = run.recorder.past.asked(level.path, "decompose", attempt)
+    if not asked and not run.affords(level, 3):
         raise error
     again = await call_model(
         run.recorder,

@@ -11,7 +11,16 @@ import msgspec
 
 from centerlm.episode import Episode
 from centerlm.errors import JournalError
-from centerlm.events import EpisodeFinished, Event, StepFinished, digest, fit
+from centerlm.events import (
+    CallFinished,
+    EpisodeResumed,
+    Event,
+    SeekFinished,
+    StepFinished,
+    StepStarted,
+    digest,
+    fit,
+)
 from centerlm.finding import Finding, finding_from_json, finding_to_json
 from centerlm.journal import Journal
 from centerlm.past import Past
@@ -64,18 +73,19 @@ class Recorder:
             self.journal.append(self.name, event)
             self.show(event)
 
-    def retell(self, event: StepFinished) -> Finding:
-        """Replay a step: tell all that happened at and below it until this end; its finding."""
-        for earlier in self.past.under[event.path]:
-            self.again(earlier)
-            if earlier is event:
+    def retell(self, end: StepFinished) -> Finding:
+        """Replay a step: tell all that happened at and below it, save what re-opening it began."""
+        for event in self.past.under[end.path]:
+            again = isinstance(event, StepStarted) and event.attempt > end.attempt
+            if again and event.path == end.path:
                 break
-        return self.finding(event.finding)
+            self.again(event)
+        return self.finding(end.finding)
 
     def retell_rest(self) -> None:
-        """Tell what a replay had no use for (failed attempts, resumptions), save the end."""
+        """Tell what a replay had no use for but what was spent: failed attempts, resumptions."""
         for event in self.past.events:
-            if not isinstance(event, EpisodeFinished):
+            if isinstance(event, CallFinished | SeekFinished | EpisodeResumed):
                 self.again(event)
 
     async def commit(self) -> None:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import WordEmbedder
+from word_embedder import WordEmbedder
 
 from centerlm.errors import InputError, LibraryError
 from centerlm.library import IngestReport, Library, Progress

@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import WordEmbedder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from word_embedder import WordEmbedder
 
 from centerlm.errors import InputError, LibraryError, MissingWeightsError
 from centerlm.finding import clean_text
