@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import astuple, replace
+from dataclasses import replace
 from datetime import date, datetime
 from fractions import Fraction
 from math import inf
@@ -27,6 +27,7 @@ from centerlm.finding import (
     clean_text,
     failed,
     format_value,
+    plain,
     short_answer,
 )
 from centerlm.recorder import Recorder, finding_blob
@@ -212,8 +213,8 @@ def _told(error: BaseException) -> str:
 def _is_usage(usage: Usage) -> bool:
     """Whether all its numbers are numbers, finite and not negative."""
     try:
-        return all(0 <= number < inf for number in astuple(usage))
-    except TypeError:
+        return all(0 <= number < inf for number in plain(usage).values())
+    except (AttributeError, TypeError):
         return False
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -234,11 +234,11 @@ def _begin(
         return
     settings = to_blob(
         {
-            "objective": asdict(objective),
+            "objective": objective,
             "setup": setup,
             "center": center.model.identity,
             "constraint": center.model.constraint,
-            "sources": [asdict(source.card) for source in sources.values()],
+            "sources": [source.card for source in sources.values()],
         }
     )
     recorder.emit(
