@@ -10,6 +10,7 @@ import msgspec
 from centerlm.center import CenterLM
 from centerlm.episode import episode_to_json, fold
 from centerlm.errors import InputError, ModelError
+from centerlm.events import CallFinished, Event, StepFinished
 from centerlm.finding import Finding, Usage
 from centerlm.journal import Journal, Overlay
 from centerlm.models.base import Constraint, Price, Prompt, Reply
@@ -17,15 +18,18 @@ from centerlm.run import Options
 from centerlm.solver import Solution, solve, stored_objective
 from centerlm.sources.base import Card, Seek
 
-TIMES = ("seconds",)
-
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """The outcome of a replay, its events (`journal`), and whether it is the recorded outcome."""
+    """The outcome of a replay and its events (`journal`).
+
+    `data` is the outcome as `episode_to_json` gives it, with the recorded usage, for a replay
+    spends nothing. `same` says whether it is, times left out, the recorded outcome byte by byte.
+    """
 
     solution: Solution
     journal: Overlay
+    data: dict[str, Any]
     same: bool
 
 
@@ -69,17 +73,26 @@ class _NoSource:
 async def replay_episode(journal: Journal, name: str) -> Replayed:
     """Run an episode again from its record alone.
 
+    Plans, calls and findings come from the record; references, lists, absorbing and verifying are
+    done anew. Only a step in which a call failed is taken as it ended.
+
     Raises:
-        InputError: the episode has not ended.
+        InputError: the episode has not ended, or its end depended on time or on a failed call.
         JournalError: the record lacks something the replay needs.
     """
     events = journal.events(name)
     recorded = fold(events)
-    if recorded.status in ("running", "cancelled"):
+    if recorded.status in ("running", "cancelled", "out_of_budget"):
         raise InputError(f"episode {name} has not ended; finish it with: centerlm resume {name}")
+    failed = _failed_calls(events)
+    if "" in failed:
+        raise InputError(
+            f"episode {name} ended with a call that failed, so there is nothing to replay; "
+            f"try again with: centerlm resume {name}"
+        )
     settings = journal.blob(recorded.settings)
     data = msgspec.json.decode(settings)
-    over = Overlay(journal, events)
+    over = Overlay(journal, [event for event in events if _replayable(event, failed)])
     solution = await solve(
         stored_objective(settings),
         center=CenterLM(_NoModel(data["center"], data["constraint"])),
@@ -89,10 +102,23 @@ async def replay_episode(journal: Journal, name: str) -> Replayed:
         episode=name,
     )
     before = episode_to_json(recorded, name, journal.blob)
-    after = episode_to_json(solution.tree, name, over.blob)
-    return Replayed(solution, over, _timeless(before) == _timeless(after))
+    after = episode_to_json(solution.tree, name, over.blob) | {"usage": before["usage"]}
+    same = msgspec.json.encode(before) == msgspec.json.encode(after)
+    return Replayed(solution, over, after, same)
 
 
-def _timeless(data: dict[str, Any]) -> bytes:
-    usage = {k: v for k, v in data["usage"].items() if k not in TIMES}
-    return msgspec.json.encode({**data, "usage": usage})
+def _failed_calls(events: list[Event]) -> set[str]:
+    """The paths with a call that failed and was not made up for later (after a resume)."""
+    last: dict[tuple[str, str, int], CallFinished] = {}
+    for event in events:
+        if isinstance(event, CallFinished):
+            last[event.path, event.act, event.attempt] = event
+    return {event.path for event in last.values() if not event.reply}
+
+
+def _replayable(event: Event, failed: set[str]) -> bool:
+    """Whether the replay may know this: not how steps ended, but where it could not find out."""
+    if not isinstance(event, StepFinished):
+        return True
+    path = event.path
+    return any(f == path or f.startswith(path + ".") for f in failed)
