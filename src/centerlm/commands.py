@@ -180,7 +180,7 @@ def _solve(
     path = at or _config.journal_path(settings, journal)
     with _opened(path, settings.journal.synchronous) as store:
         try:
-            with _screen(as_json, asks=review is not None or "person" in names) as listen:
+            with screen(as_json, asks=review is not None or "person" in names) as listen:
                 solution = asyncio.run(run(listen))
         except (KeyboardInterrupt, asyncio.CancelledError):
             complain(f"interrupted; go on with: centerlm resume {running.name or 'last'}{option}")
@@ -233,7 +233,7 @@ def _with_name(sentence: str, name: str) -> str:
     return f"{sentence} {name}" if name and sentence.endswith("centerlm resume") else sentence
 
 
-def _screen(quiet: bool, *, asks: bool) -> AbstractContextManager[Listener]:
+def screen(quiet: bool, *, asks: bool = False) -> AbstractContextManager[Listener]:
     """A live tree on a terminal, plain lines on standard error elsewhere, nothing for JSON.
 
     Also plain lines where somebody is asked (`asks`): a drawing would run over question and editor.

@@ -48,7 +48,7 @@ def print_solution(data: Mapping[str, Any], *, as_json: bool, journal: str = "")
     if as_json:
         print_json(data)
     else:
-        _print_answer(data)
+        print_answer(data)
     status = str(data["status"])
     if status == "answered":
         return 0
@@ -58,7 +58,7 @@ def print_solution(data: Mapping[str, Any], *, as_json: bool, journal: str = "")
     return 1
 
 
-def _print_answer(data: Mapping[str, Any]) -> None:
+def print_answer(data: Mapping[str, Any]) -> None:
     click.echo(f"\n{clean_text(data['answer'] or 'no answer')}")
     for number, cite in enumerate(data["citations"], start=1):
         where = cite["file"] or cite["title"]
