@@ -24,6 +24,11 @@ river = {
 nothing = {"Break the question": "1 [documents] Who is it?\n", "": "nothing"}
 sums = {"Break the question": "1 [calculator] 2 + 3\n2 [calculator] #1 * 2\n"}
 nonsense = {"": "I would rather not."}
+many = {
+    "Break the question": "".join(f"{n} [note] note {n}\n" for n in range(1, 13)),
+    "": "all noted [1]",
+}
+stuck = {"Break the question": "1 [note] first\n2 [stubborn] after #1\n"}
 steps = {"Break the question": "1 [note] first\n2 [slow] after #1\n3 [note] last of #2\n"}
 misbehaved = {
     f"Question: {name}": f"1 [{name}] go\n2 [calculator] 1 + 1\n"
@@ -82,6 +87,20 @@ def slow(question: str) -> str:
     time.sleep(float(os.environ.get("CLI_PARTS_SECONDS", "0")))
     _log("slow ended")
     return "slowly done"
+
+
+@source
+async def stubborn(question: str) -> str:
+    """Does not let itself be cancelled."""
+    import asyncio
+
+    _log("stubborn began")
+    for _ in range(100):
+        try:
+            await asyncio.sleep(1)
+        except asyncio.CancelledError:
+            _log("stubborn goes on")
+    return question
 
 
 @source

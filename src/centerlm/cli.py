@@ -44,11 +44,13 @@ def main() -> None:
 
 def _end(code: int) -> None:
     """Exit; where the output cannot be flushed, nothing more is tried."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = code or 1
+    # Standard output is None where it was closed before the start.
+    if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison]
+        try:
+            sys.stdout.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = code or 1
     sys.exit(code)
 
 
@@ -246,7 +248,7 @@ def episodes(context: click.Context, journal: Path | None, limit: int, as_json: 
 @click.pass_context
 def episodes_rm(
     context: click.Context, episode: str | None, before: str | None, journal: Path | None
-) -> None:
+) -> int:
     """Remove an EPISODE, or all before a day, with everything only they refer to.
 
     \b
@@ -255,7 +257,7 @@ def episodes_rm(
     """
     from centerlm.upkeep import remove_episodes
 
-    remove_episodes(journal or context.obj, episode, before)
+    return remove_episodes(journal or context.obj, episode, before)
 
 
 @cli.command(short_help="Show an episode: steps, findings, citations.")

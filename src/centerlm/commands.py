@@ -5,14 +5,16 @@ replay. They put the parts together and print; problems are raised.
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import click
 import msgspec
@@ -36,7 +38,9 @@ from centerlm.upkeep import existing_journal
 Listener = Callable[[Event], None]
 
 RESUMABLE = ("running", "cancelled", "out_of_budget", "failed")
-STOPPING = (signal.SIGTERM, signal.SIGHUP) if hasattr(signal, "SIGHUP") else (signal.SIGTERM,)
+STOPPING = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 
 
 def run_solve(
@@ -128,10 +132,17 @@ def _settings(path: Path | None, model: str | None, base_url: str | None) -> _co
 
 @dataclass(slots=True)
 class _Running:
-    """What is known of an episode while it runs: its name, and the signal that stopped it."""
+    """What is known of an episode while it runs: its name, and the signals that stop it.
+
+    `journal` is the option that resuming needs.
+    """
 
     name: str = ""
+    journal: str = ""
     signals: list[int] = field(default_factory=list[int])
+
+    def interrupted(self) -> str:
+        return f"interrupted; go on with: centerlm resume {self.name or 'last'}{self.journal}"
 
 
 def _solve(
@@ -156,11 +167,9 @@ def _solve(
     center = _config.open_center(settings)
     names = [source.card.name for source in sources]
     review = editor_review(names) if setup.get("review") else None
-    running = _Running(episode or "")
-    option = _journal_option(journal)
+    running = _Running(episode or "", _journal_option(journal))
 
     async def run(listen: Listener) -> Solution:
-        _stop_on_signals(running)
         try:
             return await solve(
                 objective,
@@ -181,33 +190,50 @@ def _solve(
     with _opened(path, settings.journal.synchronous) as store:
         try:
             with screen(as_json, asks=review is not None or "person" in names) as listen:
-                solution = asyncio.run(run(listen))
+                solution = asyncio.run(_stoppable(run(listen), running))
         except (KeyboardInterrupt, asyncio.CancelledError):
-            complain(f"interrupted; go on with: centerlm resume {running.name or 'last'}{option}")
+            complain(running.interrupted())
             return 128 + (running.signals[0] if running.signals else signal.SIGINT)
         except JournalError as error:
-            raise JournalError(_with_name(str(error), f"{running.name}{option}")) from None
+            raise JournalError(_with_name(str(error), f"{running.name}{running.journal}")) from None
         except InputError as error:
             if review is None or not running.name:
                 raise
-            again = f"{error}; take it up again with: centerlm resume {running.name}{option}"
+            again = (
+                f"{error}; take it up again with: centerlm resume {running.name}{running.journal}"
+            )
             raise InputError(again) from None
         data = episode_to_json(solution.tree, solution.episode, store.blob)
-        return print_solution(data, as_json=as_json, journal=option)
+        return print_solution(data, as_json=as_json, journal=running.journal)
 
 
-def _stop_on_signals(running: _Running) -> None:
-    """Let termination and a closed terminal end the episode as Ctrl-C does: recorded, resumable."""
-    task = asyncio.current_task()
+async def _stoppable(work: Coroutine[Any, Any, Solution], running: _Running) -> Solution:
+    """Let signals end the work recorded and resumable; a second one does not wait for that."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None
 
-    def stop(number: int) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
+        del frame
         running.signals.append(number)
+        if len(running.signals) > 1:
+            _leave_at_once(running)
         task.cancel()
+        loop.call_soon_threadsafe(lambda: None)  # wakes the loop, so that it sees this
 
-    for number in STOPPING:
-        with suppress(NotImplementedError):  # Windows
-            asyncio.get_running_loop().add_signal_handler(number, stop, number)
+    before = {number: signal.signal(number, stop) for number in STOPPING}
+    try:
+        return await work
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave_at_once(running: _Running) -> NoReturn:
+    """End the process though something does not let itself be cancelled; the journal bears it."""
+    complain(running.interrupted())
+    if sys.stdout and sys.stdout.isatty():
+        click.echo("\x1b[?25h", nl=False)  # the drawing may have hidden the cursor
+    os._exit(128 + running.signals[0])
 
 
 @contextmanager
@@ -240,7 +266,7 @@ def screen(quiet: bool, *, asks: bool = False) -> AbstractContextManager[Listene
     """
     if quiet:
         return nullcontext(_ignore)
-    if sys.stdout.isatty() and not asks:
+    if sys.stdout and sys.stdout.isatty() and not asks:
         from rich.console import Console
 
         console = Console()

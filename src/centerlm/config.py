@@ -324,18 +324,23 @@ def attached_library(files: Sequence[Path]) -> Path:
         InputError: a file cannot be read as a document.
     """
     from centerlm.library import Library
-    from centerlm.models.weights import hash_of
 
     for file in files:
         if not file.is_file():
             raise InputError(f"the attached file {file} does not exist; check the path")
-    names = "\n".join(sorted(f"{file.resolve()} {hash_of(file)}" for file in files))
+    names = "\n".join(sorted(f"{file.resolve()} {_version(file)}" for file in files))
     folder = home() / "attached" / _short_hash(names)
     with Library.open(folder, create=True) as library:
         report = library.ingest(files)
     if report.problems:
         raise InputError(report.problems[0].reason)
     return folder
+
+
+def _version(file: Path) -> str:
+    """Changes when the file does; its size may be anything, so it is not read."""
+    state = file.stat()
+    return f"{state.st_size} {state.st_mtime_ns}"
 
 
 def _short_hash(text: str) -> str:

@@ -36,7 +36,7 @@ def complain(sentence: str) -> None:
 
 def print_json(data: Any) -> None:
     """One JSON value; escaped where the output cannot hold every character."""
-    encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
+    encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("-", "")
     click.echo(json.dumps(data, ensure_ascii=encoding != "utf8", indent=2))
 
 
@@ -76,7 +76,7 @@ def print_answer(data: Mapping[str, Any]) -> None:
 
 def print_tree(state: Episode) -> None:
     """The whole tree: drawn on a terminal, plain lines elsewhere."""
-    if sys.stdout.isatty():
+    if sys.stdout and sys.stdout.isatty():
         from rich.console import Console
 
         from centerlm.screen import draw

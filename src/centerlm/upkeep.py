@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from centerlm import config as _config
-from centerlm.errors import InputError
+from centerlm.errors import InputError, JournalError
 from centerlm.journal import SqliteJournal
 from centerlm.printing import complain, print_json
 from centerlm.screen import one_line
@@ -99,24 +99,42 @@ def list_episodes(journal: Path | None, limit: int, as_json: bool) -> None:
         click.echo('no episodes yet; make one with: centerlm solve "QUESTION"')
 
 
-def remove_episodes(journal: Path | None, episode: str | None, before: str | None) -> None:
+def remove_episodes(journal: Path | None, episode: str | None, before: str | None) -> int:
+    """Exit code 1 where an episode is kept because it is being solved."""
     if (episode is None) == (before is None):
         raise InputError("name one episode, or give --before DATE")
     if episode is not None:
         store, name = existing_journal(journal, episode)
-        store.remove(name)
+        _remove(store, name)
         store.close()
         click.echo(f"removed {name}")
-        return
+        return 0
     try:
         when = time.mktime(time.strptime(before or "", "%Y-%m-%d"))
     except (ValueError, OverflowError):
         raise InputError(f"--before {before!r} is not a day; write e.g. 2026-01-31") from None
-    store = open_journal(journal)
-    names = store.remove_before(when) if store else []
+    store, removed, kept = open_journal(journal), 0, 0
+    for row in store.summaries(-1) if store else ():
+        if row.started < when and store:
+            try:
+                _remove(store, row.name)
+                removed += 1
+            except JournalError as error:
+                complain(str(error))
+                kept += 1
     if store:
         store.close()
-    click.echo(f"removed {len(names)} episode{'' if len(names) == 1 else 's'}")
+    click.echo(f"removed {removed} episode{'' if removed == 1 else 's'}")
+    return 1 if kept else 0
+
+
+def _remove(store: SqliteJournal, name: str) -> None:
+    """Remove an episode that nobody is solving."""
+    store.lock(name)
+    try:
+        store.remove(name)
+    finally:
+        store.unlock(name)
 
 
 def get_models(name: str, via: Any) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cli_run import Run, runner
 
 from centerlm.library import Library
+from cli_run import Run, runner
 
 ARTICLES = {
     "norburg.md": "# Norburg\nThe river Ister flows through Norburg, a town of the north.\n",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from cli_run import Result, Run
 
 QUESTION = "How long is twice the river of Norburg?"
