@@ -29,12 +29,13 @@ def editor_review(sources: Collection[str]) -> Review:
 
 
 def _edit(plan: Plan, sources: Collection[str]) -> Plan:
-    text, problem, before = format_plan(plan), "", ""
+    text, problem = format_plan(plan), ""
+    before: str | None = None
     for _ in range(MAX_TRIES):
         edited = _open_editor(_notes(sources, problem) + text + "\n")
         if edited is None and not problem:
             return plan
-        if edited is None or edited == before:
+        if edited is None or (edited == before and problem):
             raise InputError(f"the edited plan was left invalid ({problem}); nothing was run")
         before = edited
         lines = [line for line in edited.split("\n") if not line.startswith(_NOTE)]
