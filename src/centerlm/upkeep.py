@@ -105,7 +105,7 @@ def remove_episodes(journal: Path | None, episode: str | None, before: str | Non
         raise InputError("name one episode, or give --before DATE")
     if episode is not None:
         store, name = existing_journal(journal, episode)
-        _remove(store, name)
+        store.remove(name)
         store.close()
         click.echo(f"removed {name}")
         return 0
@@ -117,7 +117,7 @@ def remove_episodes(journal: Path | None, episode: str | None, before: str | Non
     for row in store.summaries(-1) if store else ():
         if row.started < when and store:
             try:
-                _remove(store, row.name)
+                store.remove(row.name)
                 removed += 1
             except JournalError as error:
                 complain(str(error))
@@ -126,15 +126,6 @@ def remove_episodes(journal: Path | None, episode: str | None, before: str | Non
         store.close()
     click.echo(f"removed {removed} episode{'' if removed == 1 else 's'}")
     return 1 if kept else 0
-
-
-def _remove(store: SqliteJournal, name: str) -> None:
-    """Remove an episode that nobody is solving."""
-    store.lock(name)
-    try:
-        store.remove(name)
-    finally:
-        store.unlock(name)
 
 
 def get_models(name: str, via: Any) -> None:
