@@ -25,8 +25,8 @@ nothing = {"Break the question": "1 [documents] Who is it?\n", "": "nothing"}
 sums = {"Break the question": "1 [calculator] 2 + 3\n2 [calculator] #1 * 2\n"}
 nonsense = {"": "I would rather not."}
 many = {
-    "Break the question": "".join(f"{n} [note] note {n}\n" for n in range(1, 13)),
-    "": "all noted [1]",
+    "Break the question": "1 [note] number 1\n"
+    + "".join(f"{n} [note] number {n} after #{n - 1}\n" for n in range(2, 13))
 }
 stuck = {"Break the question": "1 [note] first\n2 [stubborn] after #1\n"}
 steps = {"Break the question": "1 [note] first\n2 [slow] after #1\n3 [note] last of #2\n"}

@@ -131,7 +131,7 @@ def test_a_full_disk_loses_nothing_that_was_done(run: Run, home: Path) -> None:
     many = ("solve", "Many?", "--source", "cli_parts:note", "--model", "scripted:cli_parts:many")
 
     def small_files() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
     done = finish(process(home, *many, env=env, preexec_fn=small_files))
     assert done.code == 1
