@@ -24,6 +24,7 @@ river = {
 nothing = {"Break the question": "1 [documents] Who is it?\n", "": "nothing"}
 sums = {"Break the question": "1 [calculator] 2 + 3\n2 [calculator] #1 * 2\n"}
 asks = {"Break the question": "1 [person] Where were you born?\n"}
+speechless = {"no such question": ""}
 nonsense = {"": "I would rather not."}
 many = {
     "Break the question": "1 [note] number 1\n"

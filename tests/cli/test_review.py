@@ -30,7 +30,7 @@ def editor(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _plans(home: Path) -> list[PlanFinished]:
     journal = SqliteJournal(home / "journal.sqlite")
-    events = journal.events("last")
+    events = journal.events(journal.find("last"))
     journal.close()
     return [event for event in events if isinstance(event, PlanFinished)]
 
@@ -119,6 +119,8 @@ def test_the_setup_of_a_review_is_kept(run: Run, home: Path, editor: Path) -> No
     journal = SqliteJournal(home / "journal.sqlite")
     from centerlm.episode import fold
 
-    settings = msgspec.json.decode(journal.blob(fold(journal.events("last")).settings))
+    settings = msgspec.json.decode(
+        journal.blob(fold(journal.events(journal.find("last"))).settings)
+    )
     journal.close()
     assert settings["setup"]["review"] is True

@@ -183,6 +183,27 @@ def test_replay_of_children_lists_and_failures(run: Run) -> None:
     assert "differs" not in replayed.err
 
 
+def test_an_episode_that_ended_with_a_failed_call_has_nothing_to_replay(run: Run) -> None:
+    run("solve", "What?", "--model", "scripted:cli_parts:speechless")
+    done = run("replay", "last")
+    assert done.code == 2
+    assert "there is nothing to replay; try again with: centerlm resume" in done.complaint()
+
+
+def test_an_episode_that_was_not_ended_is_not_replayed(run: Run, solved: Result) -> None:
+    import sqlite3
+
+    database = sqlite3.connect("journal.sqlite")
+    database.execute(
+        "DELETE FROM events WHERE seq >= (SELECT max(seq) - 3 FROM events)"
+    )  # as a kill leaves it
+    database.commit()
+    database.close()
+    done = run("replay", "last")
+    assert done.code == 2
+    assert "has not ended; finish it with: centerlm resume" in done.complaint()
+
+
 def test_episodes_are_listed_newest_first_and_removed(run: Run, solved: Result) -> None:
     run("solve", "What is the sum?", "--model", "scripted:cli_parts:sums")
     listed = run("episodes").out.splitlines()
