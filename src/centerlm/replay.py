@@ -17,6 +17,7 @@ from centerlm.run import Options
 from centerlm.solver import Solution, solve, stored_objective
 from centerlm.sources.base import Card, Seek
 
+
 @dataclass(frozen=True, slots=True)
 class Replayed:
     """The outcome of a replay, its events (`journal`), and whether it is the recorded outcome.

@@ -183,11 +183,11 @@ def test_replay_of_children_lists_and_failures(run: Run) -> None:
     assert "differs" not in replayed.err
 
 
-def test_an_episode_that_ended_with_a_failed_call_has_nothing_to_replay(run: Run) -> None:
+def test_a_failure_is_replayed_as_it_was(run: Run) -> None:
     run("solve", "What?", "--model", "scripted:cli_parts:speechless")
-    done = run("replay", "last")
-    assert done.code == 2
-    assert "there is nothing to replay; try again with: centerlm resume" in done.complaint()
+    shown, replayed = run("show", "last", "--json"), run("replay", "last", "--json")
+    assert (replayed.code, replayed.out) == (1, shown.out)
+    assert replayed.complaint().startswith("failed: no rule of the script fits")
 
 
 def test_an_episode_that_was_not_ended_is_not_replayed(run: Run, solved: Result) -> None:
