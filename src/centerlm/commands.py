@@ -157,14 +157,15 @@ def _solve(
     at: Path | None = None,
 ) -> int:
     """Solve or go on with `episode`, in the journal `at` (default: given or configured)."""
-    library = setup.get("library")
+    library, endpoints = setup.get("library"), _config.Endpoints()
     sources = _config.open_sources(
         settings,
         library=Path(library) if library else None,
         names=tuple(setup.get("sources") or ()),
         attachments=tuple(Path(path) for path in setup.get("attachments") or ()),
+        endpoints=endpoints,
     )
-    center = _config.open_center(settings)
+    center = _config.open_center(settings, endpoints)
     names = [source.card.name for source in sources]
     review = editor_review(names) if setup.get("review") else None
     running = _Running(episode or "", _journal_option(journal))
@@ -184,7 +185,7 @@ def _solve(
                 on_start=lambda name: setattr(running, "name", name),
             )
         finally:
-            await center.model.close()
+            await endpoints.close()
 
     path = at or _config.journal_path(settings, journal)
     with _opened(path, settings.journal.synchronous) as store:

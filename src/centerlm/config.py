@@ -185,14 +185,14 @@ def options_of(settings: Settings, seed: int | None = None) -> Options:
     )
 
 
-def open_center(settings: Settings) -> CenterLM:
+def open_center(settings: Settings, endpoints: Endpoints | None = None) -> CenterLM:
     """The center on its model.
 
     Raises:
         ConfigError, MissingExtraError, MissingWeightsError: the model cannot be had.
     """
     examples = EXAMPLES if settings.center.examples else ()
-    return CenterLM(open_model_of(settings.center), examples=examples)
+    return CenterLM(open_model_of(settings.center, endpoints), examples=examples)
 
 
 def open_model_of(settings: ModelSettings, endpoints: Endpoints | None = None) -> LanguageModel:
@@ -220,20 +220,24 @@ def open_model_of(settings: ModelSettings, endpoints: Endpoints | None = None) -
             options["adapters"] = (Adapter(Path(settings.adapter).expanduser()),)
     elif settings.adapter is not None:
         raise ConfigError(f"adapter is for local models, not for {settings.model!r}")
+    endpoints = endpoints or Endpoints()
     if kind == "openai":
-        options["provider"] = (endpoints or Endpoints()).of(settings)
+        options["provider"] = endpoints.of(settings)
     elif settings.base_url is not None:
         raise ConfigError(f"base_url is for openai:NAME models, not for {settings.model!r}")
-    return open_model(settings.model, **options)
+    model = open_model(settings.model, **options)
+    endpoints.models.append(model)
+    return model
 
 
 class Endpoints:
-    """The endpoints of one configuration, each opened once.
+    """The endpoints of one configuration, each opened once, and all models opened with them.
 
     `of` raises ConfigError where an endpoint's address or key cannot be used.
     """
 
     def __init__(self) -> None:
+        self.models: list[LanguageModel] = []
         self._opened: dict[tuple[str, str], Provider] = {}
 
     def of(self, settings: ModelSettings) -> Provider:
@@ -249,6 +253,11 @@ class Endpoints:
             raise ConfigError(str(error).replace("key_env =", "api_key_env =")) from None
         return self._opened[key]
 
+    async def close(self) -> None:
+        """Close every model, on the event loop that used them."""
+        for model in self.models:
+            await model.close()
+
 
 def open_sources(
     settings: Settings,
@@ -256,6 +265,7 @@ def open_sources(
     library: Path | None = None,
     names: Sequence[str] = (),
     attachments: Sequence[Path] = (),
+    endpoints: Endpoints | None = None,
 ) -> list[Source]:
     """The sources of a solve: documents first, then those named, then experts.
 
@@ -275,7 +285,7 @@ def open_sources(
         name = "attachments" if folder else "documents"
         made = attached_library(attachments)
         sources.append(_documents(made, settings.library.passages, name))
-    experts = _experts(settings)
+    experts = _experts(settings, endpoints or Endpoints())
     taken = {source.card.name for source in sources}
     wanted = [name for name in (names or settings.sources) if name not in taken]
     known = {**_built_in(wanted), **{expert.card.name: expert for expert in experts}}
@@ -302,10 +312,9 @@ def _documents(folder: Path, passages: int, name: str) -> Source:
     return open_documents(folder, k=passages, name=name)
 
 
-def _experts(settings: Settings) -> list[Source]:
+def _experts(settings: Settings, endpoints: Endpoints) -> list[Source]:
     from centerlm.sources.expert import Expert
 
-    endpoints = Endpoints()
     return [
         Expert(
             field,

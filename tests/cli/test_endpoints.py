@@ -10,7 +10,7 @@ import pytest
 
 from centerlm.models.fake_server import FakeServer, Fault
 from centerlm.models.provider import Retry
-from cli_run import Run, serving
+from cli_run import Run, finish, process, serving
 
 SUMS = {
     "Break the question": "1 [calculator] 2 + 3\n2 [calculator] #1 * 2\n",
@@ -129,3 +129,18 @@ def test_sources_that_misbehave_change_nothing_else(run: Run, source: str) -> No
     shown = run("show", "last")
     assert not any(ord(c) < 32 and c != "\n" for c in shown.out + shown.err + done.err)
     assert "\u202e" not in shown.out
+
+
+def test_an_expert_of_another_endpoint_is_asked_and_left_tidily(home: Path) -> None:
+    plan = {"Break the question": "1 [expert:history] When?\n", "Question: When?": "1066 [1]"}
+    expert = {"You are an expert in history": "In 1066."}
+    with serving(FakeServer(plan)) as center, serving(FakeServer(expert)) as historian:
+        Path("centerlm.toml").write_text(
+            f'[center]\nmodel = "openai:m"\nbase_url = "{center.base_url}"\nconstraint = "none"\n'
+            f'[experts.history]\nmodel = "openai:e"\nbase_url = "{historian.base_url}"\n'
+        )
+        done = finish(process(home, "solve", "When was it?", "--json"))
+    assert (done.code, done.err) == (0, "")
+    data = json.loads(done.out)
+    assert data["steps"][0]["source"] == "expert:history"
+    assert "1066" in data["answer"]
