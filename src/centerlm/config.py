@@ -7,15 +7,17 @@ variable that holds it.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
 from centerlm.center import EXAMPLES, CenterLM
-from centerlm.errors import ConfigError, InputError
+from centerlm.errors import ConfigError, InputError, ModelError
 from centerlm.models.base import LanguageModel
 from centerlm.models.weights import home
 from centerlm.objective import DEFAULT_DEPTH, Budget
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
 
 FILE = "centerlm.toml"
 OPENAI = "https://api.openai.com/v1"
+
+_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
+_Price: TypeAlias = Annotated[float, msgspec.Meta(ge=0)]
+_Seconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,11 +48,11 @@ class ModelSettings(_Section, frozen=True):
     base_url: str | None = None
     api_key_env: str | None = None
     constraint: Literal["gbnf", "schema", "none"] | None = None
-    context: int | None = None
+    context: _Count | None = None
     adapter: str | None = None
-    threads: int = 1
-    price_prompt: float = 0.0
-    price_completion: float = 0.0
+    threads: _Count = 1
+    price_prompt: _Price = 0.0
+    price_completion: _Price = 0.0
 
 
 class CenterSettings(ModelSettings, frozen=True):
@@ -59,7 +65,7 @@ class ExpertSettings(ModelSettings, frozen=True, kw_only=True):
     """A field expert: what its card says, and its model."""
 
     knows: str = ""
-    max_tokens: int = 256
+    max_tokens: _Count = 256
 
 
 class BudgetSettings(_Section, frozen=True):
@@ -74,7 +80,7 @@ class LibrarySettings(_Section, frozen=True):
     """A library of documents and how many passages a request gets."""
 
     path: str | None = None
-    passages: int = 5
+    passages: _Count = 5
 
 
 class JournalSettings(_Section, frozen=True):
@@ -86,8 +92,8 @@ class JournalSettings(_Section, frozen=True):
 
 class SolveSettings(_Section, frozen=True):
     seed: int = 0
-    each_limit: int = 32
-    seek_seconds: float = 120.0
+    each_limit: _Count = 32
+    seek_seconds: _Seconds = 120.0
 
 
 class Settings(_Section, frozen=True):
@@ -102,26 +108,62 @@ class Settings(_Section, frozen=True):
     sources: tuple[str, ...] = ("calculator",)
 
 
+def default_file() -> Path | None:
+    """`centerlm.toml` of the current folder, if there is one."""
+    path = Path(FILE)
+    return path if path.is_file() else None
+
+
 def load_settings(path: Path | None) -> Settings:
     """Read a configuration file; without a path, `centerlm.toml` of this folder, if there is one.
 
     Raises:
         ConfigError: it is missing, not TOML, or has an unknown or wrong setting; says which.
     """
+    path = path or default_file()
     if path is None:
-        path = Path(FILE)
-        if not path.is_file():
-            return Settings()
+        return Settings()
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the configuration {path} cannot be read: {error}") from None
+    except OSError as error:
+        raise ConfigError(
+            f"the configuration {path} cannot be read ({error.strerror}); check the path"
+        ) from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"the configuration {path} is not UTF-8 text; save it as such") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"the configuration {path} is not TOML: {error}") from None
     try:
         return msgspec.convert(data, Settings)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"the configuration {path}: {error}") from None
+        raise ConfigError(f"the configuration {path}: {_mend(str(error))}") from None
+
+
+def _mend(problem: str) -> str:
+    """msgspec's sentence about a setting, in the words of a configuration file."""
+    text, _, where = problem.partition(" - at ")
+    path = where.strip("`").removeprefix("$").lstrip(".")
+    if match := re.fullmatch(r"Object contains unknown field `(.*)`", text):
+        known = _known(path)
+        close = get_close_matches(match[1], known, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        place = f" in [{path.replace('[...]', '.NAME')}]" if path else ""
+        return f"there is no setting {match[1]!r}{place}; {hint}known: {', '.join(known)}"
+    return f"{path or 'it'}: {text[:1].lower()}{text[1:].replace('`', '')}"
+
+
+def _known(path: str) -> tuple[str, ...]:
+    """The names of the settings of a section."""
+    section = path.partition(".")[0].partition("[")[0]
+    if section == "experts":
+        return ExpertSettings.__struct_fields__
+    part = getattr(Settings(), section) if section else Settings()
+    return part.__struct_fields__ if isinstance(part, _Section) else ()
+
+
+def library_path(settings: Settings) -> Path | None:
+    """The library of the settings."""
+    return Path(settings.library.path).expanduser() if settings.library.path else None
 
 
 def budget_of(settings: Settings, text: str | None) -> Budget:
@@ -143,14 +185,14 @@ def options_of(settings: Settings, seed: int | None = None) -> Options:
     )
 
 
-def open_center(settings: Settings) -> CenterLM:
+def open_center(settings: Settings, endpoints: Endpoints | None = None) -> CenterLM:
     """The center on its model.
 
     Raises:
         ConfigError, MissingExtraError, MissingWeightsError: the model cannot be had.
     """
     examples = EXAMPLES if settings.center.examples else ()
-    return CenterLM(open_model_of(settings.center), examples=examples)
+    return CenterLM(open_model_of(settings.center, endpoints), examples=examples)
 
 
 def open_model_of(settings: ModelSettings, endpoints: Endpoints | None = None) -> LanguageModel:
@@ -178,26 +220,43 @@ def open_model_of(settings: ModelSettings, endpoints: Endpoints | None = None) -
             options["adapters"] = (Adapter(Path(settings.adapter).expanduser()),)
     elif settings.adapter is not None:
         raise ConfigError(f"adapter is for local models, not for {settings.model!r}")
+    endpoints = endpoints or Endpoints()
     if kind == "openai":
-        options["provider"] = (endpoints or Endpoints()).of(settings)
+        options["provider"] = endpoints.of(settings)
     elif settings.base_url is not None:
         raise ConfigError(f"base_url is for openai:NAME models, not for {settings.model!r}")
-    return open_model(settings.model, **options)
+    model = open_model(settings.model, **options)
+    endpoints.models.append(model)
+    return model
 
 
 class Endpoints:
-    """The endpoints of one configuration, each opened once."""
+    """The endpoints of one configuration, each opened once, and all models opened with them.
+
+    `of` raises ConfigError where an endpoint's address or key cannot be used.
+    """
 
     def __init__(self) -> None:
+        self.models: list[LanguageModel] = []
         self._opened: dict[tuple[str, str], Provider] = {}
 
     def of(self, settings: ModelSettings) -> Provider:
         from centerlm.models.provider import Provider
 
-        key = (settings.base_url or OPENAI, settings.api_key_env or "OPENAI_API_KEY")
+        env = "OPENAI_API_KEY" if settings.api_key_env is None else settings.api_key_env
+        key = (settings.base_url or OPENAI, env)
         if key not in self._opened:
-            self._opened[key] = Provider(key[0], key_env=key[1])
+            self._opened[key] = Provider(key[0], key_env=env)
+        try:
+            self._opened[key].key()
+        except ModelError as error:
+            raise ConfigError(str(error).replace("key_env =", "api_key_env =")) from None
         return self._opened[key]
+
+    async def close(self) -> None:
+        """Close every model, on the event loop that used them."""
+        for model in self.models:
+            await model.close()
 
 
 def open_sources(
@@ -206,6 +265,7 @@ def open_sources(
     library: Path | None = None,
     names: Sequence[str] = (),
     attachments: Sequence[Path] = (),
+    endpoints: Endpoints | None = None,
 ) -> list[Source]:
     """The sources of a solve: documents first, then those named, then experts.
 
@@ -218,14 +278,14 @@ def open_sources(
     from centerlm.sources.registry import resolve
 
     sources: list[Source] = []
-    folder = library or (Path(settings.library.path) if settings.library.path else None)
+    folder = library or library_path(settings)
     if folder is not None:
         sources.append(_documents(folder, settings.library.passages, "documents"))
     if attachments:
         name = "attachments" if folder else "documents"
         made = attached_library(attachments)
         sources.append(_documents(made, settings.library.passages, name))
-    experts = _experts(settings)
+    experts = _experts(settings, endpoints or Endpoints())
     taken = {source.card.name for source in sources}
     wanted = [name for name in (names or settings.sources) if name not in taken]
     known = {**_built_in(wanted), **{expert.card.name: expert for expert in experts}}
@@ -252,10 +312,9 @@ def _documents(folder: Path, passages: int, name: str) -> Source:
     return open_documents(folder, k=passages, name=name)
 
 
-def _experts(settings: Settings) -> list[Source]:
+def _experts(settings: Settings, endpoints: Endpoints) -> list[Source]:
     from centerlm.sources.expert import Expert
 
-    endpoints = Endpoints()
     return [
         Expert(
             field,
@@ -274,18 +333,23 @@ def attached_library(files: Sequence[Path]) -> Path:
         InputError: a file cannot be read as a document.
     """
     from centerlm.library import Library
-    from centerlm.models.weights import hash_of
 
     for file in files:
         if not file.is_file():
             raise InputError(f"the attached file {file} does not exist; check the path")
-    names = "\n".join(sorted(f"{file.resolve()} {hash_of(file)}" for file in files))
+    names = "\n".join(sorted(f"{file.resolve()} {_version(file)}" for file in files))
     folder = home() / "attached" / _short_hash(names)
     with Library.open(folder, create=True) as library:
         report = library.ingest(files)
     if report.problems:
         raise InputError(report.problems[0].reason)
     return folder
+
+
+def _version(file: Path) -> str:
+    """Changes when the file does; its size may be anything, so it is not read."""
+    state = file.stat()
+    return f"{state.st_size} {state.st_mtime_ns}"
 
 
 def _short_hash(text: str) -> str:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
-from centerlm.errors import CenterError
+from centerlm.config import FILE, default_file, load_settings
+from centerlm.errors import CenterError, ConfigError
 from centerlm.models.weights import REGISTRY, find_file, home
 
 EXTRAS: dict[str, tuple[str, ...]] = {
@@ -25,11 +26,18 @@ def examine() -> dict[str, Any]:
     "ready" is whether everything that solving with the default center needs is there.
     """
     checks = [
-        _check("Python", sys.version_info >= (3, 11), platform.python_version(), "use Python 3.11"),
+        _check(
+            "Python",
+            sys.version_info >= (3, 11),
+            platform.python_version(),
+            "use Python 3.11 or newer",
+        ),
         _full_text_search(),
         _data_folder(),
         *(_extra(name, modules) for name, modules in EXTRAS.items()),
         *(_weights_check(row) for row in weights_report()),
+        _settings(),
+        *_plugins(),
     ]
     return {"ready": all(c["ok"] for c in checks if c["needed"]), "checks": checks}
 
@@ -72,6 +80,27 @@ def _extra(name: str, modules: Sequence[str]) -> dict[str, Any]:
         f"{', '.join(missing)} missing; run: pip install 'centerlm[{name}]'",
         needed=name == "local",
     )
+
+
+def _settings() -> dict[str, Any]:
+    file = default_file()
+    try:
+        load_settings(file)
+    except ConfigError as error:
+        return _check("settings", False, str(file), str(error))
+    return _check("settings", True, str(file) if file else f"no {FILE} here: the defaults", "")
+
+
+def _plugins() -> list[dict[str, Any]]:
+    """Installed plugins, and what keeps any from being loaded."""
+    from centerlm.sources.registry import load_plugins
+
+    loaded = load_plugins()
+    found = ", ".join(loaded.sources) or "none"
+    return [
+        _check("plugins", True, found, ""),
+        *(_check("plugin", False, "cannot be used", p, needed=False) for p in loaded.problems),
+    ]
 
 
 def _version(module: str) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from centerlm.episode import Episode, Node
@@ -17,8 +18,9 @@ from centerlm.events import EpisodeStarted, Event, StepFinished
 from centerlm.finding import clean_text
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-    from rich.text import Text
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.segment import Segment
+    from rich.tree import Tree
 
 MARKS = {
     "planned": ("·", "dim"),
@@ -75,69 +77,127 @@ def cost_of(node: Node) -> str:
     return ", ".join(parts)
 
 
-def draw(episode: Episode) -> RenderableType:
-    """The tree of an episode as a rich renderable."""
+def draw(episode: Episode, *, folded: bool = False) -> RenderableType:
+    """The tree of an episode as a rich renderable; `folded` hides what is below ended steps."""
     from rich.text import Text
     from rich.tree import Tree
 
     head = Text(one_line(episode.question), style="bold")
     tree = Tree(head, guide_style="dim")
     for node in sorted_nodes(episode.roots):
-        _draw_node(tree, node)
+        _draw_node(tree, node, folded)
     return tree
 
 
-def _draw_node(tree: object, node: Node) -> None:
-    from rich.tree import Tree
-
-    assert isinstance(tree, Tree)
-    branch = tree.add(_label(node))
-    for child in sorted_nodes(node.children):
-        _draw_node(branch, child)
+def _draw_node(tree: Tree, node: Node, folded: bool) -> None:
+    hide = folded and bool(node.children) and node.status not in ("planned", "running")
+    branch = tree.add(_label(node, f"+{_size(node)} steps" if hide else ""))
+    for child in () if hide else sorted_nodes(node.children):
+        _draw_node(branch, child, folded)
 
 
-def _label(node: Node) -> Text:
+def _size(node: Node) -> int:
+    return sum(1 + _size(child) for child in node.children)
+
+
+def _label(node: Node, more: str) -> RenderableType:
+    """What is asked, and below it what came back, with what it cost; `more` follows."""
+    from rich.console import Group
+    from rich.padding import Padding
     from rich.text import Text
 
     mark, style = MARKS.get(node.status, ("?", ""))
-    label = Text.assemble(
+    asked = Text.assemble(
         (f"{mark} ", style),
         (f"{node.path} ", "bold"),
         (f"[{bracket(node)}] ", "cyan"),
         one_line(objective_of(node)),
     )
+    last, shown = asked, [asked]
     if text := outcome(node):
-        label.append("\n    → ", style="dim")
-        label.append(one_line(text), style="green" if node.status == "found" else style)
+        last = Text("→ ", style="dim")
+        last.append(one_line(text), style="green" if node.status == "found" else style)
         if node.cites:
-            label.append("  (" + "; ".join(one_line(c, 50) for c in node.cites) + ")", style="dim")
-    if cost := cost_of(node):
-        label.append(f"  {cost}", style="dim")
-    return label
+            last.append("  (" + "; ".join(one_line(c, 50) for c in node.cites) + ")", style="dim")
+        shown.append(last)
+    if notes := ", ".join(filter(None, (cost_of(node), more))):
+        last.append(f"  {notes}", style="dim")
+    return Group(asked, *(Padding(text, (0, 0, 0, 4)) for text in shown[1:]))
+
+
+@dataclass(slots=True)
+class _Fitted:
+    """The tree of an episode in no more lines than the screen has, until it is `whole`.
+
+    Higher than the screen, a drawing cannot be drawn over: every refresh would scroll it. So ended
+    steps are folded first, then the lines around the last running step are kept.
+    """
+
+    episode: Episode
+    whole: bool = False
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.segment import Segment
+
+        room = max(console.size.height - 1, 3)
+        lines = console.render_lines(draw(self.episode), options, pad=False)
+        if len(lines) > room and not self.whole:
+            folded = draw(self.episode, folded=True)
+            lines = _window(console.render_lines(folded, options, pad=False), room)
+        for number, line in enumerate(lines):
+            if number:
+                yield Segment.line()
+            yield from line
+
+
+def _window(lines: list[list[Segment]], room: int) -> list[list[Segment]]:
+    """At most `room` lines: the head, and those around the last running step."""
+    from rich.segment import Segment
+
+    if len(lines) <= room:
+        return lines
+    mark = MARKS["running"][0]
+    running = [n for n, line in enumerate(lines) if any(mark in part.text for part in line)]
+    end = min(max((running[-1] if running else 0) + room // 3, room - 1), len(lines))
+    start = end - (room - 3)
+    above = [Segment(f"  … {start - 1} lines above")]
+    below = [Segment(f"  … {len(lines) - end} lines below")] if end < len(lines) else []
+    return [lines[0], above, *lines[start:end], *([below] if below else [])]
 
 
 @contextmanager
 def live_tree(console: Console) -> Generator[Callable[[Event], None]]:
-    """Draw the tree while events come in, at most 10 times a second; the last state stays."""
+    """Draw the tree while events come in, 10 times a second; at the end the whole of it stays."""
     from rich.live import Live
 
-    episode = Episode()
-    with Live(console=console, refresh_per_second=10, get_renderable=lambda: draw(episode)):
-        yield episode.apply
+    drawing = _Fitted(Episode())
+    with Live(console=console, refresh_per_second=10, get_renderable=lambda: drawing):
+        try:
+            yield drawing.episode.apply
+        finally:
+            drawing.whole = True
 
 
 @contextmanager
-def plain_lines(out: TextIO = sys.stderr) -> Generator[Callable[[Event], None]]:
-    """One line for each step that ends, as it ends."""
+def plain_lines(out: TextIO | None = None) -> Generator[Callable[[Event], None]]:
+    """One line for each step that ends, as it ends, to `out` (default: standard error).
+
+    A reader who has gone away does not end the solving.
+    """
+    stream = sys.stderr if out is None else out
     episode = Episode()
+
+    def say(line: str) -> None:
+        with suppress(BrokenPipeError):
+            print(line, file=stream, flush=True)
 
     def show(event: Event) -> None:
         episode.apply(event)
         match event:
             case EpisodeStarted():
-                print(one_line(event.question), file=out)
+                say(one_line(event.question))
             case StepFinished():
-                print(plain_line(episode.nodes[event.path]), file=out, flush=True)
+                say(plain_line(episode.nodes[event.path]))
             case _:
                 pass
 

@@ -14,7 +14,7 @@ import time
 import click
 
 from centerlm import config
-from centerlm.commands import print_answer, screen
+from centerlm.commands import screen
 from centerlm.demo.articles import build_demo_library
 from centerlm.demo.questions import DemoQuestion, demo_questions, is_right
 from centerlm.episode import episode_to_json
@@ -24,6 +24,7 @@ from centerlm.library import Library
 from centerlm.models.weights import home
 from centerlm.objective import Budget, Objective
 from centerlm.plan import Plan, parse_plan
+from centerlm.printing import print_answer
 from centerlm.protocols import Center
 from centerlm.solver import solve
 from centerlm.sources.base import Source

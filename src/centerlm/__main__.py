@@ -1,0 +1,5 @@
+"""`python -m centerlm`: the command line."""
+
+from centerlm.cli import main
+
+main()

@@ -1,0 +1,225 @@
+"""Settings: what a centerlm.toml may say, and the parts it puts together."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from centerlm import config
+from centerlm.errors import ConfigError, InputError
+from centerlm.models.openai import OpenAIModel
+from centerlm.objective import Budget
+
+REFERENCE = Path(__file__).parents[1] / "docs" / "reference" / "configuration.md"
+FULL = """
+sources = ["calculator", "expert:history"]
+
+[center]
+model = "openai:planner"
+base_url = "http://127.0.0.1:8000/v1"
+constraint = "none"
+context = 4096
+price_prompt = 0.5
+examples = false
+
+[experts.history]
+model = "openai:historian"
+base_url = "http://127.0.0.1:8000/v1"
+knows = "history"
+max_tokens = 100
+
+[budget]
+calls = 40
+money = 0.1
+
+[library]
+passages = 3
+
+[journal]
+path = "~/journal.sqlite"
+synchronous = "FULL"
+
+[solve]
+seed = 7
+each_limit = 5
+seek_seconds = 9.5
+"""
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CENTERLM_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+
+def _load(text: str) -> config.Settings:
+    file = Path("other.toml")
+    file.write_text(text)
+    return config.load_settings(file)
+
+
+def test_without_a_file_all_is_default() -> None:
+    assert config.load_settings(None) == config.Settings()
+    assert config.default_file() is None
+
+
+def test_the_file_of_the_folder_is_found() -> None:
+    Path("centerlm.toml").write_text("[solve]\nseed = 3\n")
+    assert config.load_settings(None).solve.seed == 3
+    assert config.default_file() == Path("centerlm.toml")
+
+
+def test_every_part_is_put_together() -> None:
+    settings = _load(FULL)
+    center = config.open_center(settings)
+    assert isinstance(center.model, OpenAIModel)
+    assert (center.model.name, center.model.constraint, center.model.context) == (
+        "planner", "none", 4096,
+    )  # fmt: skip
+    assert center.examples == ()
+    assert center.model.price.cost(1_000_000, 0) == 0.5
+    names = [source.card.name for source in config.open_sources(settings)]
+    assert names == ["calculator", "expert:history"]
+    options = config.options_of(settings)
+    assert (options.seed, options.each_limit, options.seek_seconds) == (7, 5, 9.5)
+    assert config.options_of(settings, 11).seed == 11
+    assert config.journal_path(settings, None) == Path("~/journal.sqlite").expanduser()
+    assert config.journal_path(settings, Path("given")) == Path("given")
+
+
+def test_experts_are_used_unless_sources_are_named() -> None:
+    settings = _load(FULL.replace(', "expert:history"', ""))
+    assert [s.card.name for s in config.open_sources(settings)] == ["calculator", "expert:history"]
+    assert [s.card.name for s in config.open_sources(settings, names=["calculator"])] == [
+        "calculator"
+    ]
+
+
+def test_models_of_one_endpoint_share_it() -> None:
+    section = config.ModelSettings(model="openai:a", base_url="http://127.0.0.1:1/v1")
+    endpoints = config.Endpoints()
+    assert endpoints.of(section) is endpoints.of(msgspec.structs.replace(section, model="openai:b"))
+    other = msgspec.structs.replace(section, base_url="http://127.0.0.1:2/v1")
+    assert endpoints.of(section) is not endpoints.of(other)
+
+
+def test_the_command_line_goes_over_the_settings() -> None:
+    settings = _load("[budget]\ncalls = 40\ndepth = 3\n")
+    assert config.budget_of(settings, None) == Budget(calls=40, depth=3)
+    assert config.budget_of(settings, "calls=5,seconds=2") == Budget(calls=5, seconds=2, depth=3)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[center]\nmodl = 'x'\n", "no setting 'modl' in [center]; did you mean model?"),
+        ("[cnter]\n", "no setting 'cnter'; did you mean center? known: center, budget"),
+        ("[experts.law]\nknow = 'x'\n", "no setting 'know' in [experts.NAME]; did you mean knows?"),
+        ("[center]\nmodel = 3\n", "center.model: expected str, got int"),
+        ("[budget]\ncalls = 'many'\n", "budget.calls: expected int | null, got str"),
+        ("[library]\npassages = 0\n", "library.passages: expected int >= 1"),
+        ("[solve]\nseek_seconds = -1\n", "solve.seek_seconds: expected float > 0"),
+        ("[journal]\nsynchronous = 'OFF'\n", "journal.synchronous: invalid enum value 'OFF'"),
+        ("[center\n", "is not TOML"),
+    ],
+)
+def test_wrong_settings_are_named(text: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(says)) as raised:
+        _load(text)
+    assert str(raised.value).startswith("the configuration other.toml")
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.toml cannot be read"):
+        config.load_settings(Path("none.toml"))
+    with pytest.raises(ConfigError, match="cannot be read"):
+        config.load_settings(tmp_path)
+    Path("latin.toml").write_bytes("model = 'é'".encode("latin-1"))
+    with pytest.raises(ConfigError, match="is not UTF-8 text"):
+        config.load_settings(Path("latin.toml"))
+
+
+@pytest.mark.parametrize(
+    ("section", "says"),
+    [
+        ({"model": "local", "base_url": "http://x/v1"}, "base_url is for openai:NAME"),
+        ({"model": "openai:m", "adapter": "a.gguf"}, "adapter is for local models"),
+        ({"model": "openai:m"}, "set the environment variable OPENAI_API_KEY, or api_key_env"),
+        ({"model": "openai:m", "api_key_env": "MY_KEY"}, "set the environment variable MY_KEY"),
+        ({"model": "parrot"}, "names no model"),
+    ],
+)
+def test_settings_that_do_not_go_together(section: dict[str, str], says: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        config.open_model_of(config.ModelSettings(**section))
+
+
+def test_an_endpoint_that_needs_no_key() -> None:
+    section = config.ModelSettings(model="openai:m", base_url="http://far/v1", api_key_env="")
+    assert config.Endpoints().of(section).key() == ""
+
+
+def test_attached_files_are_read_once_and_again_when_they_change(tmp_path: Path) -> None:
+    file = tmp_path / "note.md"
+    file.write_text("# Note\nThe first text.\n")
+    first = config.attached_library([file])
+    assert config.attached_library([file]) == first
+    file.write_text("# Note\nAnother, longer text.\n")
+    assert config.attached_library([file]) != first
+    with pytest.raises(InputError, match=re.escape("none.md does not exist")):
+        config.attached_library([tmp_path / "none.md"])
+
+
+def test_library_and_attachments_are_sources_of_their_own(tmp_path: Path) -> None:
+    from centerlm.library import Library
+
+    (tmp_path / "note.md").write_text("# Note\nA text.\n")
+    with Library.open(tmp_path / "lib", create=True, embedder=None) as library:
+        library.ingest([tmp_path / "note.md"])
+    settings = _load(f"[library]\npath = '{tmp_path / 'lib'}'\n")
+    names = [
+        source.card.name
+        for source in config.open_sources(settings, attachments=[tmp_path / "note.md"])
+    ]
+    assert names == ["documents", "attachments", "calculator"]
+
+
+def test_the_reference_names_every_setting_with_its_default() -> None:
+    text = REFERENCE.read_text()
+    for section, struct in {
+        "center": config.CenterSettings,
+        "experts.NAME": config.ExpertSettings,
+        "budget": config.BudgetSettings,
+        "library": config.LibrarySettings,
+        "journal": config.JournalSettings,
+        "solve": config.SolveSettings,
+    }.items():
+        part = text.split(f"## [{section}]")[1].split("\n## ")[0]
+        named = set(re.findall(r"^\| `(\w+)`", part, flags=re.MULTILINE))
+        assert named == set(struct.__struct_fields__), section
+        for field in msgspec.structs.fields(struct):
+            row = re.search(rf"^\| `{field.name}` \| ([^|]+)\|", part, flags=re.MULTILINE)
+            assert row, field.name
+            assert row[1].strip() == _shown(field.default), (section, field.name)
+    assert "`sources`" in text
+
+
+def _shown(default: object) -> str:
+    match default:
+        case None:
+            return "none"
+        case True:
+            return "true"
+        case "":
+            return '`""`'
+        case _:
+            return f"`{default}`"
+
+
+def test_the_example_of_the_reference_is_valid() -> None:
+    for block in re.findall(r"```toml\n(.*?)```", REFERENCE.read_text(), flags=re.DOTALL):
+        _load(block)
