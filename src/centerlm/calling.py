@@ -12,7 +12,7 @@ import msgspec
 
 from centerlm.acts import Request
 from centerlm.budget import Account
-from centerlm.errors import ModelError, OutOfBudgetError
+from centerlm.errors import ModelError
 from centerlm.events import CallFinished, CallStarted, cut, digest
 from centerlm.finding import Usage
 from centerlm.models.base import LanguageModel, Prompt, Reply
@@ -70,9 +70,6 @@ async def call_model(
         if failure := recorder.past.refused.get((path, act, attempt)):
             recorder.again(failure)
             raise ModelError(failure.error)
-        end = recorder.past.finished
-        if end is not None and end.status == "out_of_budget":
-            raise OutOfBudgetError(end.reason)
         raise recorder.missing(f"reply to {act} at step {path or 'root'}")
     sampling = replace(request.sampling, seed=recorder.seed_of(path, act, attempt))
     bound = bound_of(model, request)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from centerlm.episode import Episode
-from centerlm.errors import JournalError
+from centerlm.errors import CenterError, JournalError, OutOfBudgetError
 from centerlm.events import (
     CallFinished,
     EpisodeResumed,
@@ -31,7 +31,8 @@ _encoder = msgspec.json.Encoder()
 class Recorder:
     """Events go through here once: to the journal, the folded state and whoever listens.
 
-    `replaying` says that nothing may run that the past does not hold.
+    `replaying` says that nothing may run that the past does not hold, `limited` that a budget
+    bounds calls, tokens or money.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Recorder:
         seed: int,
         past: Past,
         replaying: bool = False,
+        limited: bool = False,
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
         self.name = name
@@ -49,6 +51,7 @@ class Recorder:
         self.seed = seed
         self.past = past
         self.replaying = replaying
+        self.limited = limited
         self.state = Episode()
         self._on_event = on_event
         self._told: set[int] = set()
@@ -94,8 +97,14 @@ class Recorder:
     def commit_soon(self) -> None:
         self.journal.commit_soon()
 
-    def missing(self, what: str) -> JournalError:
-        """The error for something a replay needs and the journal does not hold."""
+    def missing(self, what: str) -> CenterError:
+        """The error for something a replay needs and the journal does not hold.
+
+        Under a budget it was refused then, as it is now.
+        """
+        end = self.past.finished
+        if self.limited and end is not None:
+            return OutOfBudgetError(end.reason or "the budget had too little left")
         return JournalError(
             f"episode {self.name} cannot be replayed: it holds no {what}; "
             "finish it first with: centerlm resume"
