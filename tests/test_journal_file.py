@@ -34,12 +34,6 @@ def started(question: str = "q", at: float = 1.0) -> EpisodeStarted:
     return EpisodeStarted(question=question, settings=digest(b"s"), at=at)
 
 
-def stored(path: Path) -> list[bytes]:
-    """The events another connection sees."""
-    with sqlite3.connect(path) as db:
-        return [row[0] for row in db.execute("SELECT data FROM events ORDER BY episode, seq")]
-
-
 # --- versions
 
 VERSION_1 = """
