@@ -32,7 +32,7 @@ class Recorder:
     """Events go through here once: to the journal, the folded state and whoever listens.
 
     `replaying` says that nothing may run that the past does not hold, `limited` that a budget
-    bounds calls, tokens or money.
+    bounds calls, tokens, seconds or money.
     """
 
     def __init__(

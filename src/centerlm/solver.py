@@ -93,7 +93,7 @@ async def solve(
             seed=options.seed,
             past=past_of(events, replaying=options.replaying),
             replaying=options.replaying,
-            limited=Amount.limits(objective.budget) != Amount.limits(Budget()),
+            limited=objective.budget != Budget(depth=objective.budget.depth),
             on_event=on_event,
         )
         return await _solve(
