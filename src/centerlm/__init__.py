@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from centerlm.center import CenterLM, Example
-    from centerlm.errors import CenterError
+    from centerlm.errors import CenterError, PlanError
     from centerlm.finding import (
         Citation,
         Finding,
@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     )
     from centerlm.journal import MemoryJournal, SqliteJournal
     from centerlm.library import Library
+    from centerlm.models import open_model
     from centerlm.models.base import LanguageModel, Message, Price, Prompt, Reply, Sampling
     from centerlm.models.fake_server import FakeServer, Fault
+    from centerlm.models.llama_cpp import LlamaCppModel
     from centerlm.models.openai import OpenAIModel
     from centerlm.models.provider import Provider
     from centerlm.models.scripted import ScriptedModel
@@ -39,17 +41,22 @@ if TYPE_CHECKING:
     from centerlm.run import Options
     from centerlm.solver import Solution, solve
     from centerlm.sources.base import Binding, Card, Seek, Source
+    from centerlm.sources.calculator import Calculator
+    from centerlm.sources.documents import Documents
     from centerlm.sources.expert import Expert
     from centerlm.sources.function import source
+    from centerlm.sources.person import Person
 
 __all__ = [
     "Attachment",
     "Binding",
     "Budget",
+    "Calculator",
     "Card",
     "CenterError",
     "CenterLM",
     "Citation",
+    "Documents",
     "Example",
     "Expert",
     "FakeServer",
@@ -57,13 +64,16 @@ __all__ = [
     "Finding",
     "LanguageModel",
     "Library",
+    "LlamaCppModel",
     "MemoryJournal",
     "Message",
     "Objective",
     "OpenAIModel",
     "Options",
     "Passage",
+    "Person",
     "Plan",
+    "PlanError",
     "Price",
     "Prompt",
     "Provider",
@@ -83,6 +93,7 @@ __all__ = [
     "format_plan",
     "found",
     "nothing",
+    "open_model",
     "parse_plan",
     "solve",
     "source",
@@ -90,15 +101,17 @@ __all__ = [
 
 _HOMES = {
     "center": ("CenterLM", "Example"),
-    "errors": ("CenterError",),
+    "errors": ("CenterError", "PlanError"),
     "finding": (
         *("Citation", "Finding", "Passage", "Quantity", "Status", "Usage", "Value"),
         *("failed", "found", "nothing"),
     ),
     "journal": ("MemoryJournal", "SqliteJournal"),
     "library": ("Library",),
+    "models": ("open_model",),
     "models.base": ("LanguageModel", "Message", "Price", "Prompt", "Reply", "Sampling"),
     "models.fake_server": ("FakeServer", "Fault"),
+    "models.llama_cpp": ("LlamaCppModel",),
     "models.openai": ("OpenAIModel",),
     "models.provider": ("Provider",),
     "models.scripted": ("ScriptedModel",),
@@ -107,8 +120,11 @@ _HOMES = {
     "run": ("Options",),
     "solver": ("Solution", "solve"),
     "sources.base": ("Binding", "Card", "Seek", "Source"),
+    "sources.calculator": ("Calculator",),
+    "sources.documents": ("Documents",),
     "sources.expert": ("Expert",),
     "sources.function": ("source",),
+    "sources.person": ("Person",),
 }
 
 
