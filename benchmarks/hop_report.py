@@ -70,6 +70,7 @@ class Measured:
     command: str
     model: str
     passages: int
+    weights: Mapping[str, float]
     pool: str
     seconds: float
 
@@ -98,6 +99,7 @@ def as_json(measured: Measured) -> dict[str, Any]:
             "model": measured.model,
             "passages_an_episode": PASSAGES,
             "library_passages": measured.passages,
+            "hybrid_weights": dict(measured.weights),
             "pool_sha256": measured.pool,
             "questions_sha256": human.sha256,
             "human_steps": human.steps,
@@ -260,6 +262,8 @@ def as_markdown(report: Mapping[str, Any]) -> str:
     lines += ["", "## How", "", "```", config["command"], "```", ""]
     names = ("pool_sha256", "questions_sha256", "seed", "resamples", "seconds")
     lines += [f"- {name}: {config[name]}" for name in names]
+    weights = (f"{k} {v:g}" for k, v in config["hybrid_weights"].items())
+    lines.append(f"- weights of hybrid search: {', '.join(weights)}")
     lines.append("- versions: " + ", ".join(f"{k} {v}" for k, v in config["versions"].items()))
     failed = [line for system in report["systems"].values() for line in system["failed"]]
     lines.append(f"- questions during which a part failed: {len(failed)}")
