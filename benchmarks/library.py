@@ -25,7 +25,7 @@ SOURCE = HERE.parent / "src"
 OWN = ("fts5", "library", "exact", "signs")
 PEERS = ("tantivy", "lancedb", "usearch-f16", "usearch-i8", "sqlite-vec")
 TOP = 10
-CHILD_SECONDS = 400
+CHILD_SECONDS = 1800
 
 
 def main() -> None:
@@ -37,12 +37,15 @@ def main() -> None:
     parser.add_argument("--sizes", default="1e4,1e5,1e6")
     parser.add_argument("--engines", default=",".join(OWN + PEERS))
     parser.add_argument("--skip", default="usearch-f16@1000000,usearch-i8@1000000")
+    parser.add_argument("--add", action="store_true", help="keep the rows of earlier runs")
     options = parser.parse_args()
     sizes = [int(float(size)) for size in options.sizes.split(",")]
     skipped = set(options.skip.split(","))
     options.work.mkdir(parents=True, exist_ok=True)
     facts = prepare(options.data, options.work)
     rows: list[dict[str, Any]] = []
+    if options.add and (options.out / "library.json").is_file():
+        rows = json.loads((options.out / "library.json").read_text(encoding="utf-8"))["rows"]
     for size in sizes:
         write_corpus(options.data, options.work, size)
         for engine in options.engines.split(","):
@@ -55,7 +58,7 @@ def main() -> None:
                 row |= child(python, act, engine, size, options.work)
                 if "error" in row:
                     break
-            rows.append(row)
+            rows = [r for r in rows if (r["engine"], r["passages"]) != (engine, size)] + [row]
             print(json.dumps(row), flush=True)
             report(options.out, facts, rows)
 
@@ -142,6 +145,7 @@ def write_corpus(data: Path, work: Path, size: int) -> None:
 def report(out: Path, facts: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     """`library.json` with everything and the measured table of `library.md`."""
     out.mkdir(parents=True, exist_ok=True)
+    rows = sorted(rows, key=lambda row: row["passages"])
     data = {**facts, "rows": rows}
     (out / "library.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     lines = [

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 CODE_BYTES = DIMENSIONS // 8
 _WORDS = CODE_BYTES // 8
 _PREFIX_SHARE = 32  # one code in 32 is compared in full; more gives no better recall at 1e6
+_CHUNK = 16_384
 _LOOKUP = 500  # parameters in one SQL statement
 
 
@@ -67,11 +68,16 @@ class SignIndex:
         """Read all sign bits: about a second for 1e6 passages."""
         import numpy as np
 
-        rows = connection.execute("SELECT passage, code FROM codes ORDER BY passage").fetchall()
-        self._passages = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
-        codes = np.frombuffer(b"".join(row[1] for row in rows), dtype=np.uint64)
+        found = connection.execute("SELECT passage, code FROM codes ORDER BY passage")
+        passages = [np.zeros(0, dtype=np.int64)]
+        codes = [np.zeros((0, _WORDS), dtype=np.uint64)]
+        while rows := found.fetchmany(_CHUNK):  # as Python objects all of them would be 300 MB
+            passages.append(np.array([row[0] for row in rows], dtype=np.int64))
+            words = np.frombuffer(b"".join(row[1] for row in rows), dtype=np.uint64)
+            codes.append(words.reshape(len(rows), _WORDS))
+        self._passages = np.concatenate(passages)
         # One contiguous column a 64-bit word: the scan then runs at the speed of memory.
-        self._columns = np.ascontiguousarray(codes.reshape(len(rows), _WORDS).T)
+        self._columns = np.ascontiguousarray(np.concatenate(codes).T)
 
     def __len__(self) -> int:
         return len(self._passages)
