@@ -221,7 +221,9 @@ def as_markdown(report: Mapping[str, Any]) -> str:
         '"X >> relation"; "sentences" are those steps as the shipped reader rewrites them. '
         f"{len(config['plans_not_read'])} plans could not be read. "
         "Where true answers are filled in, the last step and the answer are the center's own. "
-        f"The center is `{config['model']}`, not trained for its acts.",
+        f"The center is `{config['model']}`, not trained for its acts. "
+        "Where n is smaller, the center has read only the first of the questions, which stand in "
+        "a random order.",
         "",
         "Per cent with 95 % intervals (support and answers that are right or wrong: Wilson; means: "
         "bootstrap over questions).",
@@ -263,7 +265,7 @@ def as_markdown(report: Mapping[str, Any]) -> str:
     names = ("pool_sha256", "questions_sha256", "seed", "resamples", "seconds")
     lines += [f"- {name}: {config[name]}" for name in names]
     weights = (f"{k} {v:g}" for k, v in config["hybrid_weights"].items())
-    lines.append(f"- weights of hybrid search: {', '.join(weights)}")
+    lines.append(f"- weights of hybrid search (chosen on training parts): {', '.join(weights)}")
     lines.append("- versions: " + ", ".join(f"{k} {v}" for k, v in config["versions"].items()))
     failed = [line for system in report["systems"].values() for line in system["failed"]]
     lines.append(f"- questions during which a part failed: {len(failed)}")
