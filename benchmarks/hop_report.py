@@ -70,6 +70,7 @@ class Measured:
     command: str
     model: str
     passages: int
+    weights: Mapping[str, float]
     pool: str
     seconds: float
 
@@ -98,6 +99,7 @@ def as_json(measured: Measured) -> dict[str, Any]:
             "model": measured.model,
             "passages_an_episode": PASSAGES,
             "library_passages": measured.passages,
+            "hybrid_weights": dict(measured.weights),
             "pool_sha256": measured.pool,
             "questions_sha256": human.sha256,
             "human_steps": human.steps,
@@ -219,7 +221,9 @@ def as_markdown(report: Mapping[str, Any]) -> str:
         '"X >> relation"; "sentences" are those steps as the shipped reader rewrites them. '
         f"{len(config['plans_not_read'])} plans could not be read. "
         "Where true answers are filled in, the last step and the answer are the center's own. "
-        f"The center is `{config['model']}`, not trained for its acts.",
+        f"The center is `{config['model']}`, not trained for its acts. "
+        "Where n is smaller, the center has read only the first of the questions, which stand in "
+        "a random order.",
         "",
         "Per cent with 95 % intervals (support and answers that are right or wrong: Wilson; means: "
         "bootstrap over questions).",
@@ -260,6 +264,8 @@ def as_markdown(report: Mapping[str, Any]) -> str:
     lines += ["", "## How", "", "```", config["command"], "```", ""]
     names = ("pool_sha256", "questions_sha256", "seed", "resamples", "seconds")
     lines += [f"- {name}: {config[name]}" for name in names]
+    weights = (f"{k} {v:g}" for k, v in config["hybrid_weights"].items())
+    lines.append(f"- weights of hybrid search (chosen on training parts): {', '.join(weights)}")
     lines.append("- versions: " + ", ".join(f"{k} {v}" for k, v in config["versions"].items()))
     failed = [line for system in report["systems"].values() for line in system["failed"]]
     lines.append(f"- questions during which a part failed: {len(failed)}")

@@ -18,7 +18,7 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from platformdirs import user_cache_dir
@@ -27,12 +27,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from centerlm.center import CenterLM
 from centerlm.errors import CenterError, InputError
 from centerlm.library import Library
+from centerlm.library.search import Weights
 from centerlm.models import LanguageModel, RecordingModel, open_model
 from hop_report import Measured, System, write_report
 from hop_runs import Outcome, Row, run_row
 from human_plans import FORMS, Form, HumanPlans, read_plans
 from pool import pool_hash, read_pool
 from pool_library import build_library
+
+WEIGHTS = Weights(words=0.1, meaning=0.5, coverage=0.7, name=0.1, covered=500)
+"""Of hybrid search, chosen by support found on the training parts of MuSiQue, 2WikiMultihopQA and
+HotpotQA: less for repeated words, more for covering the question, all candidates scored in full.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +65,20 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
         help="keeps the library and the model's answers (%(default)s)",
     )
     parser.add_argument("--out", type=Path, default=Path("docs/results"), help="(%(default)s)")
-    parser.add_argument("--limit", type=_count, help="only so many questions, a random sample")
+    parser.add_argument("--limit", type=count, help="only so many questions, a random sample")
     parser.add_argument(
         "--read",
-        type=_count,
+        type=count,
         help="the center answers only so many of them (0: no model needed); default all",
     )
     parser.add_argument("--model", default="local", help="the center's model (%(default)s)")
-    return Arguments(**vars(parser.parse_args(argv)))
+    arguments = Arguments(**vars(parser.parse_args(argv)))
+    if arguments.limit == 0:
+        parser.error("--limit 0 asks nothing; give 1 or more")
+    return arguments
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
     number = int(text)
     if number < 0:
         raise argparse.ArgumentTypeError(f"{text} is negative; give 0 or more")
@@ -122,14 +131,23 @@ def run(arguments: Arguments, command: str) -> Path:
         CenterError: something is missing or broken; the message says what to do.
     """
     started = time.monotonic()
-    pool = read_pool(arguments.data)
-    plans = {form: read_plans(arguments.data, form) for form in FORMS}
+    try:
+        pool = read_pool(arguments.data)
+        plans: dict[Form, HumanPlans] = {form: read_plans(arguments.data, form) for form in FORMS}
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{arguments.data} is not in the sets' own formats ({type(error).__name__}: {error}); "
+            "give a folder with the files as they were published"
+        ) from None
     if len({tuple(h.id for h in p.plans) for p in plans.values()}) != 1:
         problems = "; ".join(line for p in plans.values() for line in p.problems)
         raise InputError(f"some human plans are plans in one form only: {problems}")
     with Progress() as progress:
         folder = build_library(pool, arguments.cache, progress)
-    with Library.open(folder, embedder=None) as words, Library.open(folder) as hybrid:
+    with (
+        Library.open(folder, embedder=None) as words,
+        Library.open(folder, weights=WEIGHTS) as hybrid,
+    ):
         if hybrid.note:
             raise InputError(hybrid.note)
         stats = hybrid.stats(titles=0)
@@ -145,6 +163,7 @@ def run(arguments: Arguments, command: str) -> Path:
         command=command,
         model=arguments.model,
         passages=stats.passages,
+        weights=asdict(WEIGHTS),
         pool=pool_hash(pool),
         seconds=time.monotonic() - started,
     )

@@ -82,6 +82,14 @@ def test_missing_data_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
+def test_broken_data_is_named(data: Path, tmp_path: Path) -> None:
+    (data / "hotpotqa" / "dev.jsonl").write_text('{"question": "?"}\n', encoding="utf-8")
+    ended = benchmark("--data", data, "--cache", tmp_path, "--out", tmp_path, "--read", "0")
+    assert ended.returncode == 2
+    assert "is not in the sets' own formats" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 @pytest.mark.local
 def test_retrieval_rows_need_no_model(data: Path, tmp_path: Path) -> None:
     try:
