@@ -35,11 +35,6 @@ from human_plans import FORMS, Form, HumanPlans, read_plans
 from pool import pool_hash, read_pool
 from pool_library import build_library
 
-WEIGHTS = Weights(words=0.1, meaning=0.5, coverage=0.7, name=0.1, covered=500)
-"""Of hybrid search, chosen by support found on the training parts of MuSiQue, 2WikiMultihopQA and
-HotpotQA: less for repeated words, more for covering the question, all candidates scored in full.
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
@@ -146,7 +141,7 @@ def run(arguments: Arguments, command: str) -> Path:
         folder = build_library(pool, arguments.cache, progress)
     with (
         Library.open(folder, embedder=None) as words,
-        Library.open(folder, weights=WEIGHTS) as hybrid,
+        Library.open(folder) as hybrid,
     ):
         if hybrid.note:
             raise InputError(hybrid.note)
@@ -163,7 +158,7 @@ def run(arguments: Arguments, command: str) -> Path:
         command=command,
         model=arguments.model,
         passages=stats.passages,
-        weights=asdict(WEIGHTS),
+        weights=asdict(Weights()),
         pool=pool_hash(pool),
         seconds=time.monotonic() - started,
     )
