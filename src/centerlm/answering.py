@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from centerlm.absorbing import absorb_finding
-from centerlm.acts import SeekView
+from centerlm.acts import Asked, SeekView
 from centerlm.calling import call_model
 from centerlm.errors import ModelError, OutOfBudgetError
 from centerlm.events import StepJoined, StepReopened, cut
@@ -200,21 +200,33 @@ async def _reask(run: Run, level: Level, task: Task, name: str, attempt: int) ->
     card = run.sources[name].card
     view = SeekView(task.text, card, run.objective.text, (task.text,))
     try:
-        reply = await call_model(
-            run.recorder,
-            level.account,
-            run.center.model,
-            run.center.seek(view),
-            path=task.path,
-            act="seek",
-            attempt=attempt,
-        )
+        query = await _written(run, level, task, view, attempt)
     except ModelError as error:
         return failed(str(error), source=name)
-    query = run.center.read_seek(reply.text, view)
     if query is None or not query.query or normalise(query.query) == normalise(task.text):
         return nothing("no other way to ask was found", source=name)
     return await _ask(run, level, task, name, query.query, attempt)
+
+
+async def _written(
+    run: Run, level: Level, task: Task, view: SeekView, attempt: int
+) -> Asked | None:
+    """What the seek act writes: a query, or arguments.
+
+    Raises:
+        ModelError: the center's model did not answer.
+        OutOfBudgetError: the call was not covered.
+    """
+    reply = await call_model(
+        run.recorder,
+        level.account,
+        run.center.model,
+        run.center.seek(view),
+        path=task.path,
+        act="seek",
+        attempt=attempt,
+    )
+    return run.center.read_seek(reply.text, view)
 
 
 async def _ask(run: Run, level: Level, task: Task, name: str, text: str, attempt: int) -> Finding:
@@ -232,18 +244,9 @@ async def _ask(run: Run, level: Level, task: Task, name: str, text: str, attempt
     if source.card.schema is not None:
         view = SeekView(task.text, source.card, run.objective.text)
         try:
-            reply = await call_model(
-                run.recorder,
-                level.account,
-                run.center.model,
-                run.center.seek(view),
-                path=task.path,
-                act="seek",
-                attempt=attempt,
-            )
+            written = await _written(run, level, task, view, attempt)
         except ModelError as error:
             return failed(str(error), source=name)
-        written = run.center.read_seek(reply.text, view)
         if written is None:
             return failed(f"no arguments for {name} could be written", source=name)
         seek = replace(seek, arguments=written.arguments)

@@ -156,17 +156,20 @@ class Provider:
         pool = self._pool()
         async with pool.semaphore:
             with self._network():
-                response = await pool.session.post(
-                    self.base_url + "/chat/completions",
-                    data=body,
-                    headers=_headers(key),
-                    allow_redirects=False,
-                )
+                response = await self._post(pool, body, key)
                 async with response:
                     data = await self._read(response)
         if response.status != 200:
             raise self._refused(response, data, model, key)
         return data
+
+    async def _post(self, pool: _Pool, body: bytes, key: str) -> aiohttp.ClientResponse:
+        return await pool.session.post(
+            self.base_url + "/chat/completions",
+            data=body,
+            headers=_headers(key),
+            allow_redirects=False,
+        )
 
     async def stream(self, body: bytes, model: str) -> AsyncGenerator[bytes, None]:
         """Post `body` to chat/completions; the data of each server-sent event as it arrives.
@@ -177,12 +180,7 @@ class Provider:
         pool = self._pool()
         async with pool.semaphore:
             with self._network():
-                response = await pool.session.post(
-                    self.base_url + "/chat/completions",
-                    data=body,
-                    headers=_headers(key),
-                    allow_redirects=False,
-                )
+                response = await self._post(pool, body, key)
             async with response:
                 if response.status != 200:
                     with self._network():
