@@ -14,6 +14,7 @@ from centerlm.demo.articles import build_demo_library, write_articles
 from centerlm.demo.facts import COUNTRYINFO, Facts, load_facts, read_countries, read_elements
 from centerlm.demo.packages import PinnedPackage, fetch_members
 from centerlm.errors import InputError
+from centerlm.models.weights import home
 from centerlm.sources.calculator import evaluate
 
 ROWS = (
@@ -167,9 +168,7 @@ def test_a_folder_that_cannot_be_written(facts: Facts, tmp_path: Path) -> None:
 
 def test_the_real_facts(tmp_path: Path) -> None:
     """Runs where the packages have been fetched before: `make demo` does."""
-    import platformdirs
-
-    kept = platformdirs.user_data_path("centerlm") / "packages"
+    kept = home() / "packages"
     if not list(kept.glob(f"{COUNTRYINFO.name}-*.whl")):
         pytest.skip("the demo's packages are not fetched yet; run make demo")
     files = build_demo_library(tmp_path)

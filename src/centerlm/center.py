@@ -23,7 +23,7 @@ from centerlm.acts import (
 )
 from centerlm.errors import PlanError
 from centerlm.finding import clean_text, short_answer
-from centerlm.grammar import plan_grammar, plan_schema
+from centerlm.grammar import plan_grammar, plan_schema, with_center
 from centerlm.models.base import LanguageModel, Message, Prompt, Sampling
 from centerlm.plan import CENTER, Plan, parse_plan, plan_from_json
 from centerlm.reading import PlanReader
@@ -267,7 +267,7 @@ def _note_line(note: Note) -> str:
 
 def _names(view: PlanView) -> tuple[str, ...]:
     names = tuple(card.name for card in view.cards)
-    return (*names, CENTER) if view.recursion or not names else names
+    return with_center(names) if view.recursion or not names else names
 
 
 def _card_line(card: Card) -> str:

@@ -251,20 +251,34 @@ def make_plan(
     return merge_duplicates(parsed)
 
 
+class Merger:
+    """Numbers steps 1..n as they come: each distinct sub-objective once, references following."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self._new: dict[int, int] = {}
+        self._seen: dict[tuple[tuple[str, ...], str, int | None], int] = {}
+
+    def add(self, step: Step) -> Step | None:
+        """The step under its new number; None if an equal one came before."""
+        text = renumber(step.text, self._new)
+        each = None if step.each is None else self._new[step.each]
+        key = (step.sources, text, each)
+        if key in self._seen:
+            self._new[step.id] = self._seen[key]
+            return None
+        kept = Step(len(self.steps) + 1, step.sources, text, each)
+        self._new[step.id] = self._seen[key] = kept.id
+        self.steps.append(kept)
+        return kept
+
+
 def merge_duplicates(steps: Iterable[Step]) -> Plan:
     """Number steps 1..n, each distinct sub-objective once, references following along."""
-    kept: list[Step] = []
-    renumbered: dict[int, int] = {}
-    seen: dict[tuple[tuple[str, ...], str, int | None], int] = {}
+    merger = Merger()
     for step in steps:
-        text = renumber(step.text, renumbered)
-        each = None if step.each is None else renumbered[step.each]
-        key = (step.sources, text, each)
-        if key not in seen:
-            seen[key] = len(kept) + 1
-            kept.append(Step(seen[key], step.sources, text, each))
-        renumbered[step.id] = seen[key]
-    return Plan(tuple(kept))
+        merger.add(step)
+    return Plan(tuple(merger.steps))
 
 
 def renumber(text: str, new: Mapping[int, int]) -> str:

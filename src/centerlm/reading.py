@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from centerlm.errors import PlanError
-from centerlm.plan import MAX_STEPS, Plan, Step, parse_line, renumber, too_many
+from centerlm.plan import MAX_STEPS, Merger, Plan, Step, parse_line, too_many
 
 
 class PlanReader:
@@ -16,15 +16,18 @@ class PlanReader:
     """
 
     def __init__(self, sources: Collection[str], *, max_steps: int = MAX_STEPS) -> None:
-        self.steps: list[Step] = []
         self.problem: PlanError | None = None
         self._sources = sources
         self._max_steps = max_steps
         self._rest = ""
         self._lines = 0
         self._blank = 0
-        self._new: dict[int, int] = {}
-        self._seen: dict[tuple[tuple[str, ...], str, int | None], int] = {}
+        self._merger = Merger()
+
+    @property
+    def steps(self) -> list[Step]:
+        """The steps read so far."""
+        return self._merger.steps
 
     @property
     def pending(self) -> bool:
@@ -67,13 +70,4 @@ class PlanReader:
         except PlanError as error:
             self.problem = error
             return None
-        text = renumber(raw.text, self._new)
-        each = None if raw.each is None else self._new[raw.each]
-        key = (raw.sources, text, each)
-        if key in self._seen:
-            self._new[raw.id] = self._seen[key]
-            return None
-        step = Step(len(self.steps) + 1, raw.sources, text, each)
-        self._new[raw.id] = self._seen[key] = step.id
-        self.steps.append(step)
-        return step
+        return self._merger.add(raw)

