@@ -55,7 +55,7 @@ def load_base(source: str | Path = DEFAULT, *, dtype: str = "float32") -> tuple[
         MissingWeightsError: the model cannot be loaded.
         MissingExtraError: the extra `train` is not installed.
     """
-    torch, library = _module("torch"), _module("transformers")
+    torch, library = module("torch"), module("transformers")
     kind = getattr(torch, dtype, None)
     if not isinstance(kind, torch.dtype):
         raise InputError(f"torch has no dtype {dtype!r}; write e.g. float32 or bfloat16")
@@ -137,19 +137,26 @@ def save_arrays(arrays: dict[str, Array], path: Path) -> None:
     Raises:
         OSError: it cannot be written; a full disk has its usual number.
     """
-    library = _module("safetensors")
-    numpy_side: Any = importlib.import_module("safetensors.numpy")
-    try:
+    numpy_side = module("safetensors.numpy")
+    with disk_errors():
         numpy_side.save_file(arrays, path, metadata={"format": "pt"})
+
+
+@contextmanager
+def disk_errors() -> Generator[None]:
+    """Errors of the safetensors library while writing, as the OSError they are of."""
+    library = module("safetensors")
+    try:
+        yield
     except library.SafetensorError as error:
-        # The library puts the system's error into its text: "Os { code: 28, ... }".
+        # The system's error stands in its text: "Os { code: 28, ... }".
         code = re.search(r"code: (\d+)", str(error))
         number = int(code[1]) if code else 0
         raise OSError(number, os.strerror(number) if code else short_answer(str(error))) from None
 
 
 def _write(header: GGUF, folder: Path) -> None:
-    library = _module("transformers")
+    library = module("transformers")
     config = _config(header)
     _tokenizer(header).save_pretrained(folder)
     library.LlamaConfig(**config).save_pretrained(folder)
@@ -210,7 +217,8 @@ def _tokenizer(header: GGUF) -> Any:
     from tokenizers import AddedToken
 
     known = tokenizer_of(header)
-    known.bpe.add_special_tokens(
+    bpe: Any = known.bpe
+    bpe.add_special_tokens(
         [AddedToken(token, special=True, normalized=False) for token in known.special]
     )
     tokens: list[str] = header.metadata["tokenizer.ggml.tokens"]
@@ -223,8 +231,8 @@ def _tokenizer(header: GGUF) -> Any:
     chat = START in known.special and END in known.special
     if chat:
         special["eos_token"] = END
-    wrapped = _module("transformers").PreTrainedTokenizerFast(
-        tokenizer_object=known.bpe, clean_up_tokenization_spaces=False, **special
+    wrapped = module("transformers").PreTrainedTokenizerFast(
+        tokenizer_object=bpe, clean_up_tokenization_spaces=False, **special
     )
     if chat:
         wrapped.chat_template = TEMPLATE
@@ -256,7 +264,7 @@ def read_tensor(header: GGUF, tensor: Tensor) -> Array:
     """
     import numpy
 
-    gguf = _module("gguf")
+    gguf = module("gguf")
     try:
         kind = gguf.GGMLQuantizationType(tensor.kind)
         block, size = gguf.GGML_QUANT_SIZES[kind]
@@ -307,7 +315,8 @@ def _one_writer(target: Path) -> Generator[None]:
         os.close(handle)
 
 
-def _module(name: str) -> Any:
+def module(name: str) -> Any:
+    """A module of the extra `train`; MissingExtraError where it is not installed."""
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError:

@@ -132,8 +132,7 @@ def _shapes(header: GGUF) -> dict[str, tuple[int, int, int]]:
         if name.endswith(LORA_B) and f"{name.removesuffix(LORA_B)}{LORA_A}" in header.layout:
             continue
         b = header.layout.get(other)
-        whole = name.endswith(LORA_A) and b is not None
-        if not whole or len(tensor.shape) != 2 or len(b.shape) != 2:
+        if b is None or not name.endswith(LORA_A) or len(tensor.shape) != 2 or len(b.shape) != 2:
             raise MissingWeightsError(
                 f"{header.path} is not a whole LoRA adapter: {name} has no second half; export "
                 "it again"
