@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
 from centerlm.learning.worlds.documents import FactKey
-from centerlm.learning.worlds.facts import Fact, Graph, Thing
+from centerlm.learning.worlds.facts import Fact, Graph
 from centerlm.learning.worlds.nodes import Ask, Lookup, Node, Peel
 from centerlm.learning.worlds.relations import (
-    ENTITIES,
     LISTS,
     Relation,
     Wordings,
@@ -72,54 +71,37 @@ class Chain:
 
 
 def walk(
-    maker: Maker,
-    hops: int,
-    *,
-    start: Thing | None = None,
-    last: Callable[[Fact], bool] | None = None,
-    tries: int = 60,
+    maker: Maker, hops: int, *, last: Collection[str] = (), start: Collection[str] = ()
 ) -> Chain | None:
     """A random chain that meets no thing twice, or None where none is found.
 
-    Its last fact passes `last`; without that, it is any but a list.
+    It ends in a relation of `last` (without them, any whose answer is no list) and begins with a
+    thing of a kind of `start`. It is made from its end, relations before things, so that rare ones
+    come up as often as common ones.
     """
     rng, graph = maker.rng, maker.graph
-    things = graph.of_kind(*sorted(ENTITIES))
-    kinds = sorted({thing.kind for thing in things})
-    for _ in range(tries):
-        kind = rng.choice(kinds)
-        first = at = start or rng.choice([thing for thing in things if thing.kind == kind])
-        seen, facts = {at.id}, list[Fact]()
+    ends = [name for name in last or graph.ending if name in graph.ending]
+    if not last:
+        ends = [name for name in ends if relations()[name].object not in LISTS]
+    for _ in range(20 if ends else 0):
+        fact = rng.choice(graph.ending[rng.choice(ends)])
+        facts, seen = [fact], {*fact.targets, fact.subject}
         while len(facts) < hops:
-            ending = len(facts) == hops - 1
-            passes = (last or _one) if ending else _leads_on
-            options = [
-                fact
-                for fact in graph.about(at.id)
-                if passes(fact) and not seen.intersection(fact.targets)
-            ]
-            if not options:
+            into = graph.into.get(facts[0].subject)
+            fact = rng.choice(into[rng.choice(list(into))]) if into else None
+            if fact is None or fact.subject in seen:
                 break
-            facts.append(rng.choice(options))
-            if not ending:
-                at = graph.things[facts[-1].targets[0]]
-                seen.add(at.id)
-        if len(facts) == hops:
+            facts.insert(0, fact)
+            seen.add(fact.subject)
+        first = graph.things[facts[0].subject]
+        if len(facts) == hops and (not start or first.kind in start):
             return Chain(tuple(facts), first.name)
     return None
 
 
-def _one(fact: Fact) -> bool:
-    return relations()[fact.relation].object not in LISTS
-
-
-def _leads_on(fact: Fact) -> bool:
-    return len(fact.targets) == 1 and _one(fact)
-
-
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A chain in words: its question, a noun phrase for its answer, and one for the last subject."""
+    """A chain in words: its question, and noun phrases for its answer and its last subject."""
 
     node: Node
     phrase: str

@@ -1,7 +1,7 @@
 """The documents of a world: short texts of 30-90 words, titled by the thing they are about.
 
 A document states two to five facts of its thing, now and then one of another thing, between
-sentences that state nothing. After the first sentence the thing is mostly a pronoun or a short name.
+sentences that state nothing. After its first mention a thing is a pronoun or a short name.
 """
 
 from __future__ import annotations

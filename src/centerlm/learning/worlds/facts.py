@@ -11,12 +11,17 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from random import Random
 
-from centerlm.learning.worlds.names import Names
+from centerlm.learning.worlds.names import Names, words
 from centerlm.learning.worlds.relations import relations
 
-_MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]
+_MONTHS = words(
+    "January February March April May June July August September October November December"
+)
 _WORKS = ("film", "book", "song")
-_OCCUPATIONS = ["glassblower", "clockmaker", "botanist", "ferryman", "stonemason", "weaver", "typesetter", "cartographer", "baker", "beekeeper", "surgeon", "violinist", "architect", "translator", "shipwright", "brewer", "notary", "astronomer"]
+_OCCUPATIONS = words(
+    "glassblower clockmaker botanist ferryman stonemason weaver typesetter cartographer baker "
+    "beekeeper surgeon violinist architect translator shipwright brewer notary astronomer"
+)
 _FIRST_DAY = date(1780, 1, 1)
 
 
@@ -48,7 +53,11 @@ class Fact:
 
 @dataclass(slots=True)
 class Graph:
-    """All things and facts of a world. Those from `shadows` on are near-namesakes: distractors."""
+    """All things and facts of a world. Those from `shadows` on are near-namesakes: distractors.
+
+    `ending` has the facts that may be asked for by relation, `into` those that name one thing by
+    that thing and relation; neither has facts of distractors.
+    """
 
     rng: Random
     names: Names
@@ -56,6 +65,8 @@ class Graph:
     facts: dict[tuple[int, str], Fact] = field(default_factory=dict[tuple[int, str], Fact])
     coin: str = "$"
     shadows: int = 0
+    ending: dict[str, list[Fact]] = field(default_factory=dict[str, list[Fact]])
+    into: dict[int, dict[str, list[Fact]]] = field(default_factory=dict[int, dict[str, list[Fact]]])
 
     def of_kind(self, *kinds: str) -> list[Thing]:
         """The things of these kinds that are no distractors, in order."""
@@ -63,11 +74,6 @@ class Graph:
 
     def get(self, subject: int, relation: str) -> Fact | None:
         return self.facts.get((subject, relation))
-
-    def about(self, subject: int) -> list[Fact]:
-        """All facts about a thing."""
-        found = (self.facts.get((subject, name)) for name in relations())
-        return [fact for fact in found if fact is not None]
 
     def add(self, kind: str, name: str, *, woman: bool = False) -> Thing:
         thing = Thing(len(self.things), kind, name, woman)
@@ -80,6 +86,15 @@ class Graph:
         answer = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
         ids = tuple(t.id for t in targets)
         self.facts.setdefault((subject.id, relation), Fact(subject.id, relation, answer, ids))
+
+    def index(self) -> None:
+        """Fill `ending` and `into` from the facts."""
+        for fact in self.facts.values():
+            if fact.subject < self.shadows:
+                self.ending.setdefault(fact.relation, []).append(fact)
+                if len(fact.targets) == 1:
+                    found = self.into.setdefault(fact.targets[0], {})
+                    found.setdefault(fact.relation, []).append(fact)
 
     def state(self, subject: Thing, relation: str, answer: str, *aliases: str) -> None:
         """State a relation to a value, unless the subject has it already."""
@@ -109,6 +124,7 @@ def make_graph(rng: Random, people: int, *, held_out: bool) -> Graph:
         _city(graph, thing, persons)
         graph.link(thing, "country", rng.choice(countries))
     _thin_out(graph, held_out=held_out)
+    graph.index()
     return graph
 
 

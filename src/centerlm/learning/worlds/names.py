@@ -25,8 +25,13 @@ class Sounds:
     countries: tuple[str, ...]
 
 
+def words(text: str) -> tuple[str, ...]:
+    """The words of a text."""
+    return tuple(text.split())
+
+
 def _sounds(*lines: str) -> Sounds:
-    return Sounds(*(tuple(line.split()) for line in lines))
+    return Sounds(*map(words, lines))
 
 
 ENGLISH = _sounds(
@@ -76,10 +81,21 @@ STRANGE = _sounds(
 )
 FLAVOURS = (ENGLISH, SLAVIC, NORDIC, ROMANCE, STRANGE)
 
-_ADJECTIVES = ["Salt", "Silver", "Hollow", "Winter", "Crimson", "Quiet", "Broken", "Amber", "Northern", "Burning", "Distant", "Paper", "Glass", "Last", "Golden", "Hidden", "Iron", "Velvet", "Wandering", "Frozen", "Blue", "Second", "Empty", "Crooked", "Pale", "Singing", "Forgotten", "Copper", "Restless", "Painted", "Narrow", "Long", "Drowned", "Bitter", "Wooden", "Scarlet"]
-_NOUNS = ["Orchard", "Harbour", "Lantern", "Staircase", "Meadow", "Clock", "Bridge", "Mirror", "Garden", "Voyage", "Letter", "Tower", "Window", "Orchestra", "Ferry", "Shepherd", "Candle", "Museum", "Island", "Carriage", "Feather", "Kettle", "Compass", "Violin", "Sparrow", "Railway", "Mountain", "Needle", "Chapel", "Fountain", "Cellar", "Beacon", "Comet", "Quarry", "Umbrella", "Pilgrim"]
+_ADJECTIVES = words(
+    "Salt Silver Hollow Winter Crimson Quiet Broken Amber Northern Burning Distant Paper Glass "
+    "Last Golden Hidden Iron Velvet Wandering Frozen Blue Second Empty Crooked Pale Singing "
+    "Forgotten Copper Restless Painted Narrow Long Drowned Bitter Wooden Scarlet"
+)
+_NOUNS = words(
+    "Orchard Harbour Lantern Staircase Meadow Clock Bridge Mirror Garden Voyage Letter Tower "
+    "Window Orchestra Ferry Shepherd Candle Museum Island Carriage Feather Kettle Compass Violin "
+    "Sparrow Railway Mountain Needle Chapel Fountain Cellar Beacon Comet Quarry Umbrella"
+)
 _TITLES = ("The {} {}", "The {} {}", "{} {}", "A {} {}", "Beyond the {} {}")
-_BUSINESS = ["Press", "House", "Books", "& Sons", "Works", "Pictures", "Company", "Mills", "Brothers", "Foundry", "Shipping", "Trading Company"]
+_BUSINESS = (
+    *("Press", "House", "Books", "& Sons", "Works", "Pictures", "Company", "Mills"),
+    *("Brothers", "Foundry", "Shipping", "Trading Company"),
+)
 _LEARNING = ("College", "Academy", "Institute", "University", "School of Arts", "Lyceum")
 _DISEASES = ("fever", "pox", "ague", "cough", "palsy", "rot", "flux", "wasting")
 _PRIZES = ("Medal", "Prize", "Cross", "Star", "Ribbon", "Cup")

@@ -32,7 +32,7 @@ def comparison(maker: Maker, hops: int, *, things: int = 2) -> Node | None:
     """Which of two (or three) things has more of something, itself or by way of a chain."""
     forms = [f for f in comparisons() if hops == 1 or f.gaps]
     form = maker.rng.choice(forms)
-    first = walk(maker, hops, last=lambda fact: fact.relation == form.about)
+    first = walk(maker, hops, last=[form.about])
     if first is None:
         return None
     path = [fact.relation for fact in first.facts]
@@ -103,8 +103,8 @@ def dates(maker: Maker, hops: int) -> Node | None:
     name = maker.rng.choice(("days", "years", "anniversary"))
     if name == "days":
         kinds = ("date of birth", "date of death", "publication date")
-        one = walk(maker, hops, last=lambda f: f.relation == maker.rng.choice(kinds))
-        two = walk(maker, maker.rng.randint(1, hops), last=lambda f: f.relation in kinds)
+        one = walk(maker, hops, last=kinds)
+        two = walk(maker, maker.rng.randint(1, hops), last=kinds)
         if one is None or two is None or one.facts[-1] == two.facts[-1]:
             return None
         between = abs(_measured(one).number - _measured(two).number)
@@ -117,7 +117,7 @@ def dates(maker: Maker, hops: int) -> Node | None:
         one, two = sorted(pair, key=lambda chain: _measured(chain).number)
         years = _measured(two).number - _measured(one).number
         return _two_part(maker, operations()[name], one, two, written(years, "")) if years else None
-    chain = walk(maker, hops, last=lambda f: f.relation == "inception")
+    chain = walk(maker, hops, last=["inception"])
     if chain is None:
         return None
     count = maker.rng.choice((10, 25, 40, 50, 75, 100, 120, 150))
@@ -135,7 +135,7 @@ def money(maker: Maker, hops: int) -> Node | None:
     if hops != 1:
         return None
     name = maker.rng.choice(("copies", "basket", "change"))
-    chains = [walk(maker, 1, last=lambda f: f.relation == "price") for _ in range(2)]
+    chains = [walk(maker, 1, last=["price"]) for _ in range(2)]
     one, two = chains
     if one is None or two is None or one.facts == two.facts:
         return None
@@ -168,7 +168,7 @@ def money(maker: Maker, hops: int) -> Node | None:
 def count(maker: Maker, hops: int) -> Node | None:
     """How many things a list of a document has."""
     name = maker.rng.choice(("books", "children", "cities"))
-    chain = walk(maker, hops, last=lambda f: f.relation == name)
+    chain = walk(maker, hops, last=[name])
     if chain is None:
         return None
     form = operations()[f"count {name}"]
@@ -184,7 +184,7 @@ def each(maker: Maker, hops: int) -> Node | None:
         return None
     form = maker.rng.choice(through_lists())
     name, _, relation = form.about.partition(" > ")
-    chain = walk(maker, hops - 1, last=lambda f: f.relation == name)
+    chain = walk(maker, hops - 1, last=[name])
     if chain is None:
         return None
     items = chain.facts[-1].targets
@@ -248,8 +248,8 @@ def _alike(maker: Maker, path: Sequence[str], first: Chain, things: int) -> list
 
 def _pair(maker: Maker, hops: int, relation: str) -> tuple[Chain, Chain] | None:
     """Two chains that end in the same relation, of different facts; the second may be shorter."""
-    one = walk(maker, hops, last=lambda f: f.relation == relation)
-    two = walk(maker, maker.rng.randint(1, hops), last=lambda f: f.relation == relation)
+    one = walk(maker, hops, last=[relation])
+    two = walk(maker, maker.rng.randint(1, hops), last=[relation])
     if one is None or two is None or one.facts[-1] == two.facts[-1]:
         return None
     if maker.rng.random() < 0.5:
