@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from centerlm.cli_adapter import adapter
 from centerlm.errors import CenterError, InputError
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -392,6 +393,9 @@ def guide(**given: Any) -> int:
     from centerlm.guiding import run_guide
 
     return run_guide(**given)
+
+
+cli.add_command(adapter)
 
 
 @cli.command(short_help="Say what is installed and what is missing.")
