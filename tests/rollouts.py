@@ -171,12 +171,13 @@ def roll(
     budget: Budget | None = None,
     options: Options | None = None,
     episode: str = "e",
+    journal: MemoryJournal | None = None,
     logprob: float | None = -0.5,
     constraint: Any = "gbnf",
 ) -> Rolled:
     """Solve with a scripted center that gives token ids."""
     model = TokenModel(ScriptedModel(said, constraint=constraint, context=100_000), logprob)
-    journal = MemoryJournal()
+    journal = journal or MemoryJournal()
     solution = asyncio.run(
         solve(
             Objective(question, budget=budget or Budget(depth=3)),

@@ -464,3 +464,22 @@ def test_a_prompt_without_tokens_gives_no_row() -> None:
     assert made.rows == () and {left.reason for left in made.left_out} == {
         "its prompt has no tokens"
     }
+
+
+def test_the_example_of_the_reference_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Path(__file__).parents[2] / "docs" / "reference" / "rows.md"
+    code = page.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(tmp_path)
+    said = [policy(SENSIBLE), policy("1 [documents] Where was Ada born?")]
+    names, journal = ["a", "b"], MemoryJournal()
+    rolled = [roll(s, episode=name, journal=journal) for s, name in zip(said, names, strict=True)]
+
+    class Model:
+        prompt_ids = staticmethod(prompt_ids)
+
+    given = {"group": [r.solution for r in rolled], "names": names, "journal": journal}
+    exec(compile(code, str(page), "exec"), {**given, "model": Model})
+    rows = read_rows("rows.jsonl").items
+    assert {row.episode for row in rows} == {"a", "b"}
+    gains = {row.episode: row.advantage for row in rows if row.role == "decompose"}
+    assert gains["a"] == pytest.approx(1) and gains["b"] == pytest.approx(-1)
