@@ -171,5 +171,5 @@ def test_metrics_leave_out_what_was_not_asked() -> None:
     assert set(answer_metrics([unknown])) == {"false_answer", "right"}
     assert answer_metrics([]) == {}
     assert grouped([unknown], lambda s: s.origin) == {"made": [unknown]}
-    with pytest.raises(ValueError, match="no values"):
+    with pytest.raises(ValueError, match="no share"):
         plan_metrics([])
