@@ -26,15 +26,17 @@ from world_runs import FORMS, PASSAGES, Form, key_of
 
 
 @dataclass(frozen=True, slots=True)
-class Passages:
-    """What the real library found for one question: a note set of `evaluation.acts`."""
+class Found:
+    """What the real library found for a reading: a note set of one question."""
 
     notes: tuple[Text, ...]
-    questions: tuple[tuple[Reading, str | None, tuple[int, ...]], ...]
+    reading: Reading
+    answer: str | None
+    cited: tuple[int, ...]
 
     @property
-    def known(self) -> bool:
-        return self.questions[0][1] is not None
+    def questions(self) -> tuple[Found, ...]:
+        return (self,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class ActRecord:
     form: Form | None
     hops: int
     kind: str
-    record: Decision | Passages | Fold
+    record: Decision | Found | Fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +95,12 @@ def hops_of(decision: Decision, plans: dict[str, Decision], depth: int = 0) -> i
     return hops
 
 
-def passages_of(reading: Reading, world: World, library: Library, k: int = PASSAGES) -> Passages:
+def passages_of(reading: Reading, world: World, library: Library, k: int = PASSAGES) -> Found:
     """The real library's first `k` passages for a reading, and where the answer is in them."""
     gold = {key_of(text) for text in world.documents if text.id in reading.passages}
     notes = tuple(Text(p.id, p.title, p.text) for p in library.search(reading.question, k))
     cited = tuple(n for n, note in enumerate(notes, start=1) if key_of(note) in gold)
-    return Passages(notes, ((reading, reading.answer if cited else None, cited),))
+    return Found(notes, reading, reading.answer if cited else None, cited)
 
 
 async def score_acts(
@@ -111,11 +113,11 @@ async def score_acts(
         ActScore(r.act, r.form, r.hops, r.kind, float(_same_plan(d, gold)), d)
         for (r, gold), d in zip(chosen, decided, strict=True)
     ]
-    notes = [(r, r.record) for r in records if isinstance(r.record, Passages)]
+    notes = [(r, r.record) for r in records if isinstance(r.record, Found)]
     answers = await score_readings(center, [n for _, n in notes], advance=advance)
     for (r, found), answer in zip(notes, answers, strict=True):
-        if found.questions[0][0].answer is not None:
-            scores.append(ActScore("seek", None, r.hops, r.kind, float(found.known)))
+        if found.reading.answer is not None:
+            scores.append(ActScore("seek", None, r.hops, r.kind, float(bool(found.cited))))
         scores.append(ActScore(r.act, None, r.hops, r.kind, answer.em, answer))
     folds = [(r, r.record) for r in records if isinstance(r.record, Fold)]
     folded = await score_folds(center, [f for _, f in folds], advance=advance)

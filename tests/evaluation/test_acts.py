@@ -31,9 +31,16 @@ NOTES = (Text("a", "Waltz", "Ada wrote it."), Text("b", "Ada", "Ada was born in 
 
 
 @dataclass(frozen=True)
+class Question:
+    reading: Reading
+    answer: str | None
+    cited: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Notes:
     notes: tuple[Text, ...]
-    questions: tuple[tuple[Reading, str | None, tuple[int, ...]], ...]
+    questions: tuple[Question, ...]
 
 
 def decision(id_: str, objective: str, **fields: object) -> Decision:
@@ -103,11 +110,11 @@ def test_readings() -> None:
     asked = Notes(
         NOTES,
         (
-            (reading("when", "When?", "1832"), "1832", (2,)),
-            (reading("year", "In which year?", "1832"), "1832", (2,)),
-            (reading("who", "Who?", "Ada"), "Ada", (1,)),
-            (reading("where", "Where?", None), None, ()),
-            (reading("why", "Why?", None), None, ()),
+            Question(reading("when", "When?", "1832"), "1832", (2,)),
+            Question(reading("year", "In which year?", "1832"), "1832", (2,)),
+            Question(reading("who", "Who?", "Ada"), "Ada", (1,)),
+            Question(reading("where", "Where?", None), None, ()),
+            Question(reading("why", "Why?", None), None, ()),
         ),
     )
     scores = asyncio.run(score_readings(CenterLM(model), [asked]))
@@ -141,7 +148,13 @@ def test_what_the_model_refuses_is_a_wrong_answer_with_its_reason() -> None:
     (plan,) = decided(model, decision("a", "q"))
     assert (plan.valid, plan.scores.sari, plan.problem) == (False, 0.0, "too long")
     sets = [
-        Notes(NOTES, ((reading("n", "q", None), None, ()), (reading("m", "r", None), None, ())))
+        Notes(
+            NOTES,
+            (
+                Question(reading("n", "q", None), None, ()),
+                Question(reading("m", "r", None), None, ()),
+            ),
+        )
     ]
     refused, silent = asyncio.run(score_readings(CenterLM(model), sets))
     # A call that failed did not say "nothing".

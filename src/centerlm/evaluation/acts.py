@@ -32,16 +32,29 @@ _Item = TypeVar("_Item")
 _Score = TypeVar("_Score")
 
 
-class NoteSet(Protocol):
-    """Notes and the questions asked of them: each with its answer (None: not in the notes) and the
-    numbers (from 1) of the notes that hold it.
+class AskedReading(Protocol):
+    """A reading asked of notes: its answer (None: they do not hold it), and the numbers (from 1)
+    of the notes that do.
     """
+
+    @property
+    def reading(self) -> Reading: ...
+
+    @property
+    def answer(self) -> str | None: ...
+
+    @property
+    def cited(self) -> Sequence[int]: ...
+
+
+class NoteSet(Protocol):
+    """Notes and all the questions asked of them."""
 
     @property
     def notes(self) -> Sequence[Text]: ...
 
     @property
-    def questions(self) -> Sequence[tuple[Reading, str | None, Sequence[int]]]: ...
+    def questions(self) -> Sequence[AskedReading]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +133,16 @@ async def score_readings(
 ) -> list[Answered]:
     """The answers the center reads from notes; one score a question, set after set."""
     tasks = [
-        (reading, answer, frozenset(cited), tuple(Note(n.title, n.text) for n in notes.notes))
+        (asked, tuple(Note(note.title, note.text) for note in notes.notes))
         for notes in note_sets
-        for reading, answer, cited in notes.questions
+        for asked in notes.questions
     ]
 
-    async def one(task: tuple[Reading, str | None, frozenset[int], tuple[Note, ...]]) -> Answered:
-        reading, answer, cited, notes = task
+    async def one(task: tuple[AskedReading, tuple[Note, ...]]) -> Answered:
+        asked, notes = task
+        reading, cited = asked.reading, frozenset(asked.cited)
         absorbed, problem = await _absorb(center, AbsorbView(reading.question, notes))
-        return _answered(reading.id, reading.origin, absorbed, problem, answer, cited)
+        return _answered(reading.id, reading.origin, absorbed, problem, asked.answer, cited)
 
     return await each_of(tasks, one, concurrency=concurrency, advance=advance)
 
