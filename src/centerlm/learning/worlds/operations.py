@@ -196,14 +196,12 @@ def each(maker: Maker, hops: int) -> Node | None:
     looks = tuple(lookup(maker, f, asked, maker.graph.things[f.subject].name) for f in facts)
     if form.call == "sum":
         total = sum((v.number for v in values), Fraction(0))
-        answer, call = written(total, values[0].unit), "sum(#3)"
+        answer, call = written(total, values[0].unit), "sum(#2)"
     else:
         answer = maker.graph.things[items[_best(form.call, values)]].name
-        call = f"{form.call}(#2, #3)"
-    # A list in a document is a text; a union (of two or more) is a list that a step can go through.
+        call = f"{form.call}(#1, #2)"
     follow = (
-        Follow(CALCULATOR, "union(#1, #1)"),
-        Follow(DOCUMENTS, asked.replace("{}", "#2"), each=2, lookups=looks),
+        Follow(DOCUMENTS, asked.replace("{}", "#1"), each=1, lookups=looks),
         Follow(CALCULATOR, call),
     )
     ask = maker.pick(form.asks, form.new_asks).replace("{a}", part.subject)
