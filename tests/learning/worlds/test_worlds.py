@@ -236,6 +236,19 @@ def run_flat(made: World, question: WorldQuestion) -> str | None:
     return format_value(values[len(values)].value)
 
 
+def test_a_possessive_stands_after_a_name_alone() -> None:
+    """ "The mayor of X's mother" would have two readings: what is peeled off never ends in 's."""
+    seen = 0
+    for split in ("train", "test"):
+        for _, question in questions(split, 4):
+            for decision in question.decisions["peel"]:
+                first, *rest = decision.plan.steps
+                if first.sources == (CENTER,) and len(rest) == 1:
+                    seen += 1
+                    assert "#1's" not in rest[0].text, decision
+    assert seen > 200
+
+
 def test_chains_of_8_hops_peel_down_to_one_hop() -> None:
     seen = 0
     for seed in range(6):
