@@ -16,7 +16,7 @@ from centerlm.errors import InputError
 from centerlm.learning.records import Text
 from centerlm.learning.worlds.beyond import experiment, expert, person
 from centerlm.learning.worlds.cards import make_cards
-from centerlm.learning.worlds.chains import Maker, ask_form, phrase_chain, walk
+from centerlm.learning.worlds.chains import Maker, chain_form, phrase_chain, walk
 from centerlm.learning.worlds.documents import FactKey, write_documents
 from centerlm.learning.worlds.facts import Graph, make_graph
 from centerlm.learning.worlds.nodes import Node, too_long
@@ -147,7 +147,7 @@ def _chain(maker: Maker, hops: int) -> Node | None:
     chain = walk(maker, hops)
     if chain is None:
         return None
-    return phrase_chain(maker, chain, ask_form(maker, chain.facts[-1])).node
+    return phrase_chain(maker, chain, chain_form(maker, chain)).node
 
 
 _KINDS: Mapping[str, Callable[[Maker, int], Node | None]] = {
