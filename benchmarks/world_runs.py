@@ -8,17 +8,28 @@ center's own.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from centerlm.center import CenterLM
+from centerlm.errors import ModelError
 from centerlm.evaluation.metrics import exact_match, token_f1
 from centerlm.evaluation.oracle import OracleCenter
 from centerlm.finding import Finding, Passage, Status, Usage
+from centerlm.learning import worlds as made
 from centerlm.learning.records import Reading, Text
-from centerlm.learning.worlds import World, WorldQuestion, world_sources
+from centerlm.learning.worlds import World, WorldQuestion
 from centerlm.library import Library
+from centerlm.models.base import (
+    Constraint,
+    LanguageModel,
+    Price,
+    Prompt,
+    Reply,
+    Sampling,
+)
 from centerlm.objective import Budget, Objective
 from centerlm.plan import normalise
 from centerlm.protocols import Center
@@ -41,6 +52,10 @@ ORACLES: tuple[Oracle, ...] = (
 )
 SEED = 0
 DEPTH = 9
+CALLS = 12
+"""Model calls an episode may make for each hop: about twice what a right solve needs. A budget would
+be shown in the prompts; a center that goes on without end is stopped from outside instead.
+"""
 PASSAGES = 5
 _PAGE = "documents.jsonl"
 
@@ -86,7 +101,7 @@ async def run_question(
     question: WorldQuestion,
     world: World,
     library: Library,
-    center: Center,
+    center: CenterLM,
     *,
     form: Form,
     oracle: Oracle = "none",
@@ -97,13 +112,14 @@ async def run_question(
     Raises:
         ModelError, LibraryError: as the parts do.
     """
+    rationed = replace(center, model=Rationed(center.model, CALLS * question.hops))
     texts = {text.id: text for text in world.documents}
     documents: Source = Documents(library, k=passages)
     if "finding" in oracle:
         documents = GoldDocuments(documents, question.readings, texts)
     solution = await solve(
         Objective(question.text, budget=Budget(depth=DEPTH if form == "peel" else 1)),
-        center=_center(center, question, form, oracle),
+        center=_center(rationed, question, form, oracle),
         sources=sources_of(question, world, library, form, documents),
         options=Options(seed=SEED, seek_seconds=None),
     )
@@ -146,12 +162,61 @@ def sources_of(
 ) -> list[Source]:
     """The sources of the question's cards, in their order and with these cards."""
     documents = documents or Documents(library, k=PASSAGES)
-    others: list[Source] = [documents, Calculator(), *world_sources(world)]
+    others: list[Source] = [documents, Calculator(), *others_of(world)]
     named = {source.card.name: source for source in others}
     cards = question.decisions[form][0].cards
     if not cards:
         return [documents, named["calculator"]]
     return [Carded(named[card.name], card) for card in cards if card.name in named]
+
+
+@dataclass(slots=True)
+class Rationed:
+    """A model that answers only so many calls, then fails all others."""
+
+    model: LanguageModel
+    left: int
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    @property
+    def identity(self) -> str:
+        return self.model.identity
+
+    @property
+    def constraint(self) -> Constraint:
+        return self.model.constraint
+
+    @property
+    def context(self) -> int:
+        return self.model.context
+
+    @property
+    def price(self) -> Price:
+        return self.model.price
+
+    def count(self, prompt: Prompt) -> int:
+        return self.model.count(prompt)
+
+    async def complete(
+        self,
+        prompt: Prompt,
+        sampling: Sampling,
+        *,
+        on_text: Callable[[str], None] | None = None,
+        before_retry: Callable[[], None] | None = None,
+    ) -> Reply:
+        if self.left <= 0:
+            raise ModelError("the calls of this episode are used up")
+        self.left -= 1
+        return await self.model.complete(
+            prompt, sampling, on_text=on_text, before_retry=before_retry
+        )
+
+    async def close(self) -> None:
+        await self.model.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +264,12 @@ class GoldDocuments:
         return replace(
             finding, status=Status.FOUND, passages=(passage,), citations=(cite(passage),), reason=""
         )
+
+
+def others_of(world: World) -> Sequence[Source]:
+    """The sources of a world apart from its documents, where worlds have any."""
+    sources = getattr(made, "world_sources", None)
+    return sources(world) if sources is not None else ()
 
 
 def key_of(text: Text) -> tuple[str, str]:
