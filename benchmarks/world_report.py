@@ -15,7 +15,7 @@ from reporting import config_lines, intervals, percent, table, versions, write
 from world_acts import ActScore
 from world_runs import FORMS, ORACLES, Form, Oracle, Outcome, held_out_groups
 
-ACTS = ("decompose", "seek", "read", "fold")
+ACTS = ("decompose", "seek", "read", "hear", "fold")
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +234,7 @@ def as_markdown(report: Mapping[str, Any], plot: str) -> str:
     lines.append(
         "Everything above and before the act is right. decompose: the plan is the gold one word "
         "for word; seek: the search found the gold passage; read: the answer from what was found; "
-        "fold: the level's answer from right sub-answers."
+        "hear: from an expert's reply; fold: the level's answer from right sub-answers."
     )
     lines.append("")
     act_hops = {h for s in systems.values() for e in s["acts"].values() for h in e["hops"]}

@@ -18,9 +18,8 @@ from centerlm.errors import ModelError
 from centerlm.evaluation.metrics import exact_match, token_f1
 from centerlm.evaluation.oracle import OracleCenter
 from centerlm.finding import Finding, Passage, Status, Usage
-from centerlm.learning import worlds as made
 from centerlm.learning.records import Reading, Text
-from centerlm.learning.worlds import World, WorldQuestion
+from centerlm.learning.worlds import World, WorldQuestion, world_sources
 from centerlm.library import Library
 from centerlm.models.base import (
     Constraint,
@@ -53,8 +52,8 @@ ORACLES: tuple[Oracle, ...] = (
 SEED = 0
 DEPTH = 9
 CALLS = 12
-"""Model calls an episode may make for each hop: about twice what a right solve needs. A budget would
-be shown in the prompts; a center that goes on without end is stopped from outside instead.
+"""Model calls an episode may make for each hop: about twice what a right solve needs. A budget
+would be shown in the prompts; a center that goes on without end is stopped from outside instead.
 """
 PASSAGES = 5
 _PAGE = "documents.jsonl"
@@ -146,10 +145,8 @@ def _center(center: Center, question: WorldQuestion, form: Form, oracle: Oracle)
     plans = {d.objective: d.plan for d in question.decisions[form]} if "plan" in oracle else {}
     answers: dict[str, str] = {}
     if "answer" in oracle:
-        answers = {
-            normalise(r.question): r.answer for r in question.readings if r.answer is not None
-        }
-        # The root's answer is what is measured: a one-hop question has no other reading.
+        asked = (*question.readings, *question.hearings)
+        answers = {normalise(r.question): r.answer for r in asked if r.answer is not None}
     return OracleCenter(center, plans, answers)
 
 
@@ -161,13 +158,14 @@ def sources_of(
     documents: Source | None = None,
 ) -> list[Source]:
     """The sources of the question's cards, in their order and with these cards."""
-    documents = documents or Documents(library, k=PASSAGES)
-    others: list[Source] = [documents, Calculator(), *others_of(world)]
-    named = {source.card.name: source for source in others}
     cards = question.decisions[form][0].cards
-    if not cards:
-        return [documents, named["calculator"]]
-    return [Carded(named[card.name], card) for card in cards if card.name in named]
+    others: list[Source] = [
+        documents or Documents(library, k=PASSAGES),
+        Calculator(),
+        *world_sources(world, names=[card.name for card in cards]),
+    ]
+    named = {source.card.name: source for source in others}
+    return [Carded(named[card.name], card) for card in cards]
 
 
 @dataclass(slots=True)
@@ -264,12 +262,6 @@ class GoldDocuments:
         return replace(
             finding, status=Status.FOUND, passages=(passage,), citations=(cite(passage),), reason=""
         )
-
-
-def others_of(world: World) -> Sequence[Source]:
-    """The sources of a world apart from its documents, where worlds have any."""
-    sources = getattr(made, "world_sources", None)
-    return sources(world) if sources is not None else ()
 
 
 def key_of(text: Text) -> tuple[str, str]:
