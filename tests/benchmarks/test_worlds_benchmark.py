@@ -52,7 +52,7 @@ def asked(world: World, kinds: tuple[str, ...] = ("chain",)) -> list[WorldQuesti
 
 
 def knowing(question: WorldQuestion, form: Any = "peel") -> ScriptedModel:
-    """A model that plans as the gold plans of a form, and answers every reading, hearing and fold."""
+    """A model that plans as the gold plans, and answers every reading, hearing and fold."""
     center = CenterLM(ScriptedModel([]), examples=())
     decisions = {d.objective: str(d.plan) for d in question.decisions[form]}
     answers = {r.question: r.answer for r in (*question.readings, *question.hearings)}
