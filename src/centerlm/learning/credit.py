@@ -75,8 +75,8 @@ class Weights:
 
     `own` must exceed `children` + `cost` + `diversity`: then every right node is worth more than
     every wrong one (see `credit`). `parts` are the relative weights of calls, tokens, seconds and
-    money in the cost. `inherited` (0 or more, below 1) is the own success of a node that has an answer about
-    which gold says nothing, below a right node.
+    money in the cost. `inherited` (0 or more, below 1) is the own success of a node that has an
+    answer about which gold says nothing, below a right node.
 
     Raises:
         InputError: a weight is negative, or a right node could be worth less than a wrong one.
