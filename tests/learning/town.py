@@ -58,7 +58,11 @@ def question(
     return Question(
         id_,
         Objective(text),
-        Gold((answer,), {asked: (a,) for asked, a in FACTS.items()}),
+        Gold(
+            (answer,),
+            {asked: (a,) for asked, a in FACTS.items()},
+            findings=((FACTS[first],), (answer,)),
+        ),
         world="town",
         records=frozenset({f"{id_}:plan"}),
         plans={text: parse_plan(plan)},

@@ -42,6 +42,8 @@ ORIGIN = "expert"
 SUPPORT = 0.5
 """A plan is learned if the mean success of its steps is at least this; one that ends in yes or no,
 which is often right by luck, only if all its steps are right."""
+UNTIMED = Weights(parts=(0.45, 0.45, 0.0, 0.1))
+"""Credit without seconds: those differ between equal episodes, and noise would pass for signal."""
 _BOOLEAN = {"yes", "no", "true", "false"}
 _LEVEL = 90
 
@@ -94,7 +96,7 @@ class Round:
 
 
 def credits_of(
-    groups: Sequence[Sequence[Rollout]], weights: Weights | None = None
+    groups: Sequence[Sequence[Rollout]], weights: Weights = UNTIMED
 ) -> list[list[tuple[NodeCredit, ...]]]:
     """The credit of every node of every episode; choices of sources are counted over all."""
     choices = source_choices(rollout.tree for group in groups for rollout in group)
@@ -112,7 +114,7 @@ def harvest(
     center: Center,
     journal: Journal,
     *,
-    weights: Weights | None = None,
+    weights: Weights = UNTIMED,
 ) -> Harvest:
     """The acts worth learning of these groups of episodes; `center` reads its replies.
 
@@ -252,7 +254,7 @@ async def expert_round(
     journal: Journal,
     used_ids: Collection[str] = (),
     left: int | None = None,
-    weights: Weights | None = None,
+    weights: Weights = UNTIMED,
     on_rollout: Callable[[Rollout], None] | None = None,
 ) -> Round:
     """Roll out, credit and harvest once.
