@@ -21,7 +21,6 @@ from centerlm.events import PlanFinished
 from centerlm.finding import short_answer
 from centerlm.journal import Journal
 from centerlm.learning.acting import absorbed
-from centerlm.learning.advantage import Advantages, advantages
 from centerlm.learning.calls import ModelCall, read_calls
 from centerlm.learning.credit import NodeCredit, Weights, acts_of, credit, source_choices
 from centerlm.learning.example import Act, TrainingExample
@@ -52,7 +51,7 @@ _LEVEL = 90
 class Harvest:
     """The examples of a batch of episodes. `kinds` counts them: decompose, absorb (passages), fold
     (the findings of a level), reask, arguments. `right` of `episodes` roots are right; in `silent`
-    of `groups` groups all episodes were worth the same.
+    of `groups` groups all roots are, or none is: nothing tells their plans apart.
     """
 
     examples: tuple[TrainingExample, ...]
@@ -122,11 +121,11 @@ def harvest(
         JournalError: the journal has lost some content of an episode.
     """
     best: dict[tuple[Act, Prompt], Tried] = {}
-    compared: list[Advantages] = []
-    right = 0
+    right = silent = 0
     for group, credited in zip(groups, credits_of(groups, weights), strict=True):
-        compared.append(advantages(credited))
-        right += sum(nodes[0].right for nodes in credited)
+        roots = [nodes[0].right for nodes in credited]
+        right += sum(roots)
+        silent += len(set(roots)) < 2
         for rollout, nodes in zip(group, credited, strict=True):
             for tried in worth_learning(rollout, nodes, center, journal):
                 key = (tried.act, tried.prompt)
@@ -138,7 +137,7 @@ def harvest(
         sum(map(len, groups)),
         right,
         len(groups),
-        sum(not one.signal for one in compared),
+        silent,
     )
 
 
