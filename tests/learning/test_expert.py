@@ -158,13 +158,16 @@ def test_what_the_oracle_told_is_not_learned() -> None:
 
 
 def test_groups_without_signal_are_counted() -> None:
-    def plan(asked: str, sampling: Sampling) -> str:
-        return PLAN if "mother" in asked or sampling.temperature else "1 [documents] Who is Zed?"
+    """All episodes of the first question are right; of the second, the greedy one is wrong."""
 
-    done = tried(says(plan), question(), TEACHER_QUESTION, settings=SETTINGS)
+    def plan(asked: str, sampling: Sampling) -> str:
+        if "mother" in asked:
+            return PLAN
+        return TEACHER if sampling.temperature else "1 [documents] Who is Zed?"
+
+    done = tried(says(plan), question(), TEACHER_QUESTION)
     assert (done.harvest.groups, done.harvest.episodes) == (2, 4)
-    assert done.harvest.silent == 1
-    assert done.harvest.right == 2
+    assert (done.harvest.silent, done.harvest.right) == (1, 3)
 
 
 def test_the_fold_of_a_level_is_learned_as_it_is_asked() -> None:
