@@ -11,7 +11,7 @@ from centerlm.center import plan_prompt
 from centerlm.journal import MemoryJournal
 from centerlm.learning.hindsight import decision_example, hindsight, noun_phrase, spell_out
 from centerlm.learning.records import Decision
-from centerlm.learning.rollouts import Question, RolloutSettings, rollouts
+from centerlm.learning.rollouts import Question, RolloutSettings, known_from, rollouts
 from centerlm.models.scripted import ScriptedModel
 from centerlm.plan import parse_plan
 from centerlm.run import Options
@@ -28,7 +28,7 @@ from learning.town import (
     says,
 )
 
-KNOWN = {asked: (answer,) for asked, answer in FACTS.items()}
+KNOWN = known_from({asked: (answer,) for asked, answer in FACTS.items()})
 SETTINGS = RolloutSettings(k=1, options=Options(reasks=False, splits=False, reopens=0))
 
 

@@ -151,7 +151,7 @@ def worth_learning(
 ) -> Iterator[Tried]:
     """The calls of one episode made at nodes that gold says are right."""
     worth = {(node.path, node.act): node for node in nodes}
-    plans = _plans(rollout, journal)
+    plans = own_plans(rollout, journal)
     last: dict[tuple[str, str], int] = {}
     calls = [c for c in read_calls(journal, rollout.episode).calls if c.reply.model != "oracle"]
     for call in calls:
@@ -185,7 +185,7 @@ def worth_learning(
                 yield Tried(kind, "seek", plain_prompt(call.prompt), text, node.total, name)
 
 
-def _plans(rollout: Rollout, journal: Journal) -> dict[str, Plan]:
+def own_plans(rollout: Rollout, journal: Journal) -> dict[str, Plan]:
     """The center's own whole plan of each level, the last where a step was re-opened."""
     plans: dict[str, Plan] = {}
     for event in rollout.events:

@@ -10,7 +10,7 @@ nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -24,7 +24,7 @@ from centerlm.journal import Journal
 from centerlm.learning.credit import is_right
 from centerlm.learning.example import TrainingExample
 from centerlm.learning.records import Decision
-from centerlm.learning.rollouts import Question, Rollout
+from centerlm.learning.rollouts import Known, Question, Rollout
 from centerlm.plan import MAX_TEXT, Plan, escape, fill, format_plan, normalise, parse_plan
 from centerlm.sources.base import Card
 
@@ -42,22 +42,21 @@ def hindsight(
     groups: Iterable[Sequence[Rollout]],
     journal: Journal,
     *,
-    known: Mapping[str, tuple[str, ...]],
+    known: Known,
     others: Sequence[Question] = (),
 ) -> tuple[Decision, ...]:
     """What the wrong levels of these episodes are right for; each decision once.
 
-    `known` are accepted answers by sub-question, of all questions about the things at hand (a
-    world, a library). `others` are questions about the same, the episodes' own among them.
+    `known` says what is known of sub-questions about the things at hand (a world, a library).
+    `others` are questions about the same, the episodes' own among them.
 
     Raises:
         JournalError: the journal has lost some content of an episode.
     """
-    accepted = {normalise(asked): answers for asked, answers in known.items()}
     found: dict[tuple[str, str], Decision] = {}
     for group in groups:
         for rollout in group:
-            for decision in _decisions(rollout, journal, accepted, others):
+            for decision in _decisions(rollout, journal, known, others):
                 found.setdefault((decision.objective, format_plan(decision.plan)), decision)
     return tuple(found.values())
 
@@ -72,7 +71,7 @@ def decision_example(decision: Decision) -> TrainingExample:
 def _decisions(
     rollout: Rollout,
     journal: Journal,
-    known: Mapping[str, tuple[str, ...]],
+    known: Known,
     others: Sequence[Question],
 ) -> Iterator[Decision]:
     cards = _cards(rollout, journal)
@@ -86,7 +85,7 @@ def _decisions(
             continue
         asked = rollout.question.objective.text if above is None else above.text
         value = steps[plan.ends[0].id - 1].answer
-        own = rollout.question.gold.answers if above is None else known.get(normalise(asked), ())
+        own = rollout.question.gold.answers if above is None else known(asked) or ()
         if is_right(value, own):
             continue
         recursion = rollout.question.objective.budget.depth > path.count(".") + 1 + bool(path)
@@ -122,11 +121,9 @@ def _steps(rollout: Rollout, path: str, plan: Plan) -> list[Node] | None:
     return done if len(done) == len(plan.steps) else None
 
 
-def _step_is_right(
-    node: Node, known: Mapping[str, tuple[str, ...]], computing: frozenset[str] | set[str]
-) -> bool:
+def _step_is_right(node: Node, known: Known, computing: frozenset[str] | set[str]) -> bool:
     """Known to be right; or calculated, which is as right as what it was calculated from."""
-    return node.source in computing or is_right(node.answer, known.get(normalise(node.text), ()))
+    return node.source in computing or is_right(node.answer, known(node.text) or ())
 
 
 def _answers(question: Question, value: str, steps: Sequence[Node]) -> bool:

@@ -104,6 +104,16 @@ class Rollout:
 
 SourcesOf = Callable[[Question], Sequence[Source]]
 
+Known = Callable[[str], "tuple[str, ...] | None"]
+"""Accepted answers of a sub-question in any words; () where it is known to have none, None where
+nothing is known of it."""
+
+
+def known_from(answers: Mapping[str, Sequence[str]]) -> Known:
+    """What a table of sub-questions and accepted answers knows; case and closing marks aside."""
+    table = {normalise(asked): tuple(accepted) for asked, accepted in answers.items()}
+    return lambda asked: table.get(normalise(asked))
+
 
 @dataclass(frozen=True, slots=True)
 class SampledCenter:
