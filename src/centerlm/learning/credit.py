@@ -145,15 +145,17 @@ def credit(
 
     - own: 1 right, 0 wrong; by `Gold` EM or F1 >= 0.6, also where the root is wrong; what gold does
       not know is `inherited` below a node that is right, 0 below one that is wrong, and 0 without
-      an answer.
-    - children: the mean, never the sum, of the own success of the node's steps or items; a node
-      without any, and an absorb, takes its own success instead, so that splitting gains nothing.
+      an answer. The last step of a right root is right where it gave that very answer.
+    - children: the mean, never the sum, of the success of the node's steps or items. That of a
+      child is its own, times its own children's where it has any: a plan gains nothing by hiding
+      failures one level down. A node without children, and an absorb, takes its own success
+      instead, so that splitting gains nothing.
     - cost: own x w_cost x the weighted mean of u / (u + scale) over calls, tokens, seconds, money;
       u is what the whole subtree spent for decompose and each, the node alone for seek and absorb.
     - diversity: own x w_diversity x share, where share in 0..1 is how many of the *other* choices
       took the same source: (n_same - 1) / (n - 1), 0 for a single choice. `choices` counts first
       choices of sources over a group or batch that holds this episode (`source_choices`); None:
-      those of this episode. For decompose and each, the mean over the steps; 0 for absorb.
+      those of this episode. For decompose and each, the mean over all steps below; 0 for absorb.
     """
     weights = weights or Weights()
     root = Node("", status=tree.status, answer=tree.answer, children=tree.roots)
@@ -170,7 +172,7 @@ def credit(
         kind = _kind(node)
         for act in _acts(kind, asked.get(node.path, set())):
             whole = act in ("decompose", "each")
-            parts = [own[child.path] for child in node.children] if whole else []
+            parts = [_success(child, own) for child in node.children] if whole else []
             usage = _spent(node) if whole else node.usage
             spread = 0.0 if act == "absorb" else _spread(node, counts, whole=whole)
             credited.append(_weigh(node.path, act, own[node.path], parts, usage, spread, weights))
@@ -220,6 +222,14 @@ def _weigh(
     return NodeCredit(path, act, own, children, cost, diversity, total)
 
 
+def _success(node: Node, own: Mapping[str, float]) -> float:
+    """The success of a child, in 0..1: its own, times the mean of its children's."""
+    if not node.children:
+        return own[node.path]
+    below = sum(_success(child, own) for child in node.children) / len(node.children)
+    return own[node.path] * below
+
+
 @dataclass(frozen=True, slots=True)
 class _Judge:
     gold: Gold
@@ -230,12 +240,17 @@ class _Judge:
         """Path and own success of every node, from the root down."""
         right = is_right(root.answer or None, self.gold.answers)
         yield "", float(right)
+        last = max(root.children, key=_number, default=None)
         for child in root.children:
-            yield from self._below(child, right)
+            yield from self._below(child, right, last=right and child is last)
 
-    def _below(self, node: Node, above: bool) -> Iterator[tuple[str, float]]:
-        """`above` is the verdict of the nearest node above that gold knows."""
+    def _below(self, node: Node, above: bool, *, last: bool = False) -> Iterator[tuple[str, float]]:
+        """`above` is the verdict of the nearest node above that gold knows; `last` is the last
+        step of a right root.
+        """
         verdict = self._verdict(node)
+        if verdict is None and last and is_right(node.answer, self.gold.answers):
+            verdict = True
         if verdict is None:
             yield node.path, self.inherited if above and _has_answer(node) else 0.0
         else:
@@ -260,8 +275,13 @@ def _has_answer(node: Node) -> bool:
 
 def _walk(node: Node) -> Iterator[Node]:
     yield node
-    for child in sorted(node.children, key=lambda c: int(c.path.rpartition(".")[2])):
+    for child in sorted(node.children, key=_number):
         yield from _walk(child)
+
+
+def _number(node: Node) -> int:
+    """The number of a step or item within its level."""
+    return int(node.path.rpartition(".")[2])
 
 
 def _kind(node: Node) -> CreditedAct:
@@ -307,7 +327,8 @@ def _chosen(node: Node) -> str:
 
 def _spread(node: Node, counts: Mapping[str, int], *, whole: bool) -> float:
     all_ = sum(counts.values())
-    chosen = [c for n in (node.children if whole else [node]) if (c := _chosen(n))]
+    asked = [n for n in _walk(node) if n is not node] if whole else [node]
+    chosen = [c for n in asked if (c := _chosen(n))]
     if all_ <= 1 or not chosen:
         return 0.0
     shares = [max(counts.get(name, 0) - 1, 0) / (all_ - 1) for name in chosen]

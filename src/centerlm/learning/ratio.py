@@ -125,14 +125,20 @@ def token_logprobs(model: Any, rows: Sequence[Row] | Batch) -> Tensor:
     """
     torch = _torch()
     batch = rows if isinstance(rows, Batch) else batch_of(rows, device=str(model.device))
-    trained = batch.mask[:, 1:].bool()
+    # Rows end with what was sampled: aligned at their ends, the head is needed in few columns.
+    ids, attention, mask = (_at_the_end(torch, t, batch) for t in _layout(batch))
+    trained = mask[:, 1:].bool()
     keep = trained.any(0).nonzero()[:, 0]
     out = model(
-        input_ids=batch.ids, attention_mask=batch.attention, logits_to_keep=keep, use_cache=False
+        input_ids=ids,
+        attention_mask=attention,
+        position_ids=(attention.cumsum(-1) - 1).clamp(min=0),
+        logits_to_keep=keep,
+        use_cache=False,
     )
     where = trained[:, keep]
     logits: Any = out.logits[where]  # (trained tokens, vocabulary)
-    targets: Any = batch.ids[:, 1:][:, keep][where]
+    targets: Any = ids[:, 1:][:, keep][where]
     rows_at_once = max(_CHUNK // logits.shape[-1], 1)
     parts = [
         _chosen(torch, part, target)
@@ -237,6 +243,18 @@ def importance_weights(
         float((ratios > cap).float().mean()),
         tokens,
     )
+
+
+def _layout(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    return batch.ids, batch.attention, batch.mask
+
+
+def _at_the_end(torch: Any, tensor: Any, batch: Batch) -> Any:
+    """The rows of a padded tensor moved so that they end, rather than begin, together."""
+    longest = tensor.shape[1]
+    shift = longest - batch.attention.sum(-1, keepdim=True)
+    places = torch.arange(longest, device=tensor.device)[None, :]
+    return tensor.gather(1, (places - shift) % longest)
 
 
 def _chosen(torch: Any, logits: Any, targets: Any) -> Any:
