@@ -51,7 +51,9 @@ def question_of(world: World, question: WorldQuestion, *, form: Form = "peel") -
     findings = tuple(_findings(question.text, plans, told))
     return Question(
         id=f"{question.id}-{form}",
-        objective=Objective(question.text, budget=Budget(depth=PEEL_DEPTH if form == "peel" else 1)),
+        objective=Objective(
+            question.text, budget=Budget(depth=PEEL_DEPTH if form == "peel" else 1)
+        ),
         gold=Gold(accepted, answers, tuple((answer,) for _, answer in findings)),
         world=world.id,
         records=frozenset(records),
@@ -130,7 +132,9 @@ def _told(question: WorldQuestion, form: Form) -> dict[str, str]:
 def _findings(
     objective: str, plans: Mapping[str, Plan], told: Mapping[str, str]
 ) -> Iterable[tuple[str, str]]:
-    """The answers that right plans find in passages and free text, in order, inner ones first."""
+    """What right plans find in passages and free text, and fold together below the root, in the
+    order it is found.
+    """
     plan = plans.get(objective)
     answers: dict[int, str] = {}
     for step in plan.steps if plan else ():
@@ -143,7 +147,7 @@ def _findings(
         if answer is None:
             continue
         answers[step.id] = short_answer(answer)
-        if CENTER not in step.sources:
+        if CENTER not in step.sources or len(plans[asked].steps) > 1:
             yield asked, answer
 
 
