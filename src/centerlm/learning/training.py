@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -37,7 +37,8 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """How a run trains.
 
     `rank` 0 trains all weights. `row_tokens` are the tokens of a packed row, `rows` the rows of an
-    update. `balance` 0 counts the tokens of replies alike, 1 the replies. `learning_rate` falls
+    update. With `max_tokens` the run goes over the data as often as it takes to compute so many
+    tokens, whatever `epochs` says. `balance` 0 counts the tokens of replies alike, 1 the replies. `learning_rate` falls
     linearly to 0 after `warmup` (a share of the updates). `save_every` is in updates.
     """
 
@@ -46,6 +47,7 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     alpha: int = 32
     epochs: int = 1
     max_updates: int | None = None
+    max_tokens: int | None = None
     row_tokens: int = 1024
     rows: int = 4
     balance: float = 0.5
@@ -115,20 +117,31 @@ def data_hash(examples: Sequence[TrainingExample]) -> str:
 def plan_updates(
     tokens: Sequence[Tokens], settings: TrainSettings, mix: Mapping[str, float] = MIX
 ) -> list[list[PackedRow]]:
-    """All updates of a run, in order: every epoch packs and shuffles anew."""
-    chosen: list[list[PackedRow]] = []
-    for epoch in range(settings.epochs):
-        chosen += updates(
+    """All updates of a run, in order: every epoch packs and shuffles anew; the last may be short."""
+    size = settings.rows
+    rows = list(_rows(tokens, settings, mix))
+    return [rows[at : at + size] for at in range(0, len(rows), size)][: settings.max_updates]
+
+
+def _rows(
+    tokens: Sequence[Tokens], settings: TrainSettings, mix: Mapping[str, float]
+) -> Iterator[PackedRow]:
+    """The rows of all epochs, one after another."""
+    computed, epoch = 0, 0
+    while computed < settings.max_tokens if settings.max_tokens else epoch < settings.epochs:
+        for update in updates(
             tokens,
             row_tokens=settings.row_tokens,
             rows=settings.rows,
             mix=mix,
             seed=settings.seed + epoch,
-        )
-        # Only the last update of a run may be short: the trainer counts updates in rows.
-        if epoch + 1 < settings.epochs and len(chosen[-1]) < settings.rows:
-            chosen.pop()
-    return chosen[: settings.max_updates]
+        ):
+            for row in update:
+                if settings.max_tokens and computed >= settings.max_tokens:
+                    return
+                computed += len(row.ids)
+                yield row
+        epoch += 1
 
 
 def train(
