@@ -1,4 +1,4 @@
-"""The metadata of a GGUF file: its key-value header and where its tensors end.
+"""The header of a GGUF file: its metadata, and the shape, type and place of every tensor.
 
 Reads the header only, never the weights. Format (versions 2 and 3, little endian):
 https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
@@ -42,13 +42,27 @@ _MAX_STRING = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
+class Tensor:
+    """A tensor of a GGUF file: `shape` with rows first, as numpy has it, its ggml type `kind`, and
+    where it begins, in bytes from the start of the file.
+    """
+
+    shape: tuple[int, ...]
+    kind: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
 class GGUF:
-    """`metadata` by key, the number of `tensors`, and the `size` of the file in bytes."""
+    """`metadata` by key, the number of `tensors`, the `size` of the file in bytes, and the
+    `layout`: each tensor by its name.
+    """
 
     path: Path
     metadata: dict[str, Any]
     tensors: int
     size: int
+    layout: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
 
 
 class _Reader:
@@ -124,14 +138,18 @@ def _read(path: Path, data: mmap) -> GGUF:
         key = reader.string()
         metadata[key] = reader.value(reader.number("I"))
     length = 0
+    places: dict[str, Tensor] = {}
     for _ in range(tensors):
-        reader.string()
-        elements = math.prod(reader.numbers("Q", reader.number("I")))
+        name = reader.string()
+        shape = reader.numbers("Q", reader.number("I"))
+        elements = math.prod(shape)
         kind, offset = reader.number("I"), reader.number("Q")
         block, size = _BLOCKS.get(kind, (elements or 1, 1))
         length = max(length, offset + -(-elements // block) * size)
+        places[name] = Tensor(shape[::-1], kind, offset)
     alignment = int(metadata.get("general.alignment", _DEFAULT_ALIGNMENT))
     start = -(-reader.at // alignment) * alignment
     if start + length > len(data):
         raise ValueError("tensors reach past the end")
-    return GGUF(path, metadata, tensors, len(data))
+    layout = {name: replace(place, offset=start + place.offset) for name, place in places.items()}
+    return GGUF(path, metadata, tensors, len(data), layout)
