@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -122,7 +123,7 @@ class CenterLM:
             sampling = Sampling(max_tokens=PLAN_TOKENS, grammar=plan_grammar(names))
         elif self.model.constraint == "schema":
             sampling = Sampling(max_tokens=PLAN_TOKENS * 3, schema=plan_schema(names))
-        return Request(self._plan_prompt(view), sampling)
+        return Request(plan_prompt(view, self.examples), sampling)
 
     def repair(self, view: PlanView, text: str, error: PlanError) -> Request:
         request = self.decompose(view)
@@ -146,7 +147,7 @@ class CenterLM:
         return parse_plan("\n".join(lines), sources=names)
 
     def seek(self, view: SeekView) -> Request:
-        prompt = Prompt((Message("system", _seek_system(view)), Message("user", _seek_user(view))))
+        prompt = seek_prompt(view)
         if view.card.schema is not None:
             schema = None if self.model.constraint == "none" else view.card.schema
             return Request(prompt, Sampling(max_tokens=PLAN_TOKENS, schema=schema))
@@ -166,16 +167,7 @@ class CenterLM:
         return Asked(arguments=cast("dict[str, Any]", arguments))
 
     def absorb(self, view: AbsorbView) -> Request:
-        system = ABSORB if view.notes else DIRECT
-        lines = [
-            f"[{number}] {_note_line(note)}" for number, note in enumerate(view.notes, start=1)
-        ]
-        if view.root is not None:
-            lines.append(f"Part of: {_one_line(view.root, 300)}")
-        if view.answer_type != "any":
-            lines.append(f"Expected: {_EXPECTED[view.answer_type]}")
-        lines.append(f"Question: {_one_line(view.objective, 8000)}")
-        prompt = Prompt((Message("system", system), Message("user", "\n".join(lines))))
+        prompt = absorb_prompt(view)
         match self.model.constraint:
             case "gbnf":
                 grammar = absorb_grammar(len(view.notes))
@@ -199,31 +191,50 @@ class CenterLM:
             line = line.rpartition(" [")[0] or line
         return _absorbed(line, cited)
 
-    def _plan_prompt(self, view: PlanView) -> Prompt:
-        names = _names(view)
-        system = [DECOMPOSE, "Sources:", *map(_card_line, view.cards)]
-        if CENTER in names:
-            system.append("center: takes over a part that needs steps of its own")
-        turns = [
-            message
-            for example in self.examples
-            if all(name in names for name in re.findall(r"\[(\w+)", example.plan))
-            for message in (
-                Message("user", f"Question: {example.question}"),
-                Message("assistant", example.plan),
-            )
-        ]
-        user: list[str] = []
-        if view.root is not None:
-            user.append(f"Part of: {_one_line(view.root, 300)}")
-        if budget := _budget_line(view.budget):
-            user.append(budget)
-        if view.experience.lines:
-            user.append("Helped before:")
-            user += [f'- "{_one_line(line, 200)}"' for line in view.experience.lines]
-        user.append(f"Question: {_one_line(view.objective, 8000)}")
-        system_message = Message("system", "\n".join(system))
-        return Prompt((system_message, *turns, Message("user", "\n".join(user))))
+
+def plan_prompt(view: PlanView, examples: Sequence[Example] = ()) -> Prompt:
+    """What the decompose act is asked; a trained center is shown no examples."""
+    names = _names(view)
+    system = [DECOMPOSE, "Sources:", *map(_card_line, view.cards)]
+    if CENTER in names:
+        system.append("center: takes over a part that needs steps of its own")
+    turns = [
+        message
+        for example in examples
+        if all(name in names for name in re.findall(r"\[(\w+)", example.plan))
+        for message in (
+            Message("user", f"Question: {example.question}"),
+            Message("assistant", example.plan),
+        )
+    ]
+    user: list[str] = []
+    if view.root is not None:
+        user.append(f"Part of: {_one_line(view.root, 300)}")
+    if budget := _budget_line(view.budget):
+        user.append(budget)
+    if view.experience.lines:
+        user.append("Helped before:")
+        user += [f'- "{_one_line(line, 200)}"' for line in view.experience.lines]
+    user.append(f"Question: {_one_line(view.objective, 8000)}")
+    system_message = Message("system", "\n".join(system))
+    return Prompt((system_message, *turns, Message("user", "\n".join(user))))
+
+
+def seek_prompt(view: SeekView) -> Prompt:
+    """What the seek act is asked: another query, or the arguments of a schema."""
+    return Prompt((Message("system", _seek_system(view)), Message("user", _seek_user(view))))
+
+
+def absorb_prompt(view: AbsorbView) -> Prompt:
+    """What the absorb act is asked; without notes, to answer directly."""
+    system = ABSORB if view.notes else DIRECT
+    lines = [f"[{number}] {_note_line(note)}" for number, note in enumerate(view.notes, start=1)]
+    if view.root is not None:
+        lines.append(f"Part of: {_one_line(view.root, 300)}")
+    if view.answer_type != "any":
+        lines.append(f"Expected: {_EXPECTED[view.answer_type]}")
+    lines.append(f"Question: {_one_line(view.objective, 8000)}")
+    return Prompt((Message("system", system), Message("user", "\n".join(lines))))
 
 
 def absorb_grammar(notes: int) -> str:

@@ -1,0 +1,55 @@
+"""JSON files of data sets, read line by line: what is no record is named, the rest is used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+from centerlm.errors import InputError
+from centerlm.learning.guidance import Skipped
+
+
+def json_lines(path: Path, skipped: list[Skipped]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects of a JSON Lines file with their line numbers, from 1; others go to `skipped`.
+
+    Raises:
+        InputError: the file cannot be read, or is not UTF-8.
+    """
+    for number, line in enumerate(_text(path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            record: Any = json.loads(line)
+        except (ValueError, RecursionError):
+            record = None
+        if isinstance(record, dict):
+            yield number, cast("dict[str, Any]", record)
+        else:
+            skipped.append(Skipped(f"{path}, line {number}", "it is no JSON object", "not json"))
+
+
+def json_object(path: Path) -> dict[str, Any]:
+    """The object a JSON file holds.
+
+    Raises:
+        InputError: the file cannot be read, or holds something else.
+    """
+    try:
+        record: Any = json.loads(_text(path))
+    except (ValueError, RecursionError):
+        record = None
+    if not isinstance(record, dict):
+        raise InputError(f"{path} is no JSON object; give a file in the data set's own format")
+    return cast("dict[str, Any]", record)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise InputError(f"{path} cannot be read ({reason}); check the path") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 (byte {error.start:,}); save it as UTF-8") from None

@@ -1,0 +1,219 @@
+"""Readings with the notes they are read from: what a real library finds, right passage or not.
+
+A `NoteSet` is one list of passages and every question that is asked of it, so that a trainer pays
+for the passages once. The passages are the best k for one of the questions; its gold passage is
+left out in about a quarter of the sets, and one or two questions of nearby passages are put beside
+it that these passages cannot answer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Literal
+
+from centerlm.errors import InputError
+from centerlm.learning.reading import mentions
+from centerlm.learning.records import Reading, Text
+from centerlm.library import Library
+from centerlm.library.embed import Embedder
+
+Search = Callable[[str, int], Sequence[str]]
+"""Ids of the best k `Text`s for a question, best first."""
+
+MAX_CITED = 3
+SPARE = 8
+"""Passages looked at beyond the k shown: their questions are those that nearly fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A reading asked of a note set. `answer` None: the notes do not hold it.
+
+    `cited` are the numbers (from 1) of the notes that do.
+    """
+
+    reading: Reading
+    answer: str | None
+    cited: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NoteSet:
+    """Passages in the order shown, and all that is asked of them."""
+
+    notes: tuple[Text, ...]
+    questions: tuple[Question, ...]
+
+
+@contextmanager
+def pool(
+    texts: Iterable[Text],
+    folder: Path,
+    *,
+    embedder: Embedder | Literal["installed"] | None = "installed",
+) -> Generator[Search]:
+    """A real library of the texts, kept in `folder` (what did not change is not read again).
+
+    It searches by words and meaning where the embedding weights are installed, else by words.
+
+    Raises:
+        InputError: a text has more words than a passage may have; cut it with `reading.windowed`.
+        LibraryError: the folder cannot be written.
+    """
+    ids: dict[tuple[str, str], str] = {}
+    lines: list[str] = []
+    for text in texts:
+        title, words = " ".join(text.title.split()) or "untitled", " ".join(text.text.split())
+        if ids.setdefault((title[:200].rstrip(), words), text.id) == text.id:
+            lines.append(json.dumps({"title": title, "text": words}, ensure_ascii=False))
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "pool.jsonl"
+    content = "\n".join(lines) + "\n"
+    if not file.is_file() or file.read_text("utf-8") != content:
+        file.write_text(content, "utf-8")
+    with Library.open(folder / "library", create=True, embedder=embedder) as library:
+        report = library.ingest([file])
+        if report.passages != report.documents:
+            raise InputError(
+                "a text is longer than a passage of a library; cut the texts with "
+                "centerlm.learning.reading.windowed first"
+            )
+
+        def search(question: str, k: int) -> list[str]:
+            found = (ids.get((p.title, p.text)) for p in library.search(question, k))
+            return [id_ for id_ in found if id_ is not None]
+
+        yield search
+
+
+def noted(
+    readings: Iterable[Reading],
+    texts: Iterable[Text],
+    search: Search,
+    *,
+    seed: int,
+    ks: Sequence[int] = (2, 3, 4, 5),
+    absent: float = 0.25,
+    most: int = 10,
+) -> Iterator[NoteSet]:
+    """Note sets in which every reading is answered at least once, in an order of `seed`.
+
+    `ks` are the numbers of notes, drawn evenly; `absent` (0 to below 1) is the share of sets whose
+    own question has lost its passage; `most` bounds the questions of a set that have an answer. A
+    question counts as unanswerable only if no note holds its answer's words.
+
+    Raises:
+        InputError: a reading names a passage that is not among `texts`.
+    """
+    if not 0 <= absent < 1 or not ks or min(ks) < 1 or most < 1:
+        raise InputError(f"note sets need 0 <= absent < 1, k and most >= 1, not {absent}, {ks}")
+    shelf = _Shelf.of(readings, texts)
+    rng = Random(seed)
+    order = list(shelf.readings)
+    rng.shuffle(order)
+    answered: set[str] = set()
+    for reading in order:
+        if reading.id in answered:
+            continue
+        if rng.random() < absent / (1 - absent) and reading.passages:
+            gone = _note_set(shelf, reading, search, rng, k=rng.choice(ks), gone=True, most=most)
+            if gone is not None:
+                yield gone
+        made = _note_set(shelf, reading, search, rng, k=rng.choice(ks), gone=False, most=most)
+        if made is not None:
+            answered.update(q.reading.id for q in made.questions if q.answer is not None)
+            yield made
+
+
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """Texts by id, and the readings by the passages that hold their answers."""
+
+    texts: Mapping[str, Text]
+    readings: tuple[Reading, ...]
+    by_passage: Mapping[str, Sequence[Reading]]
+
+    @classmethod
+    def of(cls, readings: Iterable[Reading], texts: Iterable[Text]) -> _Shelf:
+        held = {text.id: text for text in texts}
+        all_readings = tuple(readings)
+        by_passage: dict[str, list[Reading]] = {}
+        for reading in all_readings:
+            for id_ in reading.passages:
+                if id_ not in held:
+                    raise InputError(
+                        f"reading {reading.id} names passage {id_}, which is not among the texts; "
+                        "give readings and texts of the same reader"
+                    )
+                by_passage.setdefault(id_, []).append(reading)
+        return cls(held, all_readings, by_passage)
+
+
+def _note_set(
+    shelf: _Shelf,
+    reading: Reading,
+    search: Search,
+    rng: Random,
+    *,
+    k: int,
+    gone: bool,
+    most: int,
+) -> NoteSet | None:
+    """The set of one reading; None where nothing can be asked of it."""
+    gold = set(reading.passages)
+    ranked = [id_ for id_ in search(reading.question, k + SPARE) if id_ in shelf.texts]
+    if gone:
+        ranked = [id_ for id_ in ranked if id_ not in gold]
+    ids = ranked[:k]
+    if gold and not gone and not gold & set(ids):
+        ids = [*ids[: k - 1], rng.choice(reading.passages)]
+    if not ids:
+        return None
+    rng.shuffle(ids)
+    notes = tuple(shelf.texts[id_] for id_ in ids)
+    asked = _answered(shelf, reading, ids, rng, most)
+    nearby = [r for id_ in ranked[k:] for r in shelf.by_passage.get(id_, ())]
+    rng.shuffle(nearby)
+    nearby += rng.sample(shelf.readings, min(4, len(shelf.readings)))
+    if gone or not gold:
+        nearby.insert(0, reading)
+    wanted = rng.choice((1, 2))
+    texts = {question.reading.question for question in asked}
+    for other in nearby:
+        if wanted and other.question not in texts and _is_absent(other, notes):
+            texts.add(other.question)
+            asked.append(Question(other, None, ()))
+            wanted -= 1
+    rng.shuffle(asked)
+    return NoteSet(notes, tuple(asked)) if asked else None
+
+
+def _answered(
+    shelf: _Shelf, reading: Reading, ids: Sequence[str], rng: Random, most: int
+) -> list[Question]:
+    """All readings whose gold passage is shown, the set's own first, others up to `most`."""
+    held = {r.id: r for id_ in ids for r in shelf.by_passage.get(id_, ())}
+    own = held.pop(reading.id, None)
+    others = list(held.values())
+    rng.shuffle(others)
+    chosen: dict[str, Question] = {}
+    for other in ([own] if own else []) + others:
+        cited = tuple(n for n, id_ in enumerate(ids, start=1) if id_ in other.passages)
+        if len(chosen) < most and other.answer is not None:
+            chosen.setdefault(other.question, Question(other, other.answer, cited[:MAX_CITED]))
+    return list(chosen.values())
+
+
+def _is_absent(reading: Reading, notes: Iterable[Text]) -> bool:
+    """Whether no note is the reading's passage or holds the words of its answer."""
+    if reading.answer is None:
+        return True
+    return not any(
+        note.id in reading.passages or mentions(f"{note.title} {note.text}", reading.answer)
+        for note in notes
+    )
