@@ -1,0 +1,218 @@
+"""One question of a world through the real engine, over the real library of the world's documents.
+
+"peel": recursion is offered and plans peel one hop; "flat": it is not, one plan has all steps. An
+oracle replaces one thing: the plans, the passages found, or the answers read; all else is the
+center's own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from centerlm.evaluation.metrics import exact_match, token_f1
+from centerlm.evaluation.oracle import OracleCenter
+from centerlm.finding import Finding, Passage, Status, Usage
+from centerlm.learning.records import Reading, Text
+from centerlm.learning.worlds import World, WorldQuestion, world_sources
+from centerlm.library import Library
+from centerlm.objective import Budget, Objective
+from centerlm.plan import normalise
+from centerlm.protocols import Center
+from centerlm.run import Options
+from centerlm.solver import solve
+from centerlm.sources.base import Card, Seek, Source
+from centerlm.sources.calculator import Calculator
+from centerlm.sources.documents import Documents, cite
+
+Form = Literal["peel", "flat"]
+FORMS: tuple[Form, ...] = ("peel", "flat")
+Oracle = Literal["none", "plan", "finding", "answer", "plan and finding", "plan and answer"]
+ORACLES: tuple[Oracle, ...] = (
+    "none",
+    "plan",
+    "finding",
+    "answer",
+    "plan and finding",
+    "plan and answer",
+)
+SEED = 0
+DEPTH = 9
+PASSAGES = 5
+_PAGE = "documents.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one episode ended; `right` is EM over all accepted answers. Seconds are the model's."""
+
+    id: str
+    hops: int
+    kind: str
+    form: Form
+    oracle: Oracle
+    held_out: tuple[str, ...]
+    right: float
+    f1: float
+    status: str
+    answer: str
+    gold: str
+    usage: Usage
+
+
+def build_library(world: World, folder: Path) -> Path:
+    """The folder of the world's library, made if it is not there.
+
+    Raises:
+        LibraryError, OSError: it cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / _PAGE
+    if not page.is_file():
+        fresh = page.with_suffix(".tmp")
+        with fresh.open("w", encoding="utf-8") as lines:
+            for text in world.documents:
+                lines.write(json.dumps({"title": text.title, "text": text.text}) + "\n")
+        fresh.replace(page)
+    with Library.open(folder / "library", create=True) as library:
+        library.ingest([page])
+    return folder / "library"
+
+
+async def run_question(
+    question: WorldQuestion,
+    world: World,
+    library: Library,
+    center: Center,
+    *,
+    form: Form,
+    oracle: Oracle = "none",
+    passages: int = PASSAGES,
+) -> Outcome:
+    """Solve one question.
+
+    Raises:
+        ModelError, LibraryError: as the parts do.
+    """
+    texts = {text.id: text for text in world.documents}
+    documents: Source = Documents(library, k=passages)
+    if "finding" in oracle:
+        documents = GoldDocuments(documents, question.readings, texts)
+    solution = await solve(
+        Objective(question.text, budget=Budget(depth=DEPTH if form == "peel" else 1)),
+        center=_center(center, question, form, oracle),
+        sources=sources_of(question, world, library, form, documents),
+        options=Options(seed=SEED, seek_seconds=None),
+    )
+    accepted = (question.answer, *question.aliases)
+    return Outcome(
+        id=question.id,
+        hops=question.hops,
+        kind=question.kind,
+        form=form,
+        oracle=oracle,
+        held_out=tuple(sorted(question.held_out)),
+        right=exact_match(solution.answer, accepted),
+        f1=token_f1(solution.answer, accepted),
+        status=solution.status,
+        answer=solution.answer or "",
+        gold=question.answer,
+        usage=solution.usage,
+    )
+
+
+def _center(center: Center, question: WorldQuestion, form: Form, oracle: Oracle) -> Center:
+    if oracle in ("none", "finding"):
+        return center
+    plans = {d.objective: d.plan for d in question.decisions[form]} if "plan" in oracle else {}
+    answers: dict[str, str] = {}
+    if "answer" in oracle:
+        answers = {
+            normalise(r.question): r.answer for r in question.readings if r.answer is not None
+        }
+        # The root's answer is what is measured: a one-hop question has no other reading.
+    return OracleCenter(center, plans, answers)
+
+
+def sources_of(
+    question: WorldQuestion,
+    world: World,
+    library: Library,
+    form: Form,
+    documents: Source | None = None,
+) -> list[Source]:
+    """The sources of the question's cards, in their order and with these cards."""
+    documents = documents or Documents(library, k=PASSAGES)
+    others: list[Source] = [documents, Calculator(), *world_sources(world)]
+    named = {source.card.name: source for source in others}
+    cards = question.decisions[form][0].cards
+    if not cards:
+        return [documents, named["calculator"]]
+    return [Carded(named[card.name], card) for card in cards if card.name in named]
+
+
+@dataclass(frozen=True, slots=True)
+class Carded:
+    """A source under another card."""
+
+    source: Source
+    card: Card
+
+    def bound(self, seek: Seek) -> Usage:
+        return self.source.bound(seek)
+
+    async def seek(self, seek: Seek) -> Finding:
+        return await self.source.seek(seek)
+
+
+class GoldDocuments:
+    """`documents` that finds the passage which holds the answer, and nothing else.
+
+    Asked exactly what a reading asks, it gives that reading's passage; asked otherwise, the first
+    of the question's gold passages that the real search finds, else what that found.
+    """
+
+    def __init__(
+        self, documents: Documents, readings: Iterable[Reading], texts: Mapping[str, Text]
+    ) -> None:
+        self.card = documents.card
+        self._documents = documents
+        held = [r for r in readings if r.answer is not None and r.passages]
+        self._by_question = {normalise(r.question): texts[r.passages[0]] for r in held}
+        self._gold = {key_of(texts[id_]) for r in held for id_ in r.passages}
+
+    def bound(self, seek: Seek) -> Usage:
+        return self._documents.bound(seek)
+
+    async def seek(self, seek: Seek) -> Finding:
+        finding = await self._documents.seek(seek)
+        if text := self._by_question.get(normalise(seek.text)):
+            passage = Passage(text.id, text.text, text.title)
+        else:
+            gold = [p for p in finding.passages if (p.title, _line(p.text)) in self._gold]
+            if not gold:
+                return finding
+            passage = gold[0]
+        return replace(
+            finding, status=Status.FOUND, passages=(passage,), citations=(cite(passage),), reason=""
+        )
+
+
+def key_of(text: Text) -> tuple[str, str]:
+    """What tells a world's text from the others after it was stored in a library."""
+    return text.title, _line(text.text)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def held_out_groups(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
+    """The outcomes by what of them was never trained on."""
+    groups: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        groups.setdefault(" and ".join(outcome.held_out) or "nothing", []).append(outcome)
+    return dict(sorted(groups.items()))

@@ -1,0 +1,244 @@
+"""Questions of 1 to 8 hops over fictional worlds, through the real engine.
+
+    python benchmarks/worlds.py --center untrained --center ADAPTER.gguf [--hops 1,2,4,8]
+        [--questions N] [--forms peel,flat] [--oracles] [--acts N] [--data DIR] [--cache DIR]
+
+Accuracy by hops with the curve p^h of its one-hop accuracy; each act by itself; source choice by
+kind and for cards never seen; held-out wordings and relations apart; and with --oracles the table
+that replaces plan, passages and answers by the true ones, one at a time. Worlds are of the test
+split; with --data half of their documents are real train passages with the names replaced. Every
+model call is kept in the cache folder: the same command goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import count, islice
+from pathlib import Path
+from typing import Any, cast
+
+from platformdirs import user_cache_dir
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from centerlm.errors import CenterError
+from centerlm.evaluation.acts import each_of
+from centerlm.learning.worlds import World, WorldQuestion, make_world, questions_of, templates
+from centerlm.library import Library
+from centers import CenterSpec, center_specs, open_center
+from reporting import command_line
+from world_acts import ActRecord, act_records, score_acts
+from world_report import Measured, write_report
+from world_runs import (
+    FORMS,
+    ORACLES,
+    PASSAGES,
+    Form,
+    Oracle,
+    Outcome,
+    build_library,
+    run_question,
+)
+
+FIRST_SEED = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """`questions` of each number of hops are asked; the acts of `acts` of them are scored apart."""
+
+    centers: tuple[CenterSpec, ...]
+    hops: tuple[int, ...]
+    questions: int
+    forms: tuple[Form, ...]
+    oracles: bool
+    acts: int
+    data: Path | None
+    cache: Path
+    out: Path
+    name: str
+    slots: int
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question with its world and the world's library."""
+
+    question: WorldQuestion
+    world: World
+    library: Library
+
+
+def parse_arguments(argv: Sequence[str]) -> Arguments:
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").split("\n\n")[0], epilog="More: the top of this file."
+    )
+    parser.add_argument(
+        "--center",
+        action="append",
+        required=True,
+        dest="centers",
+        help="untrained, few-shot, or an adapter's .gguf file; give it again for more",
+    )
+    parser.add_argument("--hops", type=_hops, default=tuple(range(1, 9)), help="default 1-8")
+    parser.add_argument("--questions", type=int, default=25, help="of each hops (%(default)s)")
+    parser.add_argument("--forms", type=_forms, default=FORMS, help="peel,flat")
+    parser.add_argument("--oracles", action="store_true", help="also the oracle table (peel)")
+    parser.add_argument("--acts", type=int, default=5, help="questions of each hops (%(default)s)")
+    parser.add_argument("--data", type=Path, help="folder with the sets, for real passages")
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=Path(user_cache_dir("centerlm")) / "benchmarks",
+        help="keeps libraries and the models' answers (%(default)s)",
+    )
+    parser.add_argument("--out", type=Path, default=Path("docs/results"), help="(%(default)s)")
+    parser.add_argument("--name", default="worlds", help="of the files written (%(default)s)")
+    parser.add_argument("--slots", type=int, default=4, help="calls at once (%(default)s)")
+    parser.add_argument("--threads", type=int, default=1, help="of llama.cpp (%(default)s)")
+    given = vars(parser.parse_args(argv))
+    if min(given["questions"], given["slots"], given["threads"]) < 1 or given["acts"] < 0:
+        parser.error("--questions, --slots and --threads are 1 or more, --acts 0 or more")
+    return Arguments(**{**given, "centers": tuple(center_specs(given["centers"]))})
+
+
+def _hops(text: str) -> tuple[int, ...]:
+    first, _, last = text.partition("-")
+    hops = range(int(first), int(last) + 1) if last else [int(h) for h in text.split(",")]
+    if not hops or min(hops) < 1 or max(hops) > 8:
+        raise argparse.ArgumentTypeError(f"{text}: hops are 1 to 8, as 1-8 or 1,2,4,8")
+    return tuple(sorted(set(hops)))
+
+
+def _forms(text: str) -> tuple[Form, ...]:
+    forms = text.split(",")
+    if not set(forms) <= set(FORMS):
+        raise argparse.ArgumentTypeError(f"{text}: forms are {', '.join(FORMS)}")
+    return cast("tuple[Form, ...]", tuple(forms))
+
+
+def ask(arguments: Arguments, stack: ExitStack, progress: Progress) -> list[Asked]:
+    """The same questions for every center: so many of each hops, few of each world.
+
+    Raises:
+        LibraryError: a library cannot be written.
+    """
+    passages = templates(arguments.data) if arguments.data is not None else ()
+    bar = progress.add_task("worlds", total=len(arguments.hops) * arguments.questions)
+    left = dict.fromkeys(arguments.hops, arguments.questions)
+    asked: list[Asked] = []
+    for seed in islice(count(FIRST_SEED), 50 * arguments.questions):
+        if not any(left.values()):
+            break
+        world = make_world(seed, split="test", max_hops=8, passages=passages)
+        folder = arguments.cache / "worlds" / f"{seed}{'-real' if passages else ''}"
+        library: Library | None = None
+        for hops in arguments.hops:
+            wanted = min(2, left[hops])
+            for question in questions_of(world, hops=hops, count=wanted)[:wanted] if wanted else ():
+                library = library or stack.enter_context(Library.open(build_library(world, folder)))
+                asked.append(Asked(question, world, library))
+                left[hops] -= 1
+                progress.advance(bar)
+    return asked
+
+
+async def measure(spec: CenterSpec, asked: Sequence[Asked], arguments: Arguments) -> Measured:
+    """Everything of one center.
+
+    Raises:
+        CenterError: the model cannot be loaded or does not answer.
+    """
+    center = open_center(spec, arguments.cache, slots=arguments.slots, threads=arguments.threads)
+    runs = [(a, form, "none") for a in asked for form in arguments.forms]
+    if arguments.oracles:
+        runs += [(a, "peel", oracle) for a in asked for oracle in ORACLES[1:]]
+    seen: dict[int, int] = {}
+    records: list[ActRecord] = []
+    for a in asked:
+        seen[a.question.hops] = seen.get(a.question.hops, 0) + 1
+        if seen[a.question.hops] <= arguments.acts:
+            records += act_records(a.question, a.world, a.library)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    try:
+        with Progress(*columns, TimeRemainingColumn()) as progress:
+            bar = progress.add_task(f"{spec.name}: acts", total=len(records))
+            acts = await score_acts(center, records, advance=lambda n: progress.advance(bar, n))
+            episodes = progress.add_task(f"{spec.name}: episodes", total=len(runs))
+
+            async def one(run: tuple[Asked, Form, Oracle]) -> Outcome:
+                a, form, oracle = run
+                return await run_question(
+                    a.question, a.world, a.library, center, form=form, oracle=oracle
+                )
+
+            outcomes = await each_of(
+                cast("list[tuple[Asked, Form, Oracle]]", runs),
+                one,
+                concurrency=arguments.slots,
+                advance=lambda n: progress.advance(episodes, n),
+            )
+    finally:
+        await center.model.close()
+    return Measured(spec.name, spec.sha256, outcomes, acts, _unseen(asked))
+
+
+def _unseen(asked: Sequence[Asked]) -> frozenset[str]:
+    """Decisions that offer a source card which no training world has."""
+    return frozenset(
+        decision.id
+        for a in asked
+        if "card" in a.question.held_out
+        for form in FORMS
+        for decision in a.question.decisions[form]
+    )
+
+
+def run(arguments: Arguments) -> Path:
+    """Measure and write the report; returns the Markdown file.
+
+    Raises:
+        CenterError: something is missing or broken; the message says what to do.
+    """
+    started = time.monotonic()
+    with ExitStack() as stack:
+        with Progress() as progress:
+            asked = ask(arguments, stack, progress)
+        measured = [asyncio.run(measure(spec, asked, arguments)) for spec in arguments.centers]
+    config: dict[str, Any] = {
+        "command": command_line(),
+        "centers": {s.name: s.sha256 or "no adapter" for s in arguments.centers},
+        "first_seed": FIRST_SEED,
+        "worlds": len({a.world.seed for a in asked}),
+        "questions": len(asked),
+        "real_passages": arguments.data is not None,
+        "passages": PASSAGES,
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    return write_report(measured, config, arguments.out, arguments.name)
+
+
+def main() -> int:
+    try:
+        page = run(parse_arguments(sys.argv[1:]))
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
+        return 130
+    except CenterError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}; choose another folder", file=sys.stderr)
+        return 2
+    print(page.read_text(encoding="utf-8"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
