@@ -84,10 +84,10 @@ class TrainSection(TrainSettings, frozen=True, kw_only=True, forbid_unknown_fiel
 class RoundsSection(_Section, frozen=True):
     """Rounds of experience after the first, supervised one.
 
-    Each rolls out `k` episodes on each of `questions` fresh questions, trains on what worked and
-    replays `replay` (a share of the round, at least a quarter) of the first data at
-    `learning_rate`. A round after which an act lost more than `tolerance` of its score is not kept.
-    `dagger` of the rounds also train absorbing on the states the center reached.
+    Each rolls out `k` episodes on each of `questions` fresh questions and trains on what worked and
+    on `replay` (a share, at least a quarter) of the first data, at `learning_rate`. A round after
+    which an act lost more than `tolerance` of its score is not kept. `dagger` of the rounds also
+    train absorbing on the states the center reached.
     """
 
     count: _Count = 0

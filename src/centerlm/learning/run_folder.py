@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from centerlm.errors import InputError
 from centerlm.learning.folders import cannot_write
@@ -107,12 +107,13 @@ def claim(
     return folder, begun, record
 
 
-def read_json(path: Path) -> Any:
-    """What a JSON file holds; None where it is missing or was cut short."""
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object a JSON file holds; None where it is missing or was cut short."""
     try:
-        return json.loads(path.read_bytes())
+        data: Any = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return None
+    return cast("dict[str, Any]", data) if isinstance(data, dict) else None
 
 
 def write_json(path: Path, data: Any) -> None:

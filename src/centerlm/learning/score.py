@@ -7,7 +7,6 @@ the score is exact match of greedy replies, at the price of one forward pass.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -63,14 +62,3 @@ def lost(before: Mapping[str, float], after: Mapping[str, float], tolerance: flo
         for act, score in before.items()
         if act in after and after[act] < score - tolerance
     ]
-
-
-def record_of(example_id: str) -> str:
-    """The record an example was made from: its id up to what says which part."""
-    return example_id.split(":", 2)[0] if ":" not in example_id else ":".join(example_id.split(":")[:2])
-
-
-def is_held(record: str, share: float, seed: int) -> bool:
-    """Whether a record is held out: by its id alone, so that a record never changes sides."""
-    number = int.from_bytes(hashlib.sha256(f"{seed}:{record}".encode()).digest()[:8])
-    return number < share * 2**64

@@ -38,8 +38,9 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     `rank` 0 trains all weights. `row_tokens` are the tokens of a packed row, `rows` the rows of an
     update. With `max_tokens` the run goes over the data as often as it takes to compute so many
-    tokens, whatever `epochs` says. `balance` 0 counts the tokens of replies alike, 1 the replies. `learning_rate` falls
-    linearly to 0 after `warmup` (a share of the updates). `save_every` is in updates.
+    tokens, whatever `epochs` says. `balance` 0 counts the tokens of replies alike, 1 the replies.
+    `learning_rate` falls linearly to 0 after `warmup` (a share of the updates). `save_every` is in
+    updates.
     """
 
     learning_rate: float = 1e-3
@@ -67,6 +68,8 @@ class Progress:
 
     update: int
     updates: int
+    done: int
+    """Updates taken so far in this process."""
     loss: float
     learning_rate: float
     tokens: int
@@ -88,6 +91,8 @@ class Trained:
     tokens: int
     plain_tokens: int
     trained_tokens: int
+    model: Any
+    """The trained model in torch."""
 
 
 OnProgress = Callable[[Progress], None]
@@ -117,7 +122,7 @@ def data_hash(examples: Sequence[TrainingExample]) -> str:
 def plan_updates(
     tokens: Sequence[Tokens], settings: TrainSettings, mix: Mapping[str, float] = MIX
 ) -> list[list[PackedRow]]:
-    """All updates of a run, in order: every epoch packs and shuffles anew; the last may be short."""
+    """All updates of a run; every epoch packs and shuffles anew. The last update may be short."""
     size = settings.rows
     rows = list(_rows(tokens, settings, mix))
     return [rows[at : at + size] for at in range(0, len(rows), size)][: settings.max_updates]
@@ -201,6 +206,7 @@ def train(
         sum(len(item.row.ids) for item in rows),
         sum(item.row.plain for item in rows),
         sum(len(item.row.targets) for item in rows),
+        model,
     )
     finished = record | {
         "finished": True,
@@ -364,6 +370,7 @@ def _watch(
             progress = Progress(
                 update=state.global_step,
                 updates=total,
+                done=state.global_step - first,
                 loss=float(logs["loss"]),
                 learning_rate=float(logs.get("learning_rate", 0.0)),
                 tokens=sum(len(item.row.ids) for item in done),

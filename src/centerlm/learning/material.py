@@ -1,0 +1,304 @@
+"""From a recipe to what is learned from: records of guidance, passages and generated worlds.
+
+`collect` reads the training files of the data folder and makes worlds; `Records` hold what examples
+of the acts and of the arms are made from, so that all of them see the same. A share of the
+records is held out by the hash of their ids; the sets' own dev files are never opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from centerlm.errors import InputError
+from centerlm.learning.acting import (
+    decision_examples,
+    fold_examples,
+    reading_examples,
+    reask_examples,
+)
+from centerlm.learning.example import TrainingExample
+from centerlm.learning.guidance import Guidance, Read, Skipped
+from centerlm.learning.noting import NoteSet, noted, pool
+from centerlm.learning.offering import card_sets
+from centerlm.learning.reading import Material, joined
+from centerlm.learning.recipe import Recipe
+from centerlm.learning.records import Decision, Fold, Reading, Reask, Text
+
+GUIDANCE = ("strategyqa", "musique", "2wiki", "gsm8k", "qdmr")
+ACTS = ("decompose", "seek", "absorb")
+
+Say = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and of how much (0: not known)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A composed question with all that is known of it: what the arms are trained on.
+
+    `parts` are its sub-questions, filled in, with their answers; `notes` the passages that hold
+    them, where the record has them.
+    """
+
+    id: str
+    origin: str
+    objective: str
+    answer: str
+    plan: str
+    parts: tuple[tuple[str, str], ...]
+    notes: tuple[Text, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What examples are made from."""
+
+    decisions: tuple[Decision, ...] = ()
+    note_sets: tuple[NoteSet, ...] = ()
+    folds: tuple[Fold, ...] = ()
+    reasks: tuple[Reask, ...] = ()
+    composed: tuple[Composed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """Records to train on, records held out, and what could not be used."""
+
+    train: Records
+    held: Records
+    skipped: tuple[Skipped, ...] = ()
+    ids: tuple[str, ...] = ()
+    """Ids of the records, as their sets write them: what is checked against test ids."""
+
+
+def collect(recipe: Recipe, data: Path | None, *, say: Say) -> Collected:
+    """All records of a recipe; without `data`, of generated worlds (and own guidance) alone.
+
+    Raises:
+        InputError: a file of the data folder is missing or cannot be read.
+    """
+    shelf = Shelf(recipe)
+    if data is not None:
+        _read_guidance(recipe, data, shelf, say)
+        _read_passages(recipe, data, shelf, say)
+    _read_own(recipe, shelf)
+    if recipe.worlds.count:
+        from centerlm.learning.world_records import add_worlds
+
+        add_worlds(shelf, data, say)
+    return shelf.collected()
+
+
+def examples_of(
+    records: Records, *, seed: int, acts: Sequence[str] = ACTS
+) -> list[TrainingExample]:
+    """Examples of the acts, in the center's own rendering."""
+    examples: list[TrainingExample] = []
+    if "decompose" in acts:
+        examples += decision_examples(records.decisions, cards=card_sets(seed), seed=seed)
+    if "absorb" in acts:
+        examples += reading_examples(records.note_sets)
+        examples += fold_examples(records.folds)
+    if "seek" in acts:
+        examples += reask_examples(records.reasks)
+    return examples
+
+
+def is_held(record: str, share: float, seed: int) -> bool:
+    """Whether a record is held out: by its id alone, so that a record never changes sides."""
+    number = int.from_bytes(hashlib.sha256(f"{seed}:{record}".encode()).digest()[:8])
+    return number < share * 2**64
+
+
+def record_id(id_: str) -> str:
+    """The record of a part of one: "musique:2hop__1_2:1:sentence" is of "musique:2hop__1_2"."""
+    return ":".join(id_.split(":")[:2])
+
+
+@dataclass(slots=True)
+class Shelf:
+    """Records being collected, on two sides."""
+
+    recipe: Recipe
+    train: _Side = field(default_factory=lambda: _Side())
+    held: _Side = field(default_factory=lambda: _Side())
+    skipped: list[Skipped] = field(default_factory=list[Skipped])
+    ids: list[str] = field(default_factory=list[str])
+
+    def side(self, record: str) -> _Side:
+        data = self.recipe.data
+        return self.held if is_held(record, data.held, data.seed) else self.train
+
+    def add_read(self, read: Read) -> None:
+        """Guidance, each piece of it a decision, and a composed question if its answer is known."""
+        for guidance in read.guidance:
+            side = self.side(record_id(guidance.id))
+            self.ids.append(guidance.id)
+            side.decisions.append(decision_of(guidance))
+            if composed := composed_of(guidance):
+                side.composed.append(composed)
+        self.skipped += read.skipped
+
+    def add_passages(self, material: Material, *, say: Say) -> None:
+        """Readings with the passages that a library of all texts finds for them, and folds."""
+        self.skipped += material.skipped
+        for fold in material.folds:
+            self.side(record_id(fold.id)).folds.append(fold)
+        if not material.readings:
+            return
+        self.ids += [reading.id for reading in material.readings]
+        say("searching the passages", 0, len(material.readings))
+        with (
+            tempfile.TemporaryDirectory(prefix="centerlm-pool-") as folder,
+            pool(material.texts, Path(folder)) as search,
+        ):
+            self.add_readings(material.readings, material.texts, search, say)
+
+    def add_readings(
+        self,
+        readings: Sequence[Reading],
+        texts: Sequence[Text],
+        search: Callable[[str, int], Sequence[str]],
+        say: Say | None = None,
+    ) -> None:
+        """The note sets of readings, train and held apart."""
+        done = 0
+        for side in (self.train, self.held):
+            mine = [r for r in readings if self.side(record_id(r.id)) is side]
+            for note_set in noted(mine, texts, search, seed=self.recipe.data.seed):
+                side.note_sets.append(note_set)
+                done += 1
+                if say and done % 50 == 0:
+                    say("choosing passages", done, 0)
+
+    def collected(self) -> Collected:
+        return Collected(
+            self.train.records(), self.held.records(), tuple(self.skipped), tuple(self.ids)
+        )
+
+
+@dataclass(slots=True)
+class _Side:
+    decisions: list[Decision] = field(default_factory=list[Decision])
+    note_sets: list[NoteSet] = field(default_factory=list[NoteSet])
+    folds: list[Fold] = field(default_factory=list[Fold])
+    reasks: list[Reask] = field(default_factory=list[Reask])
+    composed: list[Composed] = field(default_factory=list[Composed])
+
+    def records(self) -> Records:
+        return Records(
+            tuple(self.decisions),
+            tuple(self.note_sets),
+            tuple(self.folds),
+            tuple(self.reasks),
+            tuple(self.composed),
+        )
+
+
+def decision_of(guidance: Guidance) -> Decision:
+    """The decision that a piece of guidance shows: at the root, with recursion on offer."""
+    return Decision(
+        guidance.id, origin_of(guidance.id, guidance.by), guidance.objective, guidance.plan
+    )
+
+
+def origin_of(id_: str, by: str) -> str:
+    """The set a record is from: "musique" of "musique:2hop__1_2"; else who gave it."""
+    return id_.partition(":")[0] if ":" in id_ else by
+
+
+def composed_of(guidance: Guidance, notes: Sequence[Text] = ()) -> Composed | None:
+    """The composed question of guidance whose answer is known; parts as far as theirs are."""
+    from centerlm.plan import fill, format_plan
+
+    if guidance.answer is None:
+        return None
+    parts: list[tuple[str, str]] = []
+    for step in guidance.plan.steps:
+        answer = guidance.answers.get(step.id)
+        if answer is not None and all(k in guidance.answers for k in step.needs):
+            parts.append((fill(step.text, guidance.answers), answer))
+    return Composed(
+        guidance.id,
+        origin_of(guidance.id, guidance.by),
+        guidance.objective,
+        guidance.answer,
+        format_plan(guidance.plan),
+        tuple(parts),
+        tuple(notes),
+    )
+
+
+def _limited(read: Read, limit: int) -> Read:
+    return Read(read.guidance[:limit] if limit else read.guidance, read.skipped)
+
+
+def _read_guidance(recipe: Recipe, data: Path, shelf: Shelf, say: Say) -> None:
+    from centerlm.learning.readers import read_guidance
+
+    sets = [name for name in recipe.data.sets if name in GUIDANCE]
+    for done, name in enumerate(sets):
+        say(f"reading {name}", done, len(sets))
+        shelf.add_read(_limited(read_guidance(data, (name,)), recipe.data.limit))
+
+
+def _read_passages(recipe: Recipe, data: Path, shelf: Shelf, say: Say) -> None:
+    from centerlm.learning import hops, reading, strategies
+
+    readers: dict[str, tuple[str, Callable[[Path], Material]]] = {
+        "squad": ("reading/xquad_en.json", reading.read_squad),
+        "qed": ("reading/qed_dev.jsonl", reading.read_qed),
+        "musique": ("musique/train.jsonl", hops.read_musique),
+        "2wiki": ("2wikimultihopqa/train.jsonl", hops.read_2wiki),
+        "hotpotqa": ("hotpotqa/train.jsonl", hops.read_hotpot),
+        "strategyqa": ("strategyqa/train.jsonl", strategies.read_strategyqa),
+    }
+    sets = [name for name in recipe.data.sets if name in readers]
+    materials: list[Material] = []
+    for done, name in enumerate(sets):
+        say(f"reading passages of {name}", done, len(sets))
+        file, read = readers[name]
+        materials.append(_cut(read(data / file), recipe.data.limit))
+    if materials:
+        shelf.add_passages(joined(materials), say=say)
+
+
+def _cut(material: Material, limit: int) -> Material:
+    """At most `limit` readings and folds; all texts stay, as passages that distract."""
+    if not limit:
+        return material
+    return Material(
+        material.texts, material.readings[:limit], material.folds[:limit], material.skipped
+    )
+
+
+def _read_own(recipe: Recipe, shelf: Shelf) -> None:
+    if not recipe.data.guidance:
+        return
+    from centerlm.learning.readers.own import read_own
+
+    for name in recipe.data.guidance:
+        path = Path(name).expanduser()
+        if not path.is_file():
+            raise InputError(f"there is no guidance file {path}; check [data] guidance")
+        shelf.add_read(read_own(path))
+
+
+def statistics(examples: Iterable[TrainingExample]) -> dict[str, dict[str, int]]:
+    """How many examples there are, by origin and act."""
+    table: dict[str, dict[str, int]] = {}
+    for example in examples:
+        row = table.setdefault(example.origin.partition(":")[0], {})
+        row[example.act] = row.get(example.act, 0) + 1
+    return dict(sorted(table.items()))
+
+
+def skipped_by_kind(skipped: Iterable[Skipped]) -> dict[str, list[Skipped]]:
+    """What was left out, by the kind of reason, most frequent first."""
+    kinds: dict[str, list[Skipped]] = {}
+    for item in skipped:
+        kinds.setdefault(item.kind, []).append(item)
+    return dict(sorted(kinds.items(), key=lambda pair: (-len(pair[1]), pair[0])))
