@@ -39,7 +39,12 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What a reader gave: guidance, and the records it could not use."""
+    """What a reader gave: guidance, and the records it could not use.
+
+    `counts` are what else is worth counting, by name: conversions that changed a plan, rows left
+    out on purpose.
+    """
 
     guidance: tuple[Guidance, ...]
     skipped: tuple[Skipped, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict[str, int])
