@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from centerlm.cli_adapter import adapter
 from centerlm.errors import CenterError, InputError
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -404,6 +405,9 @@ def models_list(as_json: bool) -> None:
     from centerlm.upkeep import list_models
 
     list_models(as_json)
+
+
+cli.add_command(adapter)
 
 
 @cli.command(short_help="Say what is installed and what is missing.")

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
 from centerlm.center import EXAMPLES, CenterLM
 from centerlm.errors import ConfigError, InputError, ModelError
 from centerlm.models.base import LanguageModel
+from centerlm.models.lora import shipped_adapter
 from centerlm.models.weights import home
 from centerlm.objective import DEFAULT_DEPTH, Budget
 from centerlm.run import Options
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 FILE = "centerlm.toml"
 OPENAI = "https://api.openai.com/v1"
+NO_ADAPTER = "none"
 
 _Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
 _Price: TypeAlias = Annotated[float, msgspec.Meta(ge=0)]
@@ -41,7 +44,8 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 class ModelSettings(_Section, frozen=True):
     """A language model. `model` is "local", "local:FILE.gguf", "openai:NAME" or
-    "transformers:NAME"; prices are money a million tokens.
+    "transformers:NAME"; `adapter` is a LoRA in GGUF form for a local model, or "none"; prices are
+    money a million tokens.
     """
 
     model: str = "local"
@@ -56,9 +60,12 @@ class ModelSettings(_Section, frozen=True):
 
 
 class CenterSettings(ModelSettings, frozen=True):
-    """The center's model; `examples` shows sample plans to a model not trained by centerlm."""
+    """The center's model. `examples` shows it sample plans, by default only where it has no
+    adapter. "local" runs with the adapter that ships with the package, unless `adapter` names
+    another or is "none".
+    """
 
-    examples: bool = True
+    examples: bool | None = None
 
 
 class ExpertSettings(ModelSettings, frozen=True, kw_only=True):
@@ -186,13 +193,29 @@ def options_of(settings: Settings, seed: int | None = None) -> Options:
 
 
 def open_center(settings: Settings, endpoints: Endpoints | None = None) -> CenterLM:
-    """The center on its model.
+    """The center on its model, for "local" with the adapter that ships with the package.
 
     Raises:
         ConfigError, MissingExtraError, MissingWeightsError: the model cannot be had.
     """
-    examples = EXAMPLES if settings.center.examples else ()
-    return CenterLM(open_model_of(settings.center, endpoints), examples=examples)
+    center = settings.center
+    adapter = center_adapter(center)
+    trained = replace(center, adapter=str(adapter) if adapter else None)
+    shown = center.examples if center.examples is not None else adapter is None
+    return CenterLM(open_model_of(trained, endpoints), examples=EXAMPLES if shown else ())
+
+
+def center_adapter(center: CenterSettings) -> Path | None:
+    """The adapter that the center runs with: the one named, or for "local" the shipped one."""
+    if center.adapter is None:
+        return shipped_adapter() if center.model.strip() == "local" else None
+    return _adapter(center)
+
+
+def _adapter(settings: ModelSettings) -> Path | None:
+    if settings.adapter is None or settings.adapter == NO_ADAPTER:
+        return None
+    return Path(settings.adapter).expanduser()
 
 
 def open_model_of(settings: ModelSettings, endpoints: Endpoints | None = None) -> LanguageModel:
@@ -204,7 +227,7 @@ def open_model_of(settings: ModelSettings, endpoints: Endpoints | None = None) -
     from centerlm.models import open_model
     from centerlm.models.base import Price
 
-    kind = settings.model.partition(":")[0]
+    kind, adapter = settings.model.partition(":")[0], _adapter(settings)
     options: dict[str, Any] = {}
     if settings.constraint is not None:
         options["constraint"] = settings.constraint
@@ -214,11 +237,11 @@ def open_model_of(settings: ModelSettings, endpoints: Endpoints | None = None) -
         options["price"] = Price(settings.price_prompt, settings.price_completion)
     if kind == "local":
         options["threads"] = settings.threads
-        if settings.adapter is not None:
+        if adapter is not None:
             from centerlm.models.llama_server import Adapter
 
-            options["adapters"] = (Adapter(Path(settings.adapter).expanduser()),)
-    elif settings.adapter is not None:
+            options["adapters"] = (Adapter(adapter),)
+    elif adapter is not None:
         raise ConfigError(f"adapter is for local models, not for {settings.model!r}")
     endpoints = endpoints or Endpoints()
     if kind == "openai":

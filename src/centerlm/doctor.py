@@ -8,12 +8,15 @@ import sqlite3
 import sys
 from collections.abc import Sequence
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from centerlm.config import FILE, default_file, load_settings
 from centerlm.errors import CenterError, ConfigError
+from centerlm.models.lora import read_lora, shipped_adapter
 from centerlm.models.weights import REGISTRY, find_file, home
 
+ADAPTER = "adapter"
 EXTRAS: dict[str, tuple[str, ...]] = {
     "local": ("xllamacpp", "onnxruntime", "tokenizers", "numpy"),
     "train": ("torch", "transformers"),
@@ -116,12 +119,15 @@ def _weights_check(row: dict[str, Any]) -> dict[str, Any]:
         row["ok"],
         row["state"] if row["ok"] else "not found, or not as pinned",
         row["state"],
-        needed=row["name"] == "default",
+        needed=row["name"] in ("default", ADAPTER),
     )
 
 
 def weights_report() -> list[dict[str, Any]]:
-    """Each pinned model: name, about, licence, size in megabytes, whether and where it is found."""
+    """Each pinned model: name, about, licence, size in megabytes, whether and where it is found.
+
+    The trained center's adapter, where the package has one, is the last row.
+    """
     rows: list[dict[str, Any]] = []
     for model in REGISTRY.values():
         try:
@@ -140,4 +146,22 @@ def weights_report() -> list[dict[str, Any]]:
                 "state": state,
             }
         )
+    if (path := shipped_adapter()) is not None:
+        rows.append(_adapter_row(path))
     return rows
+
+
+def _adapter_row(path: Path) -> dict[str, Any]:
+    try:
+        read_lora(path)
+        ok, state = True, str(path)
+    except CenterError:
+        ok, state = False, f"the adapter {path} is truncated; install centerlm again"
+    return {
+        "name": ADAPTER,
+        "about": "the trained center: what solving with the default model adds to it",
+        "licence": "Apache-2.0",
+        "megabytes": round(path.stat().st_size / 1e6, 1),
+        "ok": ok,
+        "state": state,
+    }

@@ -24,6 +24,7 @@ from centerlm.models.base import Constraint, Price, Prompt, Reply, Sampling
 from centerlm.models.chat import FAMILY, render
 from centerlm.models.gguf import read_gguf
 from centerlm.models.llama_server import Adapter, Decoded, Prefill, decode, start_server
+from centerlm.models.lora import present
 from centerlm.models.slots import Slots
 from centerlm.models.tokenizer import Tokenizer, tokenizer_of
 from centerlm.models.weights import file_sha256, find
@@ -94,7 +95,7 @@ class LlamaCppModel:
         if self._identity is None:
             parts = [FAMILY, file_sha256(self._weights())]
             for adapter in self._adapters:
-                _present(adapter.path)
+                present(adapter.path)
                 parts.append(f"{file_sha256(adapter.path)}*{adapter.scale:g}")
             self._identity = "gguf:" + hashlib.sha256(" ".join(parts).encode()).hexdigest()
         return self._identity
@@ -136,6 +137,7 @@ class LlamaCppModel:
         """Load the weights now rather than with the first call (about a second).
 
         Raises:
+            InputError: an adapter is of another base.
             MissingWeightsError: a file is missing or truncated.
             MissingExtraError: xllamacpp is not installed.
         """
@@ -282,8 +284,6 @@ class LlamaCppModel:
     def _load(self) -> None:
         """Start the server; in a worker thread."""
         _ = self.tokenizer
-        for adapter in self._adapters:
-            _present(adapter.path)
         with self._loading:
             if self._server is None:
                 self._slots = Slots(self._slot_count)

@@ -17,7 +17,8 @@ from typing import Any
 from centerlm.errors import ConfigError, MissingExtraError, MissingWeightsError, ModelError
 from centerlm.finding import short_answer
 from centerlm.models.base import Choice
-from centerlm.models.gguf import GGUF, read_gguf
+from centerlm.models.gguf import GGUF
+from centerlm.models.lora import check_base
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ def start_server(
 
     Raises:
         ConfigError: the context is longer than the model was trained for.
+        InputError: an adapter is of another base.
         MissingWeightsError: llama.cpp cannot load the model or an adapter.
         MissingExtraError: xllamacpp is not installed.
     """
@@ -91,8 +93,10 @@ def start_server(
     settings.endpoint_slots = False
     settings.ui = False
     settings.n_threads_http = 1
+    for adapter in adapters:
+        check_base(adapter.path, header)
     settings.lora_adapters = [
-        xllamacpp.CommonAdapterLoraInfo(str(_adapter(a).path), a.scale) for a in adapters
+        xllamacpp.CommonAdapterLoraInfo(str(a.path), a.scale) for a in adapters
     ]
     try:
         return xllamacpp.Server(settings)
@@ -102,14 +106,6 @@ def start_server(
             f"llama.cpp cannot load {files} ({short_answer(str(error))}); if it is the default "
             "model, run: centerlm models get default"
         ) from None
-
-
-def _adapter(adapter: Adapter) -> Adapter:
-    if read_gguf(adapter.path).metadata.get("general.type") != "adapter":
-        raise MissingWeightsError(
-            f"{adapter.path} is not a LoRA adapter in GGUF form; give the adapter's own file"
-        )
-    return adapter
 
 
 def decode(

@@ -53,14 +53,21 @@ def shipped_adapter() -> Path | None:
     return path if path.is_file() else None
 
 
+def present(adapter: Path) -> None:
+    """Raise MissingWeightsError where there is no such file."""
+    if not adapter.is_file():
+        raise MissingWeightsError(
+            f"there is no adapter at {adapter}; give the path of a LoRA in GGUF form"
+        )
+
+
 def read_lora(path: Path) -> LoRA:
     """The header of the adapter at `path`.
 
     Raises:
         MissingWeightsError: there is no file, it is truncated, or not a LoRA adapter.
     """
-    if not path.is_file():
-        raise MissingWeightsError(f"there is no adapter at {path}; give the path of a GGUF LoRA")
+    present(path)
     try:
         header = read_gguf(path)
     except MissingWeightsError:
