@@ -9,9 +9,10 @@ it that these passages cannot answer.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Literal
@@ -100,12 +101,14 @@ def noted(
     ks: Sequence[int] = (2, 3, 4, 5),
     absent: float = 0.25,
     most: int = 10,
+    again: int = 4,
 ) -> Iterator[NoteSet]:
     """Note sets in which every reading is answered at least once, in an order of `seed`.
 
     `ks` are the numbers of notes, drawn evenly; `absent` (0 to below 1) is the share of sets whose
-    own question has lost its passage; `most` bounds the questions of a set that have an answer. A
-    question counts as unanswerable only if no note holds its answer's words.
+    own question has lost its passage; `most` bounds the questions of a set that have an answer, and
+    `again` how often a reading is asked beside others, with an answer and without. A question
+    counts as unanswerable only if no note holds its answer's words.
 
     Raises:
         InputError: a reading names a passage that is not among `texts`.
@@ -116,18 +119,13 @@ def noted(
     rng = Random(seed)
     order = list(shelf.readings)
     rng.shuffle(order)
-    answered: set[str] = set()
+    drawing = _Drawing(shelf, search, rng, most, again)
     for reading in order:
-        if reading.id in answered:
+        if drawing.answered[reading.id]:
             continue
         if rng.random() < absent / (1 - absent) and reading.passages:
-            gone = _note_set(shelf, reading, search, rng, k=rng.choice(ks), gone=True, most=most)
-            if gone is not None:
-                yield gone
-        made = _note_set(shelf, reading, search, rng, k=rng.choice(ks), gone=False, most=most)
-        if made is not None:
-            answered.update(q.reading.id for q in made.questions if q.answer is not None)
-            yield made
+            yield from drawing.note_set(reading, rng.choice(ks), gone=True)
+        yield from drawing.note_set(reading, rng.choice(ks), gone=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,59 +152,72 @@ class _Shelf:
         return cls(held, all_readings, by_passage)
 
 
-def _note_set(
-    shelf: _Shelf,
-    reading: Reading,
-    search: Search,
-    rng: Random,
-    *,
-    k: int,
-    gone: bool,
-    most: int,
-) -> NoteSet | None:
-    """The set of one reading; None where nothing can be asked of it."""
-    gold = set(reading.passages)
-    ranked = [id_ for id_ in search(reading.question, k + SPARE) if id_ in shelf.texts]
-    if gone:
-        ranked = [id_ for id_ in ranked if id_ not in gold]
-    ids = ranked[:k]
-    if gold and not gone and not gold & set(ids):
-        ids = [*ids[: k - 1], rng.choice(reading.passages)]
-    if not ids:
-        return None
-    rng.shuffle(ids)
-    notes = tuple(shelf.texts[id_] for id_ in ids)
-    asked = _answered(shelf, reading, ids, rng, most)
-    nearby = [r for id_ in ranked[k:] for r in shelf.by_passage.get(id_, ())]
-    rng.shuffle(nearby)
-    nearby += rng.sample(shelf.readings, min(4, len(shelf.readings)))
-    if gone or not gold:
-        nearby.insert(0, reading)
-    wanted = rng.choice((1, 2))
-    texts = {question.reading.question for question in asked}
-    for other in nearby:
-        if wanted and other.question not in texts and _is_absent(other, notes):
-            texts.add(other.question)
-            asked.append(Question(other, None, ()))
-            wanted -= 1
-    rng.shuffle(asked)
-    return NoteSet(notes, tuple(asked)) if asked else None
+@dataclass(frozen=True, slots=True)
+class _Drawing:
+    """What note sets are drawn with. `answered` and `missed` count the sets in which each reading
+    had an answer and had none.
+    """
 
+    shelf: _Shelf
+    search: Search
+    rng: Random
+    most: int
+    again: int
+    answered: Counter[str] = field(default_factory=Counter[str])
+    missed: Counter[str] = field(default_factory=Counter[str])
 
-def _answered(
-    shelf: _Shelf, reading: Reading, ids: Sequence[str], rng: Random, most: int
-) -> list[Question]:
-    """All readings whose gold passage is shown, the set's own first, others up to `most`."""
-    held = {r.id: r for id_ in ids for r in shelf.by_passage.get(id_, ())}
-    own = held.pop(reading.id, None)
-    others = list(held.values())
-    rng.shuffle(others)
-    chosen: dict[str, Question] = {}
-    for other in ([own] if own else []) + others:
-        cited = tuple(n for n, id_ in enumerate(ids, start=1) if id_ in other.passages)
-        if len(chosen) < most and other.answer is not None:
-            chosen.setdefault(other.question, Question(other, other.answer, cited[:MAX_CITED]))
-    return list(chosen.values())
+    def note_set(self, reading: Reading, k: int, *, gone: bool) -> Iterator[NoteSet]:
+        """The set of one reading, `gone` without its passage; none where nothing can be asked."""
+        gold = set(reading.passages)
+        ranked = [
+            id_ for id_ in self.search(reading.question, k + SPARE) if id_ in self.shelf.texts
+        ]
+        if gone:
+            ranked = [id_ for id_ in ranked if id_ not in gold]
+        ids = ranked[:k]
+        if gold and not gone and not gold & set(ids):
+            ids = [*ids[: k - 1], self.rng.choice(reading.passages)]
+        self.rng.shuffle(ids)
+        notes = tuple(self.shelf.texts[id_] for id_ in ids)
+        asked = self._answerable(reading, ids)
+        nearby = [r for id_ in ranked[k:] for r in self.shelf.by_passage.get(id_, ())]
+        self.rng.shuffle(nearby)
+        nearby += self.rng.sample(self.shelf.readings, min(4, len(self.shelf.readings)))
+        if gone or not gold:
+            nearby.insert(0, reading)
+        asked += self._unanswerable(nearby, notes, {q.reading.question for q in asked})
+        self.rng.shuffle(asked)
+        for question in asked:
+            counter = self.missed if question.answer is None else self.answered
+            counter[question.reading.id] += 1
+        if notes and asked:
+            yield NoteSet(notes, tuple(asked))
+
+    def _answerable(self, reading: Reading, ids: Sequence[str]) -> list[Question]:
+        """The readings whose gold passage is shown: the set's own, then others up to `most`."""
+        held = {r.id: r for id_ in ids for r in self.shelf.by_passage.get(id_, ())}
+        others = [r for r in held.values() if self.answered[r.id] < self.again and r != reading]
+        self.rng.shuffle(others)
+        chosen: dict[str, Question] = {}
+        for other in [held[reading.id], *others] if reading.id in held else others:
+            cited = tuple(n for n, id_ in enumerate(ids, start=1) if id_ in other.passages)
+            if len(chosen) < self.most and other.answer is not None:
+                chosen.setdefault(other.question, Question(other, other.answer, cited[:MAX_CITED]))
+        return list(chosen.values())
+
+    def _unanswerable(
+        self, readings: Iterable[Reading], notes: Sequence[Text], asked: set[str]
+    ) -> list[Question]:
+        """One or two of the readings that no note answers, the first that are not asked yet."""
+        chosen: dict[str, Question] = {}
+        wanted = self.rng.choice((1, 2))
+        for reading in readings:
+            if len(chosen) == wanted:
+                break
+            fresh = reading.question not in asked and self.missed[reading.id] < self.again
+            if fresh and _is_absent(reading, notes):
+                chosen.setdefault(reading.question, Question(reading, None, ()))
+        return list(chosen.values())
 
 
 def _is_absent(reading: Reading, notes: Iterable[Text]) -> bool:

@@ -197,7 +197,7 @@ def read_squad(path: Path, *, origin: str = "squad") -> Material:
                     held = _around(passages, context, start) or passages
                     shelf.add_reading(
                         f"{path}: question {id_}",
-                        id=f"{origin}:{id_}",
+                        id=f"{origin}:{id_}:0",
                         origin=origin,
                         question=question,
                         answer=answer,
@@ -237,10 +237,10 @@ _TIDY = tuple(
     for pattern, put in (
         (r"``\s*|\s*''", '"'),
         (r"\s+--\s+", " – "),
-        (r"(?<=\w) - (?=\w)", "-"),
+        (r"(?<=[^\W\d]) - (?=[^\W\d])", "-"),
         (r"\s+(?=[.,;:!?%)\]])", ""),
         (r"(?<=[(\[$£€#])\s+", ""),
-        (r"\s+(?='(?:s|re|ve|ll|d|m|t)?\b)", ""),
+        (r"\s+(?='(?:s|re|ve|ll|d|m)\b)", ""),
         (r"\s+(?=n't\b)", ""),
     )
 )
@@ -287,7 +287,7 @@ def read_qed(path: Path) -> Material:
             question = question[:1].upper() + question[1:].rstrip("?. ") + "?"
         shelf.add_reading(
             where,
-            id=f"qed:{id_}",
+            id=f"qed:{id_}:0",
             origin="qed",
             question=question,
             answer=said,
