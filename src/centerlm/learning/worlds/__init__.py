@@ -1,0 +1,5 @@
+"""Fictional worlds: documents, composed questions, their plans, findings and exact answers."""
+
+from centerlm.learning.worlds.world import World, WorldQuestion, make_world, questions_of
+
+__all__ = ["World", "WorldQuestion", "make_world", "questions_of"]

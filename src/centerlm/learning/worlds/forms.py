@@ -1,0 +1,54 @@
+"""Wordings of questions that calculate, read from the text files in `wordings/`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A kind of question: `about` (a relation, or the name of an operation), the calculator's
+    `call`, and its wordings, `new` ones held out from training.
+
+    `gaps` word it over a noun phrase without its end, where there are any.
+    """
+
+    about: str
+    call: str
+    asks: tuple[str, ...]
+    new_asks: tuple[str, ...]
+    gaps: tuple[str, ...] = ()
+    new_gaps: tuple[str, ...] = ()
+
+
+@cache
+def comparisons() -> tuple[Form, ...]:
+    return _read("comparisons.txt")
+
+
+@cache
+def through_lists() -> tuple[Form, ...]:
+    return _read("each.txt")
+
+
+@cache
+def operations() -> Mapping[str, Form]:
+    """Arithmetic and counting, by name."""
+    return MappingProxyType({form.about: form for form in _read("operations.txt")})
+
+
+def _read(name: str) -> tuple[Form, ...]:
+    text = (files("centerlm.learning.worlds") / "wordings" / name).read_text(encoding="utf-8")
+    return tuple(_block(block) for block in text.split("\n\n") if not block.startswith("#"))
+
+
+def _block(text: str) -> Form:
+    head, *lines = (line.strip() for line in text.strip().splitlines())
+    about, _, call = head.partition(": ")
+    parts = {key: tuple(forms.split(" | ")) for key, _, forms in (s.partition(": ") for s in lines)}
+    gaps, new_gaps = parts.get("gap", ()), parts.get("new gap", ())
+    return Form(about, call, parts["ask"], parts["new ask"], gaps, new_gaps)

@@ -1,0 +1,287 @@
+"""Questions that calculate over chains: comparisons, arithmetic, counts, and walks through lists.
+
+Each function gives a node, or None where this world has no such question. Gold results are computed
+here, exactly; tests recompute every one of them with the real calculator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+
+from centerlm.learning.worlds.chains import (
+    DOCUMENTS,
+    Chain,
+    Maker,
+    ask_form,
+    lookup,
+    phrase_chain,
+    walk,
+)
+from centerlm.learning.worlds.facts import Fact
+from centerlm.learning.worlds.forms import Form, comparisons, operations, through_lists
+from centerlm.learning.worlds.measures import Measure, measure, written
+from centerlm.learning.worlds.nodes import Compute, Follow, Node
+from centerlm.learning.worlds.relations import relations
+
+CALCULATOR = "calculator"
+_LEAST = ("earlier", "argmin", "min")
+
+
+def comparison(maker: Maker, hops: int, *, things: int = 2) -> Node | None:
+    """Which of two (or three) things has more of something, itself or by way of a chain."""
+    forms = [f for f in comparisons() if hops == 1 or f.gaps]
+    form = maker.rng.choice(forms)
+    first = walk(maker, hops, last=[form.about])
+    if first is None:
+        return None
+    path = [fact.relation for fact in first.facts]
+    chains = _alike(maker, path, first, things)
+    if chains is None:
+        return None
+    maker.rng.shuffle(chains)
+    values = [_measured(chain) for chain in chains]
+    if len({value.number for value in values}) < len(values):
+        return None
+    best = _best(form.call, values)
+    names = [chain.start for chain in chains]
+    if hops == 1:
+        ask = maker.pick(form.asks, form.new_asks)
+    else:
+        gap = " of ".join(relations()[name].gap for name in reversed(path[:-1]))
+        ask = maker.pick(form.gaps, form.new_gaps).replace("{g}", gap)
+    shown = f"{', '.join(names[:-1])} or {names[-1]}"
+    # Over a gap, the inner questions are the words of the question with its end put back.
+    parts = [phrase_chain(maker, c, ask_form(maker, c.facts[-1]), plain=hops > 1) for c in chains]
+    labelled = ", ".join(f"{name}: #{k}" for k, name in enumerate(names, start=1))
+    return Compute(
+        ask.replace("{a}", shown),
+        names[best],
+        tuple(part.node for part in parts),
+        (Follow(CALCULATOR, f"{form.call}({labelled})"),),
+    )
+
+
+def superlative(maker: Maker, hops: int) -> Node | None:
+    return comparison(maker, hops, things=3)
+
+
+def arithmetic(maker: Maker, hops: int) -> Node | None:
+    """Sum, difference or average of two numbers."""
+    name = maker.rng.choice(("sum", "difference", "average"))
+    kind = maker.rng.choice(("population", "area", "height", "employees"))
+    pair = _pair(maker, hops, kind)
+    if pair is None:
+        return None
+    one, two = pair
+    a, b = _measured(one), _measured(two)
+    if name == "difference":
+        if a.number < b.number:
+            one, two, a, b = two, one, b, a
+        number = a.number - b.number
+    else:
+        number = (a.number + b.number) / (2 if name == "average" else 1)
+    return _two_part(maker, operations()[name], one, two, written(number, a.unit))
+
+
+def same(maker: Maker, hops: int) -> Node | None:
+    """Whether two things have the same city, country, school, employer or profession."""
+    kind = maker.rng.choice(
+        ("place of birth", "country of citizenship", "educated at", "employer", "occupation")
+    )
+    wanted = maker.rng.random() < 0.5
+    for _ in range(20):
+        pair = _pair(maker, hops, kind)
+        if pair and (pair[0].answer == pair[1].answer) == wanted:
+            form = operations()["same"]
+            return _two_part(maker, form, *pair, "yes" if wanted else "no")
+    return None
+
+
+def dates(maker: Maker, hops: int) -> Node | None:
+    """Days between two dates, years between two years, or a year after a year."""
+    name = maker.rng.choice(("days", "years", "anniversary"))
+    if name == "days":
+        kinds = ("date of birth", "date of death", "publication date")
+        one = walk(maker, hops, last=kinds)
+        two = walk(maker, maker.rng.randint(1, hops), last=kinds)
+        if one is None or two is None or one.facts[-1] == two.facts[-1]:
+            return None
+        between = abs(_measured(one).number - _measured(two).number)
+        unit = "day" if between == 1 else "days"
+        return _two_part(maker, operations()[name], one, two, f"{between} {unit}")
+    if name == "years":
+        pair = _pair(maker, hops, "inception")
+        if pair is None:
+            return None
+        one, two = sorted(pair, key=lambda chain: _measured(chain).number)
+        years = _measured(two).number - _measured(one).number
+        return _two_part(maker, operations()[name], one, two, written(years, "")) if years else None
+    chain = walk(maker, hops, last=["inception"])
+    if chain is None:
+        return None
+    count = maker.rng.choice((10, 25, 40, 50, 75, 100, 120, 150))
+    form = operations()[name]
+    part = phrase_chain(maker, chain)
+    ask = maker.pick(form.asks, form.new_asks)
+    ask = _filled(ask, {"{n}": str(count), "{a}": part.phrase})
+    answer = written(_measured(chain).number + count, "")
+    follow = Follow(CALCULATOR, form.call.replace("{n}", str(count)))
+    return Compute(ask, answer, (part.node,), (follow,))
+
+
+def money(maker: Maker, hops: int) -> Node | None:
+    """Prices times numbers, sums of them, or what is left of an amount."""
+    if hops != 1:
+        return None
+    name = maker.rng.choice(("copies", "basket", "change"))
+    chains = [walk(maker, 1, last=["price"]) for _ in range(2)]
+    one, two = chains
+    if one is None or two is None or one.facts == two.facts:
+        return None
+    form, rng = operations()[name], maker.rng
+    n, m = rng.randint(2, 12), rng.randint(2, 12)
+    price, other = _measured(one), _measured(two)
+    cash = rng.choice((70, 80, 100, 120, 200))
+    number = {
+        "copies": n * price.number,
+        "basket": n * price.number + m * other.number,
+        "change": cash - price.number,
+    }[name]
+    asked = (one, two) if name == "basket" else (one,)
+    parts = [phrase_chain(maker, c, ask_form(maker, c.facts[-1])) for c in asked]
+    slots = {
+        "{n}": str(n),
+        "{m}": str(m),
+        "{c}": f"{maker.graph.coin}{cash}",
+        "{x}": one.start,
+        "{y}": two.start,
+    }
+    return Compute(
+        _filled(maker.pick(form.asks, form.new_asks), slots),
+        written(number, price.unit),
+        tuple(part.node for part in parts),
+        (Follow(CALCULATOR, _filled(form.call, slots)),),
+    )
+
+
+def count(maker: Maker, hops: int) -> Node | None:
+    """How many things a list of a document has."""
+    name = maker.rng.choice(("books", "children", "cities"))
+    chain = walk(maker, hops, last=[name])
+    if chain is None:
+        return None
+    form = operations()[f"count {name}"]
+    part = phrase_chain(maker, chain, ask_form(maker, chain.facts[-1]))
+    ask = maker.pick(form.asks, form.new_asks).replace("{a}", part.subject)
+    follow = Follow(CALCULATOR, form.call)
+    return Compute(ask, str(len(chain.facts[-1].targets)), (part.node,), (follow,))
+
+
+def each(maker: Maker, hops: int) -> Node | None:
+    """Something asked of every item of a list, and the most, the least or the sum of it."""
+    if hops < 2:
+        return None
+    form = maker.rng.choice(through_lists())
+    name, _, relation = form.about.partition(" > ")
+    chain = walk(maker, hops - 1, last=[name])
+    if chain is None:
+        return None
+    items = chain.facts[-1].targets
+    facts = [f for f in (maker.graph.get(id_, relation) for id_ in items) if f is not None]
+    values = [m for m in (measure(f.answer) for f in facts) if m is not None]
+    if len(values) < len(items) or len({v.number for v in values}) < len(items):
+        return None
+    part = phrase_chain(maker, chain, ask_form(maker, chain.facts[-1]))
+    asked = ask_form(maker, facts[0])
+    looks = tuple(lookup(maker, f, asked, maker.graph.things[f.subject].name) for f in facts)
+    if form.call == "sum":
+        total = sum((v.number for v in values), Fraction(0))
+        answer, call = written(total, values[0].unit), "sum(#3)"
+    else:
+        answer = maker.graph.things[items[_best(form.call, values)]].name
+        call = f"{form.call}(#2, #3)"
+    # A list in a document is a text: union makes it a list that a step can go through.
+    follow = (
+        Follow(CALCULATOR, "union(#1)"),
+        Follow(DOCUMENTS, asked.replace("{}", "#2"), each=2, lookups=looks),
+        Follow(CALCULATOR, call),
+    )
+    ask = maker.pick(form.asks, form.new_asks).replace("{a}", part.subject)
+    return Compute(ask, answer, (part.node,), follow)
+
+
+OPERATIONS: dict[str, Callable[[Maker, int], Node | None]] = {
+    "comparison": comparison,
+    "superlative": superlative,
+    "arithmetic": arithmetic,
+    "same": same,
+    "dates": dates,
+    "money": money,
+    "count": count,
+    "each": each,
+}
+
+
+def _alike(maker: Maker, path: Sequence[str], first: Chain, things: int) -> list[Chain] | None:
+    """Chains over the same relations from things of the same kind, `first` among them."""
+    graph = maker.graph
+    kind = graph.things[first.facts[0].subject].kind
+    starts = graph.of_kind(kind)
+    maker.rng.shuffle(starts)
+    chains = [first]
+    for thing in starts:
+        if len(chains) == things:
+            break
+        facts: list[Fact] = []
+        at: int | None = thing.id
+        for name in path:
+            fact = graph.get(at, name) if at is not None else None
+            if fact is None:
+                break
+            facts.append(fact)
+            at = fact.targets[0] if fact.targets else None
+        if len(facts) == len(path) and thing.name != first.start:
+            chains.append(Chain(tuple(facts), thing.name))
+    return chains if len(chains) == things else None
+
+
+def _pair(maker: Maker, hops: int, relation: str) -> tuple[Chain, Chain] | None:
+    """Two chains that end in the same relation, of different facts; the second may be shorter."""
+    one = walk(maker, hops, last=[relation])
+    two = walk(maker, maker.rng.randint(1, hops), last=[relation])
+    if one is None or two is None or one.facts[-1] == two.facts[-1]:
+        return None
+    if maker.rng.random() < 0.5:
+        one, two = two, one
+    return one, two
+
+
+def _two_part(maker: Maker, form: Form, one: Chain, two: Chain, answer: str) -> Node:
+    a, b = phrase_chain(maker, one), phrase_chain(maker, two)
+    ask = _filled(maker.pick(form.asks, form.new_asks), {"{a}": a.phrase, "{b}": b.phrase})
+    return Compute(ask, answer, (a.node, b.node), (Follow(CALCULATOR, form.call),))
+
+
+def _filled(form: str, slots: Mapping[str, str]) -> str:
+    for slot, text in slots.items():
+        form = form.replace(slot, text)
+    return form
+
+
+def _measured(chain: Chain) -> Measure:
+    """What the answer of a chain measures.
+
+    Raises:
+        ValueError: it is no number, amount or date; the relation asked for has none.
+    """
+    value = measure(chain.answer)
+    if value is None:
+        raise ValueError(f"{chain.answer!r} measures nothing")
+    return value
+
+
+def _best(call: str, values: Sequence[Measure]) -> int:
+    """The place of the value that the call picks."""
+    numbers = [value.number for value in values]
+    return numbers.index(min(numbers) if call in _LEAST else max(numbers))
