@@ -12,6 +12,8 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
+from typing import Literal
 
 from centerlm.errors import InputError
 from centerlm.learning.acting import (
@@ -22,14 +24,18 @@ from centerlm.learning.acting import (
 )
 from centerlm.learning.example import TrainingExample
 from centerlm.learning.guidance import Guidance, Read, Skipped
-from centerlm.learning.noting import NoteSet, noted, pool
+from centerlm.learning.noting import NoteSet, Search, noted, pool
 from centerlm.learning.offering import card_sets
 from centerlm.learning.reading import Material, joined
-from centerlm.learning.recipe import Recipe
+from centerlm.learning.reasking import reasks
+from centerlm.learning.recipe import SETS, Recipe
 from centerlm.learning.records import Decision, Fold, Reading, Reask, Text
+from centerlm.learning.sample_cards import documents_card
 
 GUIDANCE = ("strategyqa", "musique", "2wiki", "gsm8k", "qdmr")
 ACTS = ("decompose", "seek", "absorb")
+CARDS = 20
+"""Cards of libraries that re-asks are shown with."""
 
 Say = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and of how much (0: not known)."""
@@ -114,8 +120,9 @@ def is_held(record: str, share: float, seed: int) -> bool:
 
 
 def record_id(id_: str) -> str:
-    """The record of a part of one: "musique:2hop__1_2:1:sentence" is of "musique:2hop__1_2"."""
-    return ":".join(id_.split(":")[:2])
+    """The record of a part of one: "musique:2hop__1_2:1:0" and "2hop__1_2" are of "2hop__1_2"."""
+    parts = id_.split(":")
+    return parts[1] if len(parts) > 1 and parts[0] in SETS else parts[0]
 
 
 @dataclass(slots=True)
@@ -123,19 +130,19 @@ class Shelf:
     """Records being collected, on two sides."""
 
     recipe: Recipe
-    train: _Side = field(default_factory=lambda: _Side())
-    held: _Side = field(default_factory=lambda: _Side())
+    train: Side = field(default_factory=lambda: Side())
+    held: Side = field(default_factory=lambda: Side())
     skipped: list[Skipped] = field(default_factory=list[Skipped])
     ids: list[str] = field(default_factory=list[str])
 
-    def side(self, record: str) -> _Side:
+    def side(self, record: str) -> Side:
         data = self.recipe.data
         return self.held if is_held(record, data.held, data.seed) else self.train
 
     def add_read(self, read: Read) -> None:
         """Guidance, each piece of it a decision, and a composed question if its answer is known."""
         for guidance in read.guidance:
-            side = self.side(record_id(guidance.id))
+            side = self.side(guidance.id)
             self.ids.append(guidance.id)
             side.decisions.append(decision_of(guidance))
             if composed := composed_of(guidance):
@@ -153,26 +160,11 @@ class Shelf:
         say("searching the passages", 0, len(material.readings))
         with (
             tempfile.TemporaryDirectory(prefix="centerlm-pool-") as folder,
-            pool(material.texts, Path(folder)) as search,
+            pool(material.texts, Path(folder), embedder=embedder()) as search,
         ):
-            self.add_readings(material.readings, material.texts, search, say)
-
-    def add_readings(
-        self,
-        readings: Sequence[Reading],
-        texts: Sequence[Text],
-        search: Callable[[str, int], Sequence[str]],
-        say: Say | None = None,
-    ) -> None:
-        """The note sets of readings, train and held apart."""
-        done = 0
-        for side in (self.train, self.held):
-            mine = [r for r in readings if self.side(record_id(r.id)) is side]
-            for note_set in noted(mine, texts, search, seed=self.recipe.data.seed):
-                side.note_sets.append(note_set)
-                done += 1
-                if say and done % 50 == 0:
-                    say("choosing passages", done, 0)
+            for side in (self.train, self.held):
+                mine = [r for r in material.readings if self.side(record_id(r.id)) is side]
+                side.add_readings(mine, material.texts, search, self.recipe.data.seed)
 
     def collected(self) -> Collected:
         return Collected(
@@ -181,12 +173,21 @@ class Shelf:
 
 
 @dataclass(slots=True)
-class _Side:
+class Side:
     decisions: list[Decision] = field(default_factory=list[Decision])
     note_sets: list[NoteSet] = field(default_factory=list[NoteSet])
     folds: list[Fold] = field(default_factory=list[Fold])
     reasks: list[Reask] = field(default_factory=list[Reask])
     composed: list[Composed] = field(default_factory=list[Composed])
+
+    def add_readings(
+        self, readings: Sequence[Reading], texts: Sequence[Text], search: Search, seed: int
+    ) -> None:
+        """Readings with what the search finds for them, and re-asks where it failed."""
+        self.note_sets += noted(readings, texts, search, seed=seed)
+        rng = Random(seed)
+        cards = [documents_card(rng) for _ in range(CARDS)]
+        self.reasks += reasks(readings, search, cards, seed=seed)
 
     def records(self) -> Records:
         return Records(
@@ -223,13 +224,25 @@ def composed_of(guidance: Guidance, notes: Sequence[Text] = ()) -> Composed | No
             parts.append((fill(step.text, guidance.answers), answer))
     return Composed(
         guidance.id,
-        origin_of(guidance.id, guidance.by),
+        guidance.by,
         guidance.objective,
         guidance.answer,
         format_plan(guidance.plan),
         tuple(parts),
         tuple(notes),
     )
+
+
+def embedder() -> Literal["installed"] | None:
+    """Libraries search by meaning where the weights for it are on this machine."""
+    from centerlm.errors import MissingExtraError, MissingWeightsError
+    from centerlm.models.weights import find
+
+    try:
+        find("embeddings")
+    except (MissingWeightsError, MissingExtraError):
+        return None
+    return "installed"
 
 
 def _limited(read: Read, limit: int) -> Read:
