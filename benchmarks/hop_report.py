@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import platform
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,8 +18,7 @@ from centerlm.evaluation.statistics import (
 from centerlm.finding import Usage
 from hop_runs import PASSAGES, SEED, Outcome, Row
 from human_plans import Form, HumanPlans
-
-PACKAGES = ("centerlm", "numpy", "onnxruntime", "tokenizers", "xllamacpp")
+from reporting import percent, table, versions, write
 
 Scores = Callable[[Outcome], "float | None"]
 METRICS: dict[str, tuple[str, Scores]] = {
@@ -39,9 +34,14 @@ SHARES = {"all_support", "em"}
 
 ROWS: dict[Row, str] = {
     "question": "question only",
+    "iterated": "question, searched again with what was found",
     "true": "human plan, true answers filled in",
     "own": "human plan, the center's own answers",
+    "plan": "the center's own plan and answers",
+    "recursive": "the center's own plans and answers, with recursion",
 }
+HUMAN_ROWS: tuple[Row, ...] = ("true", "own")
+"""Rows whose plan is the human one, in two forms."""
 FORM_NAMES: dict[Form | None, str] = {
     "sentences": "relations as sentences",
     "written": "relations as written",
@@ -75,15 +75,10 @@ class Measured:
     seconds: float
 
 
-def write_report(measured: Measured, out: Path) -> Path:
-    """Write multihop.json and multihop.md; returns the latter."""
+def write_report(measured: Measured, out: Path, name: str) -> Path:
+    """Write NAME.json and NAME.md; returns the latter."""
     report = as_json(measured)
-    out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
-    (out / "multihop.json").write_text(text, encoding="utf-8")
-    page = out / "multihop.md"
-    page.write_text(as_markdown(report), encoding="utf-8")
-    return page
+    return write(out, name, report, as_markdown(report))
 
 
 def as_json(measured: Measured) -> dict[str, Any]:
@@ -108,7 +103,7 @@ def as_json(measured: Measured) -> dict[str, Any]:
             "seed": SEED,
             "resamples": RESAMPLES,
             "seconds": round(measured.seconds, 1),
-            "versions": _versions(),
+            "versions": versions(),
         },
     }
 
@@ -171,7 +166,11 @@ def _pairs(outcomes: Mapping[System, Sequence[Outcome]]) -> list[tuple[System, S
             pairs.append((system, System("question", None, search)))
             if row == "own":
                 pairs.append((system, System("true", form, search)))
-    return pairs
+        if row in ("plan", "recursive"):
+            others: tuple[Row, ...] = ("question", "iterated")
+            pairs += [(system, System(other, None, search)) for other in others]
+            pairs.append((system, System("own", "sentences", search)))
+    return [pair for pair in pairs if pair[1] in outcomes]
 
 
 def _compare(
@@ -197,16 +196,6 @@ def _compare(
     return lines
 
 
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
-    for package in PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = "not installed as a package"
-    return versions
-
-
 def as_markdown(report: Mapping[str, Any]) -> str:
     config = report["config"]
     lines = [
@@ -215,52 +204,46 @@ def as_markdown(report: Mapping[str, Any]) -> str:
         f"MuSiQue dev ({report['n']} questions) over {config['library_passages']:,} passages of "
         "MuSiQue, HotpotQA and 2WikiMultihopQA. "
         f"{config['passages_an_episode']} distinct passages an episode at most: "
-        "floor(8 / hops) a step, 8 for the question alone. All rows run through the engine; "
-        "re-asking, splitting and re-opening are off. "
+        "floor(8 / hops) a step, 8 for the question alone, 4 and 4 where it is searched again "
+        "with the title and first sentence of the best passage (chosen on the training part); in "
+        "a plan of the center's own floor(8 / steps) a step, with recursion 2. All other rows run "
+        "through the engine; re-asking, splitting and re-opening are off. "
         f"{config['relation_steps']} of {config['human_steps']} human steps are written "
         '"X >> relation"; "sentences" are those steps as the shipped reader rewrites them. '
         f"{len(config['plans_not_read'])} plans could not be read. "
         "Where true answers are filled in, the last step and the answer are the center's own. "
-        f"The center is `{config['model']}`, not trained for its acts. "
+        f"The center is `{config['model']}`. "
         "Where n is smaller, the center has read only the first of the questions, which stand in "
         "a random order.",
         "",
         "Per cent with 95 % intervals (support and answers that are right or wrong: Wilson; means: "
         "bootstrap over questions).",
         "",
-        _header(["system", "search", "n", "all found", "mean recall"]),
     ]
-    for system in report["systems"].values():
-        metrics = system["metrics"]
-        name = ", ".join(filter(None, (system["row"], system["form"])))
-        cells = [name, system["search"], str(system["n"])]
-        cells += [_percent(metrics[m]) for m in ("all_support", "mean_support")]
-        lines.append(_cells(cells))
+    lines += table(
+        ["system", "search", "n", "all found", "mean recall"],
+        [
+            [_name(system), system["search"], str(system["n"])]
+            + [percent(system["metrics"][m]) for m in ("all_support", "mean_support")]
+            for system in report["systems"].values()
+        ],
+    )
     readers = {k: s for k, s in report["systems"].items() if "em" in s["metrics"]}
     if readers:
         columns = ("em", "f1", "hops_right", "answered")
         titles = [METRICS[c][0] for c in columns]
         heads = ["system", "search", "n", *titles, "calls", "tokens", "model seconds"]
-        lines += ["", "## Answers", "", _header(heads)]
-        for system in readers.values():
-            metrics, usage = system["metrics"], system["usage"]
-            tokens = usage["prompt_tokens"] + usage["completion_tokens"]
-            name = ", ".join(filter(None, (system["row"], system["form"])))
-            lines.append(
-                _cells(
-                    [name, system["search"], str(metrics["em"]["n"])]
-                    + [_percent(metrics[c]) if c in metrics else "" for c in columns]
-                    + [f"{usage['calls']:,}", f"{tokens:,}", f"{usage['seconds']:,.0f}"]
-                )
-            )
+        lines += ["", "## Answers", ""]
+        lines += table(heads, [_answers(system, columns) for system in readers.values()])
     lines += ["", "## Paired differences", "", "In percentage points, first minus second.", ""]
-    lines.append(_header(["first", "second", "metric", "n", "difference", "McNemar"]))
-    for pair in report["paired"]:
-        test = pair.get("mcnemar")
-        cells = [pair["first"], pair["second"], METRICS[pair["metric"]][0], str(pair["n"])]
-        cells.append(_percent(pair["difference"], sign="+"))
-        p = f"{test['only_first']} : {test['only_second']}, p = {test['p']:.3g}" if test else ""
-        lines.append(_cells([*cells, p]))
+    lines += table(
+        ["first", "second", "metric", "n", "difference", "McNemar"],
+        [
+            [pair["first"], pair["second"], METRICS[pair["metric"]][0], str(pair["n"])]
+            + [percent(pair["difference"], sign="+"), _mcnemar(pair.get("mcnemar"))]
+            for pair in report["paired"]
+        ],
+    )
     lines += ["", "## How", "", "```", config["command"], "```", ""]
     names = ("pool_sha256", "questions_sha256", "seed", "resamples", "seconds")
     lines += [f"- {name}: {config[name]}" for name in names]
@@ -273,14 +256,21 @@ def as_markdown(report: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _header(names: Sequence[str]) -> str:
-    return f"{_cells(names)}\n{_cells(['---'] * len(names))}"
+def _name(system: Mapping[str, Any]) -> str:
+    return ", ".join(filter(None, (system["row"], system["form"])))
 
 
-def _cells(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def _answers(system: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
+    metrics, usage = system["metrics"], system["usage"]
+    tokens = usage["prompt_tokens"] + usage["completion_tokens"]
+    return [
+        *(_name(system), system["search"], str(metrics["em"]["n"])),
+        *(percent(metrics.get(column)) for column in columns),
+        *(f"{usage['calls']:,}", f"{tokens:,}", f"{usage['seconds']:,.0f}"),
+    ]
 
 
-def _percent(interval: Mapping[str, float], *, sign: str = "") -> str:
-    value, low, high = (interval[k] * 100 for k in ("value", "low", "high"))
-    return f"{value:{sign}.1f} ({low:{sign}.1f} to {high:{sign}.1f})"
+def _mcnemar(test: Mapping[str, float] | None) -> str:
+    if test is None:
+        return ""
+    return f"{test['only_first']} : {test['only_second']}, p = {test['p']:.3g}"

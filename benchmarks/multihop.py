@@ -1,18 +1,22 @@
 """Multi-hop questions over one pooled library, through the real engine.
 
-    python benchmarks/multihop.py --data DIR [--limit N] [--read N] [--cache DIR] [--out DIR]
+    python benchmarks/multihop.py --data DIR [--adapter FILE] [--limit N] [--read N]
+        [--cache DIR] [--out DIR] [--name NAME]
 
 MuSiQue dev over all paragraphs of MuSiQue, HotpotQA and 2WikiMultihopQA: how many supporting
-passages an episode finds with the question alone, with the human plan and true answers filled in,
-and with the human plan and the center's own answers; each by words (BM25) and hybrid, with relation
-steps as written and as sentences. The library and every model call are kept in the cache folder:
-after an interruption the same command goes on where it stopped.
+passages an episode finds with the question alone, searched once and again with what was found; with
+the human plan and true answers filled in, or the center's own answers; and with the center's own
+plan and answers. Each by words (BM25) and hybrid, human relation steps as written and as sentences.
+With --adapter the center is the local model with that adapter and no shown examples. The library
+and every model call are kept in the cache folder: after an interruption the same command goes on
+where it stopped.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import os
 import shlex
 import sys
@@ -28,12 +32,15 @@ from centerlm.center import CenterLM
 from centerlm.errors import CenterError, InputError
 from centerlm.library import Library
 from centerlm.library.search import Weights
-from centerlm.models import LanguageModel, RecordingModel, open_model
-from hop_report import Measured, System, write_report
-from hop_runs import Outcome, Row, run_row
+from centerlm.models import RecordingModel, open_model
+from centers import CenterSpec, open_center
+from hop_report import HUMAN_ROWS, ROWS, Measured, System, write_report
+from hop_runs import MODEL_ROWS, Outcome, Row, run_row
 from human_plans import FORMS, Form, HumanPlans, read_plans
 from pool import pool_hash, read_pool
 from pool_library import build_library
+
+SEARCHES = ("bm25", "hybrid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,10 @@ class Arguments:
     limit: int | None
     read: int | None
     model: str
+    adapter: Path | None
+    name: str
+    rows: tuple[Row, ...]
+    searches: tuple[str, ...]
 
 
 def parse_arguments(argv: Sequence[str]) -> Arguments:
@@ -67,10 +78,30 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
         help="the center answers only so many of them (0: no model needed); default all",
     )
     parser.add_argument("--model", default="local", help="the center's model (%(default)s)")
+    parser.add_argument("--adapter", type=Path, help="a .gguf adapter for the local model")
+    parser.add_argument("--name", default="multihop", help="of the files written (%(default)s)")
+    parser.add_argument("--rows", type=_rows, default=tuple(ROWS), help=",".join(ROWS))
+    parser.add_argument("--searches", type=_searches, default=SEARCHES, help=",".join(SEARCHES))
     arguments = Arguments(**vars(parser.parse_args(argv)))
     if arguments.limit == 0:
         parser.error("--limit 0 asks nothing; give 1 or more")
+    if arguments.adapter is not None and arguments.model != "local":
+        parser.error("--adapter is for --model local")
+    if arguments.adapter is not None and not arguments.adapter.is_file():
+        parser.error(f"the adapter {arguments.adapter} does not exist; check the path")
     return arguments
+
+
+def _rows(text: str) -> tuple[Row, ...]:
+    if not set(text.split(",")) <= set(ROWS):
+        raise argparse.ArgumentTypeError(f"{text}: rows are {', '.join(ROWS)}")
+    return tuple(row for row in ROWS if row in text.split(","))
+
+
+def _searches(text: str) -> tuple[str, ...]:
+    if not set(text.split(",")) <= set(SEARCHES):
+        raise argparse.ArgumentTypeError(f"{text}: searches are {', '.join(SEARCHES)}")
+    return tuple(search for search in SEARCHES if search in text.split(","))
 
 
 def count(text: str) -> int:
@@ -87,8 +118,7 @@ async def measure(
     total = min(len(p.plans) for p in plans.values())
     asked = min(total, arguments.limit) if arguments.limit is not None else total
     read = min(asked, arguments.read) if arguments.read is not None else asked
-    model = _model(arguments) if read else None
-    center = CenterLM(model) if model is not None else None
+    center = _center(arguments) if read else None
     outcomes: dict[System, list[Outcome]] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     try:
@@ -96,27 +126,34 @@ async def measure(
             bar = progress.add_task("questions", total=asked)
             for number in range(asked):
                 reader = center if number < read else None
-                for system in _systems(libraries, reads=reader is not None):
+                for system in _systems(arguments.rows, libraries, reads=reader is not None):
                     human = plans[system.form or "sentences"].plans[number]
                     library = libraries[system.search]
                     outcome = await run_row(system.row, human, library, reader)
                     outcomes.setdefault(system, []).append(outcome)
                 progress.advance(bar)
     finally:
-        if model is not None:
-            await model.close()
+        if center is not None:
+            await center.model.close()
     return outcomes
 
 
-def _systems(libraries: Mapping[str, Library], *, reads: bool) -> list[System]:
-    rows: tuple[Row, ...] = ("true", "own") if reads else ("true",)
-    systems = [System("question", None, search) for search in libraries]
-    systems += [System(row, form, s) for row in rows for form in FORMS for s in libraries]
+def _systems(rows: Sequence[Row], libraries: Mapping[str, Library], *, reads: bool) -> list[System]:
+    """Rows of the human plan in both forms, the others once; without a reader those that need
+    none.
+    """
+    systems: list[System] = []
+    for row in rows:
+        if reads or row not in MODEL_ROWS:
+            forms = FORMS if row in HUMAN_ROWS else (None,)
+            systems += [System(row, form, search) for form in forms for search in libraries]
     return systems
 
 
-def _model(arguments: Arguments) -> LanguageModel:
-    return RecordingModel(open_model(arguments.model), arguments.cache / "answers")
+def _center(arguments: Arguments) -> CenterLM:
+    if arguments.adapter is not None:
+        return open_center(CenterSpec(arguments.adapter.stem, arguments.adapter), arguments.cache)
+    return CenterLM(RecordingModel(open_model(arguments.model), arguments.cache / "answers"))
 
 
 def run(arguments: Arguments, command: str) -> Path:
@@ -151,18 +188,28 @@ def run(arguments: Arguments, command: str) -> Path:
                 f"{folder} holds {stats.passages:,} passages ({stats.with_vectors:,} with vectors) "
                 f"of {len(pool):,}; delete the folder and run this again"
             )
-        outcomes = asyncio.run(measure(arguments, {"bm25": words, "hybrid": hybrid}, plans))
+        libraries = {"bm25": words, "hybrid": hybrid}
+        chosen = {search: libraries[search] for search in arguments.searches}
+        outcomes = asyncio.run(measure(arguments, chosen, plans))
     measured = Measured(
         outcomes=outcomes,
         plans=plans,
         command=command,
-        model=arguments.model,
+        model=_model_name(arguments),
         passages=stats.passages,
         weights=asdict(Weights()),
         pool=pool_hash(pool),
         seconds=time.monotonic() - started,
     )
-    return write_report(measured, arguments.out)
+    return write_report(measured, arguments.out, arguments.name)
+
+
+def _model_name(arguments: Arguments) -> str:
+    """The model as the report shows it, an adapter with the beginning of its hash."""
+    if arguments.adapter is None:
+        return arguments.model
+    digest = hashlib.sha256(arguments.adapter.read_bytes()).hexdigest()
+    return f"{arguments.model} with {arguments.adapter.stem} ({digest[:16]})"
 
 
 def main() -> int:

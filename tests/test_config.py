@@ -7,9 +7,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from gguf_file import write_lora
 
 from centerlm import config
+from centerlm.center import EXAMPLES
 from centerlm.errors import ConfigError, InputError
+from centerlm.models import lora
+from centerlm.models.llama_cpp import LlamaCppModel
 from centerlm.models.openai import OpenAIModel
 from centerlm.objective import Budget
 
@@ -223,3 +227,51 @@ def _shown(default: object) -> str:
 def test_the_example_of_the_reference_is_valid() -> None:
     for block in re.findall(r"```toml\n(.*?)```", REFERENCE.read_text(), flags=re.DOTALL):
         _load(block)
+
+
+def _adapters(settings: config.Settings) -> tuple[Path, ...]:
+    model = config.open_center(settings).model
+    assert isinstance(model, LlamaCppModel)
+    return tuple(adapter.path for adapter in model._adapters)  # pyright: ignore[reportPrivateUsage]
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An adapter as if it came with the package."""
+    monkeypatch.setattr(lora, "ADAPTERS", tmp_path)
+    return write_lora(tmp_path / "default.gguf")
+
+
+def test_the_shipped_adapter_is_used_without_examples(shipped: Path) -> None:
+    for text in ("", '[center]\nmodel = "local"\n'):
+        settings = _load(text)
+        assert _adapters(settings) == (shipped,)
+        assert config.open_center(settings).examples == ()
+    assert config.open_center(_load("[center]\nexamples = true\n")).examples == EXAMPLES
+
+
+def test_without_the_shipped_adapter_examples_are_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lora, "ADAPTERS", tmp_path)
+    assert _adapters(_load("")) == ()
+    assert config.open_center(_load("")).examples == EXAMPLES
+    assert config.open_center(_load("[center]\nexamples = false\n")).examples == ()
+
+
+def test_the_settings_say_otherwise(shipped: Path) -> None:
+    none = _load('[center]\nadapter = "none"\n')
+    assert _adapters(none) == () and config.open_center(none).examples == EXAMPLES
+    own = _load('[center]\nadapter = "mine.gguf"\n')
+    assert _adapters(own) == (Path("mine.gguf"),) and config.open_center(own).examples == ()
+    other = _load('[center]\nmodel = "local:other.gguf"\n')
+    assert _adapters(other) == () and config.open_center(other).examples == EXAMPLES
+    hosted = _load('[center]\nmodel = "openai:m"\nbase_url = "http://localhost:1"\n')
+    assert config.open_center(hosted).examples == EXAMPLES
+
+
+def test_experts_run_without_the_centers_adapter(shipped: Path) -> None:
+    settings = _load('[experts.history]\nmodel = "local"\n')
+    model = config.open_model_of(settings.experts["history"])
+    assert isinstance(model, LlamaCppModel)
+    assert model._adapters == ()  # pyright: ignore[reportPrivateUsage]

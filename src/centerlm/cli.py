@@ -407,6 +407,45 @@ def models_list(as_json: bool) -> None:
     list_models(as_json)
 
 
+@cli.command(short_help="Turn edits of plans into guidance data.")
+@_journal
+@click.option(
+    "--out",
+    type=_FILE,
+    metavar="FILE",
+    default=Path("guidance.jsonl"),
+    show_default=True,
+    help="Guidance to add to; lines there stay.",
+)
+@click.option(
+    "--check",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Only read PATH, guidance or a folder of data sets, and say what is usable.",
+)
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    metavar="NAME",
+    help="A source of your own that plans may name; may be repeated.",
+)
+@_json
+def guide(**given: Any) -> int:
+    """Turn the plans you edited (solve --review) into guidance to learn from.
+
+    Only edits that are new are added. With --check: exit code 1 where lines cannot be used.
+
+    \b
+    Examples:
+      centerlm guide --out guidance.jsonl
+      centerlm guide --check guidance.jsonl
+    """
+    from centerlm.guiding import run_guide
+
+    return run_guide(**given)
+
+
 cli.add_command(adapter)
 
 

@@ -26,7 +26,8 @@ def test_every_command_of_the_design_is_there() -> None:
     assert list(COMMANDS) == [
         "centerlm", "centerlm solve", "centerlm plan", "centerlm ingest", "centerlm episodes",
         "centerlm episodes rm", "centerlm show", "centerlm resume", "centerlm replay",
-        "centerlm models", "centerlm models get", "centerlm models list", "centerlm doctor",
+        "centerlm models", "centerlm models get", "centerlm models list", "centerlm guide",
+        "centerlm adapter", "centerlm adapter export", "centerlm adapter import", "centerlm doctor",
     ]  # fmt: skip
 
 

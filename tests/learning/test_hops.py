@@ -146,6 +146,10 @@ def test_a_triple_that_its_passage_does_not_hold_is_skipped_once(tmp_path: Path)
 def test_hotpot_gives_passages_only(tmp_path: Path) -> None:
     record = {"question": "Which?", "answer": "Dawn", "context": wiki()["context"]}
     read = read_hotpot(written(tmp_path / "h.jsonl", record, {"question": "x"}))
+    odd = read_hotpot(
+        written(tmp_path / "o.jsonl", {"context": [["Dawn"], 3, ["Dusk", ["Late."]]]})
+    )
+    assert ([t.title for t in odd.texts], len(odd.skipped)) == (["Dusk"], 2)
     assert [text.title for text in read.texts] == ["Dawn (1931 film)", "Mira Holt"]
     assert not read.readings
     assert [skip.kind for skip in read.skipped] == ["malformed"]

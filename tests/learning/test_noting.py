@@ -92,11 +92,12 @@ def test_all_questions_of_the_shown_passages_are_asked_together(sets: list[NoteS
 
 def test_the_gold_passage_stands_anywhere(search: Search) -> None:
     places: Counter[int] = Counter()
-    for seed in range(6):
+    for seed in range(25):
         for made in noted(READINGS, TEXTS, search, seed=seed, ks=(4,), absent=0):
-            places.update(n for q in made.questions for n in q.cited)
+            if len(made.notes) == 4:
+                places.update(n for q in made.questions for n in q.cited)
     assert set(places) == {1, 2, 3, 4}
-    assert max(places.values()) < 2 * min(places.values())
+    assert max(places.values()) < 1.5 * min(places.values())
 
 
 def test_a_share_of_the_sets_has_lost_its_own_passage(search: Search) -> None:

@@ -82,6 +82,15 @@ def test_a_file_that_is_no_json_object_is_refused_in_one_sentence(
         read_squad(tmp_path / "s.json")
 
 
+def test_a_squad_file_without_articles_is_refused_and_odd_ones_are_named(tmp_path: Path) -> None:
+    (tmp_path / "s.json").write_text('{"x": 1}')
+    with pytest.raises(InputError, match='has no list "data"'):
+        read_squad(tmp_path / "s.json")
+    (tmp_path / "s.json").write_text('{"data": [3, {"paragraphs": [{"context": "x"}]}]}')
+    kinds = [skip.kind for skip in read_squad(tmp_path / "s.json").skipped]
+    assert kinds == ["malformed", "malformed"]
+
+
 def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         read_qed(tmp_path / "missing.jsonl")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from centerlm.learning.noting import pool
@@ -27,7 +28,8 @@ def test_the_words_that_found_the_passage_are_the_query(tmp_path: Path) -> None:
     working = reading(1, "Where was Mira Holt born?")
     with pool([GOLD, *OTHERS], tmp_path, embedder=None) as search:
         assert search(failing.question, 1) != [GOLD.id]
-        (made,) = reasks([failing, working], search, [CARD], seed=1)
+        again = replace(failing, id="b:1:0"), replace(working, id="b:1:1")
+        (made,) = reasks([failing, working, *again], search, [CARD], seed=1)
         assert made.query != failing.question
         assert search(made.query, 1) == [GOLD.id]
         assert (made.objective, made.asked) == (failing.question, (failing.question,))

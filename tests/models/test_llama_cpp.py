@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -16,8 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from gguf_file import write_lora
 
-from centerlm.errors import ConfigError, MissingWeightsError, ModelError
+from centerlm.errors import ConfigError, InputError, MissingWeightsError, ModelError
 from centerlm.models.base import Message, Prompt, Sampling
 from centerlm.models.llama_cpp import LlamaCppModel
 from centerlm.models.llama_server import Adapter
@@ -311,37 +311,10 @@ def test_a_context_longer_than_trained(default_gguf: Path) -> None:
         LlamaCppModel(default_gguf, slots=0)
 
 
-def string(text: str) -> bytes:
-    return struct.pack("<Q", len(text)) + text.encode()
-
-
-def write_adapter(path: Path, value: float) -> Path:
-    """A rank 1 LoRA on one attention projection of SmolLM2-135M (576 x 576), as GGUF."""
-    tensors = {
-        "blk.29.attn_output.weight.lora_a": (576, 1),
-        "blk.29.attn_output.weight.lora_b": (1, 576),
-    }
-    entries = {
-        "general.architecture": struct.pack("<I", 8) + string("llama"),
-        "general.type": struct.pack("<I", 8) + string("adapter"),
-        "adapter.type": struct.pack("<I", 8) + string("lora"),
-        "adapter.lora.alpha": struct.pack("<If", 6, 1.0),
-    }
-    data = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(entries))
-    for key, entry in entries.items():
-        data += string(key) + entry
-    for at, (key, shape) in enumerate(tensors.items()):
-        data += string(key) + struct.pack("<IQQIQ", 2, *shape, 0, at * 576 * 4)
-    data += b"\0" * (-len(data) % 32)
-    data += struct.pack("<576f", *([value] * 576)) * 2
-    path.write_bytes(data)
-    return path
-
-
 def test_an_adapter_changes_answers_and_identity(tmp_path: Path, default_gguf: Path) -> None:
     question = prompt("What colour is the sky?", "Answer.")
     sampling = Sampling(2, logprobs=True)
-    adapter = write_adapter(tmp_path / "a.gguf", 0.5)
+    adapter = write_lora(tmp_path / "a.gguf")
 
     async def first_logprobs(*adapters: Adapter) -> tuple[str, tuple[float, ...]]:
         model = LlamaCppModel(default_gguf, adapters=adapters, context=256, slots=1)
@@ -355,11 +328,21 @@ def test_an_adapter_changes_answers_and_identity(tmp_path: Path, default_gguf: P
         assert plain[1] != pytest.approx(adapted[1], abs=1e-2)
 
     asyncio.run(run())
-    with pytest.raises(MissingWeightsError, match=r"no model file at .*none"):
+    with pytest.raises(MissingWeightsError, match=r"no adapter at .*none"):
         missing = Adapter(tmp_path / "none")
         asyncio.run(LlamaCppModel(default_gguf, adapters=[missing]).load())
     with pytest.raises(MissingWeightsError, match="not a LoRA adapter"):
         asyncio.run(LlamaCppModel(default_gguf, adapters=[Adapter(default_gguf)]).load())
+    cut = tmp_path / "cut.gguf"
+    cut.write_bytes(adapter.read_bytes()[:-64])
+    with pytest.raises(MissingWeightsError, match=r"the adapter .*cut.gguf is truncated"):
+        asyncio.run(LlamaCppModel(default_gguf, adapters=[Adapter(cut)]).load())
+    for other, words in (
+        (write_lora(tmp_path / "wide.gguf", (577, 576)), "is 576 x 576 there, 577 x 576"),
+        (write_lora(tmp_path / "hash.gguf", base_sha256="0" * 64), "it records a base"),
+    ):
+        with pytest.raises(InputError, match=rf"is of another base .*{words}"):
+            asyncio.run(LlamaCppModel(default_gguf, adapters=[Adapter(other)]).load())
 
 
 def test_the_identity_follows_the_bytes(

@@ -149,8 +149,8 @@ def disk_errors() -> Generator[None]:
     try:
         yield
     except library.SafetensorError as error:
-        # The system's error stands in its text: "Os { code: 28, ... }".
-        code = re.search(r"code: (\d+)", str(error))
+        # The system's error stands in its text: "Os { code: 28, ... }" or "(os error 28)".
+        code = re.search(r"(?:code: |os error )(\d+)", str(error))
         number = int(code[1]) if code else 0
         raise OSError(number, os.strerror(number) if code else short_answer(str(error))) from None
 

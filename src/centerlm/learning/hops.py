@@ -87,7 +87,7 @@ def read_musique(path: Path) -> Material:
             case _:
                 shelf.skip(where, "it lacks an id, a question, an answer or steps", "malformed")
                 continue
-        held = [_add_paragraph(shelf, p) for p in paragraphs]
+        held = [_add_paragraph(shelf, where, p) for p in paragraphs]
         hops = _musique_hops(steps, held)
         if hops is None:
             shelf.skip(where, "a step lacks its question, answer or paragraph", "malformed")
@@ -111,11 +111,12 @@ def read_musique(path: Path) -> Material:
     return replace(shelf.material(), folds=tuple(folds))
 
 
-def _add_paragraph(shelf: Shelf, paragraph: Any) -> list[Text]:
+def _add_paragraph(shelf: Shelf, where: str, paragraph: Any) -> list[Text]:
     match paragraph:
         case {"title": str(title), "paragraph_text": str(text)} if text.strip():
             return shelf.add_text(title, text)
         case _:
+            shelf.skip(where, "a paragraph has no title or no text", "malformed")
             return []
 
 
@@ -182,7 +183,7 @@ def read_2wiki(path: Path) -> Material:
             case _:
                 shelf.skip(where, "it lacks an id, a question, a context or evidence", "malformed")
                 continue
-        held = _add_context(shelf, context)
+        held = _add_context(shelf, where, context)
         triples = [triple for item in evidences if (triple := _triple(item))]
         for subject, relation, said in triples:
             passages = held.get(subject.casefold()) or held.get(_plain(subject), [])
@@ -233,7 +234,7 @@ def _plain(title: str) -> str:
     return _IN_BRACKETS.sub("", title).casefold()
 
 
-def _add_context(shelf: Shelf, context: Sequence[Any]) -> dict[str, list[Text]]:
+def _add_context(shelf: Shelf, where: str, context: Sequence[Any]) -> dict[str, list[Text]]:
     """Put titled paragraphs on the shelf; passages by title, as written and in plain.
 
     A plain title that two paragraphs share names neither.
@@ -248,7 +249,7 @@ def _add_context(shelf: Shelf, context: Sequence[Any]) -> dict[str, list[Text]]:
                 held[title.casefold()] = passages
                 plain.setdefault(_plain(title), []).append(passages)
             case _:
-                continue
+                shelf.skip(where, "a paragraph of its context has no title or text", "malformed")
     return {k: v[0] for k, v in plain.items() if len(v) == 1} | held
 
 
@@ -260,9 +261,10 @@ def read_hotpot(path: Path) -> Material:
     """
     shelf = Shelf()
     for number, record in json_lines(path, shelf.skipped):
+        where = f"{path}, line {number}"
         match record:
             case {"context": [*context]}:
-                _add_context(shelf, context)
+                _add_context(shelf, where, context)
             case _:
-                shelf.skip(f"{path}, line {number}", "it has no context", "malformed")
+                shelf.skip(where, "it has no context", "malformed")
     return shelf.material()

@@ -2,8 +2,8 @@
 
 A `NoteSet` is one list of passages and every question that is asked of it, so that a trainer pays
 for the passages once. The passages are the best k for one of the questions; its gold passage is
-left out in about a quarter of the sets, and one or two questions of nearby passages are put beside
-it that these passages cannot answer.
+left out in about a quarter of the sets, and a few questions of nearby passages are put beside it
+that these passages cannot answer.
 """
 
 from __future__ import annotations
@@ -185,7 +185,8 @@ class _Drawing:
         nearby += self.rng.sample(self.shelf.readings, min(4, len(self.shelf.readings)))
         if gone or not gold:
             nearby.insert(0, reading)
-        asked += self._unanswerable(nearby, notes, {q.reading.question for q in asked})
+        wanted = self.rng.choice((1, 2)) + len(asked) // 5
+        asked += self._unanswerable(nearby, notes, {q.reading.question for q in asked}, wanted)
         self.rng.shuffle(asked)
         for question in asked:
             counter = self.missed if question.answer is None else self.answered
@@ -206,11 +207,10 @@ class _Drawing:
         return list(chosen.values())
 
     def _unanswerable(
-        self, readings: Iterable[Reading], notes: Sequence[Text], asked: set[str]
+        self, readings: Iterable[Reading], notes: Sequence[Text], asked: set[str], wanted: int
     ) -> list[Question]:
-        """One or two of the readings that no note answers, the first that are not asked yet."""
+        """Readings that no note answers: the first `wanted` that are not asked yet."""
         chosen: dict[str, Question] = {}
-        wanted = self.rng.choice((1, 2))
         for reading in readings:
             if len(chosen) == wanted:
                 break

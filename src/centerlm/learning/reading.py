@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from centerlm.errors import InputError
 from centerlm.evaluation.metrics import normalise_answer
 from centerlm.learning.guidance import Skipped
 from centerlm.learning.lines import json_lines, json_object
@@ -179,7 +180,10 @@ def read_squad(path: Path, *, origin: str = "squad") -> Material:
         InputError: the file cannot be read or has no "data".
     """
     shelf = Shelf()
-    for number, paragraph, title in _squad_paragraphs(json_object(path)):
+    articles = json_object(path).get("data")
+    if not isinstance(articles, list):
+        raise InputError(f'{path} has no list "data"; give a file in the SQuAD format')
+    for number, paragraph, title in _squad_paragraphs(cast("list[Any]", articles)):
         match paragraph:
             case {"context": str(context), "qas": [*questions]}:
                 pass
@@ -209,17 +213,18 @@ def read_squad(path: Path, *, origin: str = "squad") -> Material:
     return shelf.material()
 
 
-def _squad_paragraphs(data: Mapping[str, Any]) -> Iterator[tuple[int, Any, str]]:
+def _squad_paragraphs(articles: Iterable[Any]) -> Iterator[tuple[int, Any, str]]:
+    """Paragraphs with their numbers (from 1) and titles; an article that is none gives itself."""
     number = 0
-    for article in cast("list[Any]", data.get("data") or []):
+    for article in articles:
         match article:
             case {"paragraphs": [*paragraphs]}:
-                for paragraph in paragraphs:
-                    number += 1
-                    title = str(cast("dict[str, Any]", article).get("title") or "")
-                    yield number, paragraph, title.replace("_", " ")
+                title = str(cast("dict[str, Any]", article).get("title") or "")
             case _:
-                continue
+                title, paragraphs = "", [article]
+        for paragraph in paragraphs:
+            number += 1
+            yield number, paragraph, title.replace("_", " ")
 
 
 def _around(passages: list[Text], context: str, start: int) -> list[Text]:

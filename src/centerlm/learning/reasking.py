@@ -46,6 +46,7 @@ def reasks(
     """
     rng = Random(seed)
     ranks: dict[str, dict[str, int]] = {}
+    made: set[tuple[str, str]] = set()
     for group in _groups(readings):
         gold = set(group[0].passages)
         for reading in group:
@@ -60,7 +61,8 @@ def reasks(
             ]
             ranked = [(_rank(search, q, gold, k, ranks), n, q) for n, q in enumerate(tried)]
             best = min(ranked, default=None)
-            if best is not None and best[0] <= clear:
+            if best is not None and best[0] <= clear and (said, best[2]) not in made:
+                made.add((said, best[2]))
                 yield Reask(
                     f"{reading.id}:reask",
                     reading.origin,

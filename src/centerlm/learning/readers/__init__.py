@@ -15,6 +15,7 @@ from centerlm.learning.guidance import Read
 from centerlm.learning.readers.common import join
 from centerlm.learning.readers.gsm8k import read_gsm8k
 from centerlm.learning.readers.musique import read_musique
+from centerlm.learning.readers.own import read_own
 from centerlm.learning.readers.qdmr import read_qdmr
 from centerlm.learning.readers.strategyqa import read_strategyqa
 from centerlm.learning.readers.wiki2 import read_2wiki
@@ -39,6 +40,7 @@ __all__ = [
     "read_gsm8k",
     "read_guidance",
     "read_musique",
+    "read_own",
     "read_qdmr",
     "read_strategyqa",
 ]

@@ -61,11 +61,14 @@ def json_lines(path: Path, row: type[Row]) -> Iterator[tuple[int, Row | Skipped]
     """The records of a JSONL file, each with its line number; blank lines are left out.
 
     Raises:
-        InputError: the file is missing or cannot be read.
+        InputError: the file is missing, cannot be read, or is UTF-16.
     """
-    for number, line in enumerate(read_bytes(path).split(b"\n"), start=1):
+    data = read_bytes(path)
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InputError(f"{path} is UTF-16 text; convert it to UTF-8")
+    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if line.strip():
-            yield number, _decoded(line, row, f"{path.name}:{number}")
+            yield number, _decoded(line, row, f"{path}:{number}")
 
 
 def _decoded(line: bytes, row: type[Row], where: str) -> Row | Skipped:
@@ -91,7 +94,7 @@ def convert(
     skipped: list[Skipped] = []
     counts: Counter[str] = Counter()
     for number, row in rows:
-        where = f"{path.name}:{number}"
+        where = f"{path}:{number}"
         if isinstance(row, Skipped):
             skipped.append(row)
             continue

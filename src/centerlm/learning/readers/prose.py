@@ -133,9 +133,14 @@ def operand(text: str) -> str | None:
         return f"{match['share']}% of {_grouped(whole)}" if whole else None
     if match := _SUBTRACTED.fullmatch(text):
         return _arithmetic(match["right"], "-", match["left"])
-    for pattern in (_OF_TWO, _BETWEEN):
-        if match := pattern.fullmatch(text):
-            return _arithmetic(match["left"], _OPERATORS[match["what"].casefold()], match["right"])
+    if match := _OF_TWO.fullmatch(text):
+        if _BETWEEN.fullmatch(
+            match["right"]
+        ):  # "the sum of #1 and #2 divided by 2" means two things
+            return None
+        return _arithmetic(match["left"], _OPERATORS[match["what"].casefold()], match["right"])
+    if match := _BETWEEN.fullmatch(text):
+        return _arithmetic(match["left"], _OPERATORS[match["what"].casefold()], match["right"])
     if not _is_literal(text):
         return None
     number = value_number(text)

@@ -78,7 +78,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str] | Skipped]]:
                 yield line, dict(zip(head, cells, strict=True))
             elif cells:
                 reason = f"{len(cells)} columns, the head has {len(head)}"
-                yield line, Skipped(f"{path.name}:{line}", reason, "not a record")
+                yield line, Skipped(f"{path}:{line}", reason, "not a record")
             line = reader.line_num + 1
     except csv.Error as error:
         raise InputError(f"{path}, line {reader.line_num}: {error}") from None

@@ -13,9 +13,11 @@ from centerlm.learning.worlds.relations import (
     LISTS,
     Relation,
     Wordings,
+    of_subject,
     relations,
     who_or_what,
 )
+from centerlm.learning.worlds.secrets import Secrets
 
 DOCUMENTS = "documents"
 
@@ -30,6 +32,7 @@ class Maker:
     graph: Graph
     where: Mapping[FactKey, tuple[str, ...]]
     rng: Random
+    secrets: Secrets
     new: bool = False
     used: set[str] = field(default_factory=set[str])
 
@@ -96,6 +99,30 @@ def walk(
         first = graph.things[facts[0].subject]
         if len(facts) == hops and (not start or first.kind in start):
             return Chain(tuple(facts), first.name)
+    return None
+
+
+def walk_from(maker: Maker, thing: int, hops: int) -> tuple[Fact, ...] | None:
+    """Facts that lead on from a thing, as in `walk`; None where none are found."""
+    rng, graph = maker.rng, maker.graph
+    for _ in range(20):
+        facts, seen, at = list[Fact](), {thing}, thing
+        while len(facts) < hops:
+            ending = len(facts) == hops - 1
+            found = (graph.get(at, r.name) for r in of_subject(graph.things[at].kind))
+            options = [
+                fact
+                for fact in found
+                if fact and (ending or len(fact.targets) == 1) and not seen & {*fact.targets}
+                if relations()[fact.relation].object not in LISTS
+            ]
+            if not options:
+                break
+            facts.append(rng.choice(options))
+            at = facts[-1].targets[0] if facts[-1].targets else at
+            seen.add(at)
+        if len(facts) == hops:
+            return tuple(facts)
     return None
 
 

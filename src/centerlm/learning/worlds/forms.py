@@ -25,23 +25,23 @@ class Form:
     new_gaps: tuple[str, ...] = ()
 
 
-@cache
 def comparisons() -> tuple[Form, ...]:
-    return _read("comparisons.txt")
+    return read_forms("comparisons.txt")
 
 
-@cache
 def through_lists() -> tuple[Form, ...]:
-    return _read("each.txt")
+    return read_forms("each.txt")
 
 
 @cache
 def operations() -> Mapping[str, Form]:
     """Arithmetic and counting, by name."""
-    return MappingProxyType({form.about: form for form in _read("operations.txt")})
+    return MappingProxyType({form.about: form for form in read_forms("operations.txt")})
 
 
-def _read(name: str) -> tuple[Form, ...]:
+@cache
+def read_forms(name: str) -> tuple[Form, ...]:
+    """The forms of a file in `wordings/`."""
     text = (files("centerlm.learning.worlds") / "wordings" / name).read_text(encoding="utf-8")
     return tuple(_block(block) for block in text.split("\n\n") if not block.startswith("#"))
 

@@ -138,6 +138,11 @@ def lookups(node: Node) -> Iterator[Lookup]:
                 yield from follow.lookups
 
 
+def sources(node: Node) -> tuple[str, ...]:
+    """The sources that the steps of the flat plan name, each once."""
+    return tuple(dict.fromkeys(s for step in flat_level(node).plan.steps for s in step.sources))
+
+
 def too_long(node: Node) -> bool:
     """Whether a text of the tree is too long to be a step; asked before plans are made."""
     match node:

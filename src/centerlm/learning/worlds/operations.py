@@ -124,7 +124,7 @@ def dates(maker: Maker, hops: int) -> Node | None:
     form = operations()[name]
     part = phrase_chain(maker, chain)
     ask = maker.pick(form.asks, form.new_asks)
-    ask = _filled(ask, {"{n}": str(count), "{a}": part.phrase})
+    ask = filled(ask, {"{n}": str(count), "{a}": part.phrase})
     answer = written(_measured(chain).number + count, "")
     follow = Follow(CALCULATOR, form.call.replace("{n}", str(count)))
     return Compute(ask, answer, (part.node,), (follow,))
@@ -158,10 +158,10 @@ def money(maker: Maker, hops: int) -> Node | None:
         "{y}": two.start,
     }
     return Compute(
-        _filled(maker.pick(form.asks, form.new_asks), slots),
+        filled(maker.pick(form.asks, form.new_asks), slots),
         written(number, price.unit),
         tuple(part.node for part in parts),
-        (Follow(CALCULATOR, _filled(form.call, slots)),),
+        (Follow(CALCULATOR, filled(form.call, slots)),),
     )
 
 
@@ -259,11 +259,12 @@ def _pair(maker: Maker, hops: int, relation: str) -> tuple[Chain, Chain] | None:
 
 def _two_part(maker: Maker, form: Form, one: Chain, two: Chain, answer: str) -> Node:
     a, b = phrase_chain(maker, one), phrase_chain(maker, two)
-    ask = _filled(maker.pick(form.asks, form.new_asks), {"{a}": a.phrase, "{b}": b.phrase})
+    ask = filled(maker.pick(form.asks, form.new_asks), {"{a}": a.phrase, "{b}": b.phrase})
     return Compute(ask, answer, (a.node, b.node), (Follow(CALCULATOR, form.call),))
 
 
-def _filled(form: str, slots: Mapping[str, str]) -> str:
+def filled(form: str, slots: Mapping[str, str]) -> str:
+    """A form with its slots filled in."""
     for slot, text in slots.items():
         form = form.replace(slot, text)
     return form

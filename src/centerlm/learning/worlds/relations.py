@@ -64,6 +64,7 @@ def relations() -> Mapping[str, Relation]:
     return MappingProxyType({relation.name: relation for relation in read})
 
 
+@cache
 def of_subject(kind: str) -> tuple[Relation, ...]:
     """The relations that things of a kind have."""
     return tuple(r for r in relations().values() if kind in r.subjects)

@@ -1,68 +1,40 @@
 """Worlds: made from a seed, with documents, composed questions, gold plans and exact answers.
 
 The same seed gives the same world, byte for byte. Worlds of the split "train" use no held-out
-relation and no held-out wording; those of "test" use both, and say of each question what of it is
-held out.
+relation, wording or source; those of "test" use both old and new, and say of each question what of
+it is held out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Literal, TypeAlias
 
-from centerlm.learning.records import Decision, Fold, Reading, Text
+from centerlm.errors import InputError
+from centerlm.learning.records import Text
+from centerlm.learning.worlds.beyond import experiment, expert, person
+from centerlm.learning.worlds.cards import make_cards
 from centerlm.learning.worlds.chains import Maker, ask_form, phrase_chain, walk
 from centerlm.learning.worlds.documents import FactKey, write_documents
 from centerlm.learning.worlds.facts import Graph, make_graph
-from centerlm.learning.worlds.nodes import (
-    LevelOf,
-    Node,
-    flat_level,
-    lookups,
-    peel_levels,
-    too_long,
-)
+from centerlm.learning.worlds.nodes import Node, too_long
 from centerlm.learning.worlds.operations import OPERATIONS
-from centerlm.plan import Plan
+from centerlm.learning.worlds.questions import WorldQuestion, make_question
+from centerlm.learning.worlds.secrets import Secrets, make_secrets
 from centerlm.sources.base import Card
 
 Split: TypeAlias = Literal["train", "test"]
-FormName: TypeAlias = Literal["flat", "peel"]
-ORIGIN = "worlds"
-
-
-@dataclass(frozen=True, slots=True)
-class WorldQuestion:
-    """A question of a world.
-
-    `hops` is the longest run of requests that wait for each other; calculations are not counted.
-    `decisions` and `folds` are by form of guidance: the levels of a solve, the root's first. A fold
-    with answer None is the root's where its last step found nothing. `held_out` says what of the
-    question no training world has: "wording", "relation".
-    """
-
-    id: str
-    text: str
-    answer: str
-    aliases: tuple[str, ...]
-    hops: int
-    kind: str
-    decisions: Mapping[FormName, tuple[Decision, ...]]
-    readings: tuple[Reading, ...]
-    folds: Mapping[FormName, tuple[Fold, ...]]
-    held_out: frozenset[str] = frozenset()
-
-    def plan(self, form: FormName) -> Plan:
-        """The root's plan."""
-        return self.decisions[form][0].plan
+MAX_HOPS = 8
+_TRIES = 30
 
 
 @dataclass(frozen=True, slots=True)
 class World:
     """A world: what a solver may read (`documents`), what it is asked (`questions`), and what it is
-    not told (`graph`, and `where` each fact stands).
+    not told (`graph`, `where` each fact stands, and the `secrets` of other sources). `cards` are
+    those of all its sources by name, distractors among them.
     """
 
     seed: int
@@ -71,26 +43,47 @@ class World:
     questions: tuple[WorldQuestion, ...]
     graph: Graph = field(repr=False)
     where: Mapping[FactKey, tuple[str, ...]] = field(repr=False)
-    cards: tuple[Card, ...] = ()
+    secrets: Secrets = field(repr=False)
+    cards: Mapping[str, Card] = field(repr=False)
+
+    @property
+    def replies(self) -> tuple[Text, ...]:
+        """What experts say when asked: the texts that `hearings` are of."""
+        return self.secrets.replies
 
     @property
     def id(self) -> str:
         return f"world-{self.split}-{self.seed}"
 
 
+KINDS = (
+    *("chain", "expert", "person", "experiment") * 4,
+    *OPERATIONS,
+)
+"""Kinds of questions, as often as a world has them: a sixth each need an expert, the user or an
+experiment.
+"""
+
+
 def make_world(seed: int, *, split: Split = "train", max_hops: int = 2, people: int = 12) -> World:
-    """Make the world of a seed, with 24 questions of up to `max_hops` (1-8) hops."""
-    rng = Random(f"{split} {seed}")
-    graph = make_graph(rng, people, held_out=split == "test")
+    """Make the world of a seed, with 24 questions of up to `max_hops` (1-8) hops.
+
+    Raises:
+        InputError: `max_hops` is not 1..8, or `people` not 6..200.
+    """
+    if not 1 <= max_hops <= MAX_HOPS:
+        raise InputError(f"max_hops is {max_hops}; give 1 to {MAX_HOPS}")
+    if not 6 <= people <= 200:
+        raise InputError(f"a world of {people} people cannot be made; give 6 to 200")
+    new = split == "test"
     id_ = f"world-{split}-{seed}"
-    documents = write_documents(graph, rng, prefix=id_, new=split == "test")
-    world = World(seed, split, documents.texts, (), graph, documents.where)
-    hops = range(1, max_hops + 1)
-    questions = questions_of(world, hops=hops, count=24, seed=seed)
-    return World(seed, split, documents.texts, questions, graph, documents.where)
-
-
-KINDS = ("chain", *OPERATIONS)
+    rng = Random(id_)
+    graph = make_graph(rng, people, held_out=new)
+    documents = write_documents(graph, rng, prefix=id_, new=new)
+    secrets = make_secrets(graph, rng, prefix=id_, new=new)
+    cards = make_cards(secrets, rng, new=new)
+    world = World(seed, split, documents.texts, (), graph, documents.where, secrets, cards)
+    return replace(world, questions=questions_of(world, hops=range(1, max_hops + 1)))
 
 
 def questions_of(
@@ -101,88 +94,53 @@ def questions_of(
     count: int = 24,
     seed: int = 0,
 ) -> tuple[WorldQuestion, ...]:
-    """Up to `count` questions of a world, no two of the same text, kinds and hops in turn.
+    """Up to `count` questions of a world, no two of the same text; kinds and hops come in turn.
 
-    Fewer come back where the world has no more: a long chain of a small world is not always there.
+    A kind that stands in `kinds` twice comes twice as often. Fewer come back where the world has no
+    more: a small world has few chains of 8 hops, and some kinds have no questions of one hop.
+
+    Raises:
+        InputError: an unknown kind, or hops that are not 1..8.
     """
-    rng = Random(f"{world.id} questions {seed} {sorted(hops)} {list(kinds)}")
+    if unknown := sorted({*kinds} - {*_KINDS}):
+        raise InputError(f"there is no kind of question {unknown[0]!r}; known: {', '.join(_KINDS)}")
+    if not hops or not all(1 <= h <= MAX_HOPS for h in hops):
+        raise InputError(f"hops are {sorted(hops)}; give numbers of 1 to {MAX_HOPS}")
+    rng = Random(f"{world.id} {seed} {sorted(hops)} {list(kinds)} {count}")
     made: dict[str, WorldQuestion] = {}
-    turns = [(kind, h) for h in sorted(hops) for kind in kinds]
-    for attempt in range(count * 12):
-        if len(made) == count:
+    turns: dict[str, list[int]] = {}
+    order: list[str] = []
+    for _ in range(count + 8 * len(kinds)):
+        if len(made) >= count:
             break
-        if attempt % len(turns) == 0:
-            rng.shuffle(turns)
-        kind, h = turns[attempt % len(turns)]
-        maker = Maker(
-            world.graph, world.where, rng, new=world.split == "test" and rng.random() < 0.5
-        )
-        node = _make(maker, kind, h)
-        if node is None or node.hops != h or node.text in made or too_long(node):
-            continue
-        id_ = f"{world.id}-s{seed}-q{len(made)}"
-        made[node.text] = _question(world, maker, node, kind, id_)
+        if not order:
+            order = rng.sample(list(kinds), len(kinds))
+        kind = order.pop()
+        for _ in range(_TRIES):
+            if not turns.get(kind):
+                turns[kind] = rng.sample(sorted(hops), len(hops))
+            h = turns[kind].pop()
+            new = world.split == "test" and rng.random() < 0.5
+            maker = Maker(world.graph, world.where, rng, world.secrets, new=new)
+            node = _KINDS[kind](maker, h)
+            if node and node.hops == h and node.text not in made and not too_long(node):
+                id_ = f"{world.id}-s{seed}-q{len(made)}"
+                made[node.text] = make_question(maker, world.cards, node, kind, id_)
+                break
     return tuple(made.values())
 
 
-def _make(maker: Maker, kind: str, hops: int) -> Node | None:
-    if kind == "chain":
-        chain = walk(maker, hops)
-        if chain is None:
-            return None
-        return phrase_chain(maker, chain, ask_form(maker, chain.facts[-1])).node
-    return OPERATIONS[kind](maker, hops)
+def _chain(maker: Maker, hops: int) -> Node | None:
+    chain = walk(maker, hops)
+    if chain is None:
+        return None
+    return phrase_chain(maker, chain, ask_form(maker, chain.facts[-1])).node
 
 
-def _question(world: World, maker: Maker, node: Node, kind: str, id_: str) -> WorldQuestion:
-    peel, flat = peel_levels(node), (flat_level(node),)
-    levels: dict[FormName, tuple[LevelOf, ...]] = {"flat": flat, "peel": peel}
-    root = node.text
-    decisions: dict[FormName, tuple[Decision, ...]] = {
-        form: tuple(
-            Decision(
-                f"{id_}-{form}-{n}",
-                ORIGIN,
-                level.text,
-                level.plan,
-                None if n == 0 else root,
-                world.cards,
-                form == "peel",
-            )
-            for n, level in enumerate(of)
-        )
-        for form, of in levels.items()
-    }
-    folds: dict[FormName, tuple[Fold, ...]] = {
-        form: tuple(
-            Fold(
-                f"{id_}-{form}-{n}-fold",
-                ORIGIN,
-                level.text,
-                level.steps,
-                level.answer,
-                (len(level.steps),),
-                None if n == 0 else root,
-            )
-            for n, level in enumerate(of)
-            if level.steps
-        )
-        for form, of in levels.items()
-    }
-    readings: dict[str, Reading] = {}
-    for look in lookups(node):
-        for text in (look.question, *look.more):
-            r = Reading(f"{id_}-r{len(readings)}", ORIGIN, text, look.answer, look.passages)
-            readings.setdefault(text, r)
-    return WorldQuestion(
-        id_,
-        root,
-        node.answer,
-        (),
-        node.hops,
-        kind,
-        decisions,
-        tuple(readings.values()),
-        folds,
-        frozenset(maker.used),
-    )
+_KINDS: Mapping[str, Callable[[Maker, int], Node | None]] = {
+    "chain": _chain,
+    "expert": expert,
+    "person": person,
+    "experiment": experiment,
+    **OPERATIONS,
+}
