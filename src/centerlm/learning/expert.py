@@ -1,0 +1,291 @@
+"""Expert iteration: from episodes that were tried, the acts that are worth learning.
+
+A node's act is kept if gold says that the node is right, also where the root is wrong; of several
+replies to one prompt the one with the most credit is kept (expert iteration, Anthony et al. 2017;
+rejection sampling by verifiable reward). Prompts are those the center was asked, as the journal
+has them, without shown examples; what an oracle told is never learned. Curricula begin near the
+end (`rollouts.reveal`) and move back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from centerlm.acts import AbsorbView
+from centerlm.answering import REASK, REOPEN
+from centerlm.center import DIRECT
+from centerlm.events import PlanFinished
+from centerlm.finding import short_answer
+from centerlm.journal import Journal
+from centerlm.learning.acting import absorbed
+from centerlm.learning.calls import ModelCall, read_calls
+from centerlm.learning.credit import NodeCredit, Weights, acts_of, credit, source_choices
+from centerlm.learning.example import Act, TrainingExample
+from centerlm.learning.rollouts import (
+    Question,
+    Rollout,
+    RolloutSettings,
+    SourcesOf,
+    rollouts,
+)
+from centerlm.learning.shown import notes_of, plain_prompt, question_of
+from centerlm.models.base import Prompt
+from centerlm.plan import CENTER, Plan, format_plan, normalise, parse_plan
+from centerlm.protocols import Center
+from centerlm.verify import contains
+
+ORIGIN = "expert"
+SUPPORT = 0.5
+"""A plan is learned if the mean success of its steps is at least this; one that ends in yes or no,
+which is often right by luck, only if all its steps are right."""
+UNTIMED = Weights(parts=(0.45, 0.45, 0.0, 0.1))
+"""Credit without seconds: those differ between equal episodes, and noise would pass for signal."""
+_BOOLEAN = {"yes", "no", "true", "false"}
+_LEVEL = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Harvest:
+    """The examples of a batch of episodes. `kinds` counts them: decompose, absorb (passages), fold
+    (the findings of a level), reask, arguments. `right` of `episodes` roots are right; in `silent`
+    of `groups` groups all roots are, or none is: nothing tells their plans apart.
+    """
+
+    examples: tuple[TrainingExample, ...]
+    kinds: Mapping[str, int]
+    episodes: int
+    right: int
+    groups: int
+    silent: int
+
+    @property
+    def success(self) -> float:
+        """The share of episodes with a right answer, in 0..1."""
+        return self.right / self.episodes if self.episodes else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A model call of a credited episode that may be learned."""
+
+    kind: str
+    act: Act
+    prompt: Prompt
+    target: str
+    worth: float
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round of rollouts and what it gave. `kept` episodes were in the journal already."""
+
+    groups: tuple[tuple[Rollout, ...], ...]
+    harvest: Harvest
+    seconds: float
+    kept: int
+
+    @property
+    def per_minute(self) -> float:
+        """Episodes run a minute, without those that were in the journal."""
+        return 60 * (self.harvest.episodes - self.kept) / max(self.seconds, 1e-9)
+
+
+def credits_of(
+    groups: Sequence[Sequence[Rollout]], weights: Weights = UNTIMED
+) -> list[list[tuple[NodeCredit, ...]]]:
+    """The credit of every node of every episode; choices of sources are counted over all."""
+    choices = source_choices(rollout.tree for group in groups for rollout in group)
+    return [
+        [
+            credit(r.tree, r.question.gold, weights, acts=acts_of(r.events), choices=choices)
+            for r in group
+        ]
+        for group in groups
+    ]
+
+
+def harvest(
+    groups: Sequence[Sequence[Rollout]],
+    center: Center,
+    journal: Journal,
+    *,
+    weights: Weights = UNTIMED,
+) -> Harvest:
+    """The acts worth learning of these groups of episodes; `center` reads its replies.
+
+    Raises:
+        JournalError: the journal has lost some content of an episode.
+    """
+    best: dict[tuple[Act, Prompt], Tried] = {}
+    right = silent = 0
+    for group, credited in zip(groups, credits_of(groups, weights), strict=True):
+        roots = [nodes[0].right for nodes in credited]
+        right += sum(roots)
+        silent += len(set(roots)) < 2
+        for rollout, nodes in zip(group, credited, strict=True):
+            for tried in worth_learning(rollout, nodes, center, journal):
+                key = (tried.act, tried.prompt)
+                if key not in best or _order(tried) > _order(best[key]):
+                    best[key] = tried
+    return Harvest(
+        tuple(TrainingExample(t.act, t.prompt, t.target, t.id, ORIGIN) for t in best.values()),
+        dict(Counter(tried.kind for tried in best.values())),
+        sum(map(len, groups)),
+        right,
+        len(groups),
+        silent,
+    )
+
+
+def _order(tried: Tried) -> tuple[float, int]:
+    """More credit first, then the shorter reply."""
+    return tried.worth, -len(tried.target)
+
+
+def worth_learning(
+    rollout: Rollout, nodes: Sequence[NodeCredit], center: Center, journal: Journal
+) -> Iterator[Tried]:
+    """The calls of one episode made at nodes that gold says are right."""
+    worth = {(node.path, node.act): node for node in nodes}
+    plans = own_plans(rollout, journal)
+    last: dict[tuple[str, str], int] = {}
+    calls = [c for c in read_calls(journal, rollout.episode).calls if c.reply.model != "oracle"]
+    for call in calls:
+        if call.act == "decompose" and call.attempt % 100 == 0:
+            last[call.path, call.act] = call.attempt
+    for call in calls:
+        if call.prompt.messages[0].text == DIRECT:
+            continue  # an answer from no notes is a guess
+        node = worth.get((call.path, "decompose" if call.act == "decompose" else call.act))
+        if node is None or not node.right:
+            continue
+        name = f"{rollout.question.id}:{rollout.episode}:{call.path or 'root'}"
+        if call.act == "decompose":
+            if call.attempt != last.get((call.path, call.act)) or call.path not in plans:
+                continue
+            plan = plans[call.path]
+            if _is_supported(rollout, node) and not _repeats(plan, question_of(call.prompt)):
+                prompt, text = plain_prompt(call.prompt), format_plan(plan)
+                yield Tried("decompose", "decompose", prompt, text, node.total, name)
+        elif call.act == "absorb":
+            if (target := _absorb_target(rollout, call, center)) is not None:
+                kind = "fold" if call.attempt % 100 >= _LEVEL else "absorb"
+                yield Tried(kind, "absorb", plain_prompt(call.prompt), target, node.total, name)
+        elif call.act == "seek":
+            reask = call.attempt % 100 in (REASK, REOPEN)
+            if reask and not _found_by(rollout, call, calls, center):
+                continue
+            text = short_answer(call.reply.text) if reask else call.reply.text.strip()
+            if text:
+                kind = "reask" if reask else "arguments"
+                yield Tried(kind, "seek", plain_prompt(call.prompt), text, node.total, name)
+
+
+def own_plans(rollout: Rollout, journal: Journal) -> dict[str, Plan]:
+    """The center's own whole plan of each level, the last where a step was re-opened."""
+    plans: dict[str, Plan] = {}
+    for event in rollout.events:
+        match event:
+            case PlanFinished(by="center", problem="") if event.steps:
+                plans[event.path] = parse_plan(journal.blob(event.plan).decode())
+            case PlanFinished():
+                plans.pop(event.path, None)
+            case _:
+                pass
+    return plans
+
+
+def _is_supported(rollout: Rollout, node: NodeCredit) -> bool:
+    answer = _answer_at(rollout, node.path).casefold()
+    return node.children >= (1.0 if answer in _BOOLEAN else SUPPORT)
+
+
+def _repeats(plan: Plan, question: str) -> bool:
+    """Whether the plan hands the whole question on as it is: recursion that gets nowhere."""
+    return any(
+        CENTER in step.sources and normalise(step.text) == normalise(question)
+        for step in plan.steps
+    )
+
+
+def _answer_at(rollout: Rollout, path: str) -> str:
+    return rollout.tree.nodes[path].answer if path else rollout.tree.answer
+
+
+def _absorb_target(rollout: Rollout, call: ModelCall, center: Center) -> str | None:
+    """The reply in its one form; None if it is not the node's answer, or no note supports it."""
+    view = AbsorbView(question_of(call.prompt), ())
+    read = center.read_absorb(call.reply.text, view, cut=call.reply.cut)
+    if read.answer is None or short_answer(read.answer) != _answer_at(rollout, call.path):
+        return None
+    notes = notes_of(call.prompt)
+    holding = [n for n, note in enumerate(notes, start=1) if contains(note, read.answer)]
+    cited = [n for n in dict.fromkeys(read.cited) if n in holding] or holding[:1]
+    if not cited:
+        folded = call.attempt % 100 >= _LEVEL or read.answer.casefold() in _BOOLEAN
+        cited = [n for n in dict.fromkeys(read.cited) if 1 <= n <= len(notes)] if folded else []
+    return absorbed(short_answer(read.answer), cited) if cited else None
+
+
+def _found_by(
+    rollout: Rollout, call: ModelCall, calls: Sequence[ModelCall], center: Center
+) -> bool:
+    """Whether the answer of the node came from what was asked in these words."""
+    return any(
+        other.path == call.path
+        and other.act == "absorb"
+        and other.attempt == call.attempt
+        and _absorb_target(rollout, other, center) is not None
+        for other in calls
+    )
+
+
+async def expert_round(
+    questions: Sequence[Question],
+    center: Center,
+    sources_of: SourcesOf,
+    settings: RolloutSettings,
+    *,
+    journal: Journal,
+    used_ids: Collection[str] = (),
+    left: int | None = None,
+    weights: Weights = UNTIMED,
+    on_rollout: Callable[[Rollout], None] | None = None,
+) -> Round:
+    """Roll out, credit and harvest once.
+
+    Raises:
+        InputError: see `rollouts`.
+        JournalError: the journal cannot be written or read.
+    """
+    started = time.monotonic()
+    groups = await rollouts(
+        questions,
+        center,
+        sources_of,
+        settings,
+        journal=journal,
+        used_ids=used_ids,
+        left=left,
+        on_rollout=on_rollout,
+    )
+    seconds = time.monotonic() - started
+    kept = sum(rollout.kept for group in groups for rollout in group)
+    return Round(groups, harvest(groups, center, journal, weights=weights), seconds, kept)
+
+
+def next_left(
+    left: int | None, longest: int, success: float, *, threshold: float = 0.8
+) -> int | None:
+    """How many findings the next round leaves to the center, of at most `longest`.
+
+    One more where `success` (in 0..1) of this round reached the threshold; None, the whole
+    question with its plans, after all of them.
+    """
+    if left is None or success < threshold:
+        return left
+    return left + 1 if left < longest else None
