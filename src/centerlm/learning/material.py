@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Literal
+from typing import Literal, TypeVar
 
 from centerlm.errors import InputError
 from centerlm.learning.acting import (
@@ -24,6 +25,7 @@ from centerlm.learning.acting import (
 )
 from centerlm.learning.example import TrainingExample
 from centerlm.learning.guidance import Guidance, Read, Skipped
+from centerlm.learning.natural import atomic_decisions
 from centerlm.learning.noting import NoteSet, Search, noted, pool
 from centerlm.learning.offering import card_sets
 from centerlm.learning.reading import Material, joined
@@ -36,6 +38,8 @@ GUIDANCE = ("strategyqa", "musique", "2wiki", "gsm8k", "qdmr")
 ACTS = ("decompose", "seek", "absorb")
 CARDS = 20
 """Cards of libraries that re-asks are shown with."""
+
+_Item = TypeVar("_Item")
 
 Say = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and of how much (0: not known)."""
@@ -77,7 +81,8 @@ class Collected:
     held: Records
     skipped: tuple[Skipped, ...] = ()
     ids: tuple[str, ...] = ()
-    """Ids of the records, as their sets write them: what is checked against test ids."""
+    questions: tuple[str, ...] = ()
+    """Ids and questions of the data sets' records: what is checked against test records."""
 
 
 def collect(recipe: Recipe, data: Path | None, *, say: Say) -> Collected:
@@ -134,6 +139,7 @@ class Shelf:
     held: Side = field(default_factory=lambda: Side())
     skipped: list[Skipped] = field(default_factory=list[Skipped])
     ids: list[str] = field(default_factory=list[str])
+    questions: list[str] = field(default_factory=list[str])
 
     def side(self, record: str) -> Side:
         data = self.recipe.data
@@ -141,10 +147,14 @@ class Shelf:
 
     def add_read(self, read: Read) -> None:
         """Guidance, each piece of it a decision, and a composed question if its answer is known."""
-        for guidance in read.guidance:
+        data = self.recipe.data
+        rng = Random(data.seed)
+        for guidance in limited(read.guidance, lambda one: one.by, data.plans, data.seed):
             side = self.side(guidance.id)
             self.ids.append(guidance.id)
-            side.decisions.append(decision_of(guidance))
+            self.questions.append(guidance.objective)
+            recursion = rng.random() < data.recursion
+            side.decisions.append(decision_of(guidance, recursion=recursion))
             if composed := composed_of(guidance):
                 side.composed.append(composed)
         self.skipped += read.skipped
@@ -154,21 +164,29 @@ class Shelf:
         self.skipped += material.skipped
         for fold in material.folds:
             self.side(record_id(fold.id)).folds.append(fold)
-        if not material.readings:
+        data = self.recipe.data
+        readings = limited(material.readings, lambda one: one.origin, data.readings, data.seed)
+        if not readings:
             return
-        self.ids += [reading.id for reading in material.readings]
-        say("searching the passages", 0, len(material.readings))
+        self.ids += [reading.id for reading in readings]
+        for decision in atomic_decisions(readings, n=data.atomic, seed=data.seed):
+            self.side(record_id(decision.id)).decisions.append(decision)
+        say("searching the passages", 0, 0)
         with (
             tempfile.TemporaryDirectory(prefix="centerlm-pool-") as folder,
             pool(material.texts, Path(folder), embedder=embedder()) as search,
         ):
             for side in (self.train, self.held):
-                mine = [r for r in material.readings if self.side(record_id(r.id)) is side]
+                mine = [r for r in readings if self.side(record_id(r.id)) is side]
                 side.add_readings(mine, material.texts, search, self.recipe.data.seed)
 
     def collected(self) -> Collected:
         return Collected(
-            self.train.records(), self.held.records(), tuple(self.skipped), tuple(self.ids)
+            self.train.records(),
+            self.held.records(),
+            tuple(self.skipped),
+            tuple(self.ids),
+            tuple(self.questions),
         )
 
 
@@ -245,24 +263,20 @@ def embedder() -> Literal["installed"] | None:
     return "installed"
 
 
-def _limited(read: Read, limit: int) -> Read:
-    return Read(read.guidance[:limit] if limit else read.guidance, read.skipped)
-
-
 def _read_guidance(recipe: Recipe, data: Path, shelf: Shelf, say: Say) -> None:
     from centerlm.learning.readers import read_guidance
 
     sets = [name for name in recipe.data.sets if name in GUIDANCE]
     for done, name in enumerate(sets):
         say(f"reading {name}", done, len(sets))
-        shelf.add_read(_limited(read_guidance(data, (name,)), recipe.data.limit))
+        shelf.add_read(read_guidance(data, (name,)))
 
 
 def _read_passages(recipe: Recipe, data: Path, shelf: Shelf, say: Say) -> None:
     from centerlm.learning import hops, reading, strategies
 
     readers: dict[str, tuple[str, Callable[[Path], Material]]] = {
-        "squad": ("reading/xquad_en.json", reading.read_squad),
+        "xquad": ("reading/xquad_en.json", partial(reading.read_squad, origin="xquad")),
         "qed": ("reading/qed_dev.jsonl", reading.read_qed),
         "musique": ("musique/train.jsonl", hops.read_musique),
         "2wiki": ("2wikimultihopqa/train.jsonl", hops.read_2wiki),
@@ -274,18 +288,9 @@ def _read_passages(recipe: Recipe, data: Path, shelf: Shelf, say: Say) -> None:
     for done, name in enumerate(sets):
         say(f"reading passages of {name}", done, len(sets))
         file, read = readers[name]
-        materials.append(_cut(read(data / file), recipe.data.limit))
+        materials.append(read(data / file))
     if materials:
         shelf.add_passages(joined(materials), say=say)
-
-
-def _cut(material: Material, limit: int) -> Material:
-    """At most `limit` readings and folds; all texts stay, as passages that distract."""
-    if not limit:
-        return material
-    return Material(
-        material.texts, material.readings[:limit], material.folds[:limit], material.skipped
-    )
 
 
 def _read_own(recipe: Recipe, shelf: Shelf) -> None:

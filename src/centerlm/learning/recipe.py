@@ -22,12 +22,12 @@ from centerlm.learning.training import MIX, TrainSettings
 Preset = Literal["quick", "default"]
 Stage = Literal["decompose", "seek", "absorb", "all", "fragmentation", "cot", "expert"]
 STAGES: tuple[str, ...] = get_args(Stage)
-SETS = ("strategyqa", "musique", "2wiki", "hotpotqa", "gsm8k", "qdmr", "squad", "qed")
+SETS = ("strategyqa", "musique", "2wiki", "hotpotqa", "gsm8k", "qdmr", "xquad", "qed")
 """Data sets that are read, by name; each from its own folder of the data folder."""
 
 _Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 _Share: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1)]
-_Set = Literal["strategyqa", "musique", "2wiki", "hotpotqa", "gsm8k", "qdmr", "squad", "qed"]
+_Set = Literal["strategyqa", "musique", "2wiki", "hotpotqa", "gsm8k", "qdmr", "xquad", "qed"]
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,15 +35,21 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class DataSection(_Section, frozen=True):
-    """What is read. `guidance` are own JSONL files; `limit` records of a set are used (0: all).
+    """What is read. `guidance` are own JSONL files.
 
-    `held` is the share of training records that is held out to score each round; `guard` how many
+    `plans` and `readings` bound how many plans and questions of passages are used, by origin
+    ("gsm8k" = 450); "other" is for all origins not named. `atomic` single-hop questions of passages
+    are also learned as plans of one step; recursion is offered in `recursion` of the plans. `held`
+    is the share of training records that is held out to score each round; `guard` how many
     held-out examples of an act are scored.
     """
 
     sets: tuple[_Set, ...] = SETS  # pyright: ignore[reportAssignmentType] (the same names)
     guidance: tuple[str, ...] = ()
-    limit: _Count = 0
+    plans: dict[str, _Count] = msgspec.field(default_factory=dict[str, int])
+    readings: dict[str, _Count] = msgspec.field(default_factory=dict[str, int])
+    atomic: _Count = 600
+    recursion: _Share = 0.7
     held: Annotated[float, msgspec.Meta(ge=0, le=0.5)] = 0.05
     guard: _Count = 200
     seed: int = 0

@@ -183,7 +183,9 @@ def _made(
         if data is not None:
             from centerlm.learning.guard import check_no_test_ids
 
-            check_no_test_ids(collected.ids, data, force=job.force)
+            check_no_test_ids(
+                collected.ids, data, questions=collected.questions, force=job.force
+            )
         skipped = list(collected.skipped)
         if job.stage in ("fragmentation", "cot"):
             make = arms.fragmentation if job.stage == "fragmentation" else arms.cot
@@ -274,11 +276,32 @@ def _fresh(
             theirs = RunFolder(job.replay).round(number) / "examples.jsonl"
             fresh = read_examples(theirs) if theirs.is_file() else []
         else:
-            from centerlm.learning.experience_rounds import gather
-
-            fresh = gather(number, before, folder, recipe, listener)
+            fresh = _tried(folder, recipe, number, before, listener)
         write_examples(path, fresh)
     return read_examples(path)
+
+
+def _tried(
+    folder: RunFolder, recipe: Recipe, number: int, before: Result, listener: Listener
+) -> list[TrainingExample]:
+    """Episodes of the policy so far on fresh worlds, and what is worth learning of them."""
+    from centerlm.learning.experience_rounds import gather
+
+    base = gguf_base(recipe.base)
+    if base is None:
+        raise InputError(
+            "rounds of experience run on llama.cpp, which needs a GGUF base: take base = "
+            '"default" or a .gguf file, or set [rounds] count = 0'
+        )
+    place = folder.round(number)
+    adapters = {
+        part: _exported(folder, recipe, peft, part, f"rounds/{number}/policy-{part}")[part]
+        for part, peft in before.adapters.items()
+    }
+    trained = read_examples(folder.examples)
+    for earlier in range(1, number):
+        trained += read_examples(folder.round(earlier) / "examples.jsonl")
+    return gather(number, place, recipe, center_of(base, adapters), trained, listener)
 
 
 def _loaded(recipe: Recipe) -> tuple[Any, Any]:

@@ -1,8 +1,4 @@
-"""Training examples as JSON lines, in the conversational form that other trainers read too.
-
-A row is `{"prompt": [{"role", "content"}, ...], "completion": [{"role": "assistant", "content"}],
-"id", "origin", "act", "weight"}`. What is written and read again is equal.
-"""
+"""Training examples kept in a run's folder: the rows of `export`, read again as they were."""
 
 from __future__ import annotations
 
@@ -13,6 +9,7 @@ from typing import Any, cast, get_args
 
 from centerlm.errors import InputError
 from centerlm.learning.example import Act, TrainingExample
+from centerlm.learning.export import to_conversations
 from centerlm.models.base import Message, Prompt, Role
 from centerlm.models.weights import write_atomically
 
@@ -23,21 +20,9 @@ def write_examples(path: Path, examples: Iterable[TrainingExample]) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    lines = [json.dumps(to_row(example), ensure_ascii=False) for example in examples]
+    lines = [json.dumps(row, ensure_ascii=False) for row in to_conversations(examples)]
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, "".join(f"{line}\n" for line in lines).encode())
-
-
-def to_row(example: TrainingExample) -> dict[str, Any]:
-    """The row of an example."""
-    return {
-        "prompt": [{"role": m.role, "content": m.text} for m in example.prompt.messages],
-        "completion": [{"role": "assistant", "content": example.target}],
-        "id": example.id,
-        "origin": example.origin,
-        "act": example.act,
-        "weight": example.weight,
-    }
 
 
 def read_examples(path: Path) -> list[TrainingExample]:

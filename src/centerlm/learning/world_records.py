@@ -7,11 +7,12 @@ the same names for other people.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
 from centerlm.learning.material import Composed, Say, Shelf, is_held
-from centerlm.learning.noting import pool
+from centerlm.learning.noting import NoteSet, Question, pool
 from centerlm.learning.recipe import WorldsSection
 from centerlm.learning.records import Text
 from centerlm.learning.worlds import World, WorldQuestion, make_world
@@ -45,12 +46,24 @@ def _add(shelf: Shelf, world: World, section: WorldsSection, *, held: bool) -> N
             side.decisions += question.decisions[form]
             side.folds += question.folds[form]
         side.composed.append(_composed(question, texts, rng))
+        side.note_sets += _heard(world, question)
     readings = {r.question: r for question in world.questions for r in question.readings}
     with (
         tempfile.TemporaryDirectory(prefix="centerlm-world-") as folder,
         pool(world.documents, Path(folder), embedder=None) as search,
     ):
         side.add_readings(tuple(readings.values()), world.documents, search, world.seed)
+
+
+def _heard(world: World, question: WorldQuestion) -> Iterator[NoteSet]:
+    """What experts say, one reply a note set, as it is read in use."""
+    replies = {text.id: text for text in world.replies}
+    by_reply: dict[str, list[Question]] = {}
+    for reading in question.hearings:
+        for id_ in reading.passages:
+            by_reply.setdefault(id_, []).append(Question(reading, reading.answer, (1,)))
+    for id_, questions in by_reply.items():
+        yield NoteSet((replies[id_],), tuple(questions))
 
 
 def _composed(question: WorldQuestion, texts: dict[str, Text], rng: Random) -> Composed:
