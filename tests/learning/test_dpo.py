@@ -12,12 +12,6 @@ import pytest
 from centerlm.acts import PlanView
 from centerlm.center import plan_prompt
 from centerlm.errors import InputError
-from centerlm.learning.preferences import Preference
-from centerlm.models.chat import chat_tokens, render
-from centerlm.sources.base import Card
-
-pytest.importorskip("trl", reason="needs the extra `train`")
-
 from centerlm.learning.dpo import (
     DPOSettings,
     TransformersEncoder,
@@ -25,7 +19,13 @@ from centerlm.learning.dpo import (
     pair_tokens,
     train_dpo,
 )
+from centerlm.learning.preferences import Preference
+from centerlm.models.chat import chat_tokens, render
+from centerlm.sources.base import Card
 from learning.tiny import tiny_model
+
+for _module in ("trl", "peft", "datasets", "torch"):
+    pytest.importorskip(_module, reason="needs the extra `train`")
 
 CARDS = (Card("documents", "passages about a town"),)
 CHOSEN = "1 [documents] Who is the mother of Ada?\n2 [documents] When was #1 born?"

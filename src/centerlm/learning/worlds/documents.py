@@ -153,12 +153,12 @@ def statement(fact: Fact, subject: Thing, rng: Random, *, first: bool, new: bool
         # A pronoun stands only where it is the subject of the sentence: there is no "him".
         pronoun = form.startswith(("{s}", "{p}")) and rng.random() < 0.5
         name = _pronoun(subject) if pronoun else subject.short
-    possessive = _possessive(subject) if name != subject.name or "{s}" in form else f"{name}'s"
-    if form.startswith("{p}") and name == subject.short:
-        possessive = f"{name}'s"
-    # The object goes in last: a title may hold anything.
-    words = form.replace("{s}", name).replace("{p}", possessive)
-    return capitalised(words.replace("{o}", fact.answer))
+    owner = _possessive(subject) if name == _pronoun(subject) else f"{name}'s"
+    # Only the first mention carries the name's possessive; the object goes in last, as a title
+    # may hold anything.
+    said = form.replace("{p}", owner, 1) if form.startswith("{p}") else form
+    said = said.replace("{s}", name).replace("{p}", _possessive(subject))
+    return capitalised(said.replace("{o}", fact.answer))
 
 
 def capitalised(text: str) -> str:

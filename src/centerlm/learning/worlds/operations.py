@@ -108,8 +108,7 @@ def dates(maker: Maker, hops: int) -> Node | None:
         if one is None or two is None or one.facts[-1] == two.facts[-1]:
             return None
         between = abs(_measured(one).number - _measured(two).number)
-        unit = "day" if between == 1 else "days"
-        return _two_part(maker, operations()[name], one, two, f"{between} {unit}")
+        return _two_part(maker, operations()[name], one, two, written(between, ""))
     if name == "years":
         pair = _pair(maker, hops, "inception")
         if pair is None:
@@ -201,9 +200,9 @@ def each(maker: Maker, hops: int) -> Node | None:
     else:
         answer = maker.graph.things[items[_best(form.call, values)]].name
         call = f"{form.call}(#2, #3)"
-    # A list in a document is a text: union makes it a list that a step can go through.
+    # A list in a document is a text; a union (of two or more) is a list that a step can go through.
     follow = (
-        Follow(CALCULATOR, "union(#1)"),
+        Follow(CALCULATOR, "union(#1, #1)"),
         Follow(DOCUMENTS, asked.replace("{}", "#2"), each=2, lookups=looks),
         Follow(CALCULATOR, call),
     )

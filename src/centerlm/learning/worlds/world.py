@@ -41,7 +41,7 @@ class World:
     split: Split
     documents: tuple[Text, ...]
     questions: tuple[WorldQuestion, ...]
-    graph: Graph = field(repr=False)
+    graph: Graph = field(repr=False, compare=False)
     where: Mapping[FactKey, tuple[str, ...]] = field(repr=False)
     secrets: Secrets = field(repr=False)
     cards: Mapping[str, Card] = field(repr=False)

@@ -1,0 +1,248 @@
+"""What holds of every world: plans parse, answers are exact, texts hold what readings say."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from centerlm.errors import InputError
+from centerlm.finding import format_value
+from centerlm.learning.worlds import World, WorldQuestion, make_world, questions_of
+from centerlm.learning.worlds.relations import relations
+from centerlm.learning.worlds.world import Split
+from centerlm.plan import CENTER, format_plan, parse_plan
+from centerlm.sources.base import Binding
+from centerlm.sources.calculator import evaluate
+from centerlm.verify import contains
+
+SEEDS = range(25)
+
+
+@cache
+def world(seed: int, split: Split = "train", max_hops: int = 2) -> World:
+    return make_world(seed, split=split, max_hops=max_hops)
+
+
+def questions(split: Split = "train", max_hops: int = 2) -> Iterator[tuple[World, WorldQuestion]]:
+    for seed in SEEDS:
+        made = world(seed, split, max_hops)
+        for question in made.questions:
+            yield made, question
+
+
+def test_the_same_seed_gives_the_same_world_byte_for_byte() -> None:
+    made = make_world(7, split="test", max_hops=4)
+    assert made == make_world(7, split="test", max_hops=4)
+    parts = [made.documents, made.replies, [replace(q, held_out=()) for q in made.questions]]
+    held_out = [sorted(question.held_out) for question in made.questions]
+    digest = hashlib.sha256(repr((parts, held_out)).encode())
+    assert digest.hexdigest()[:16] == "X"
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_documents_have_30_to_90_words_and_titles_of_things(split: Split) -> None:
+    for seed in SEEDS:
+        made = world(seed, split)
+        names = {thing.name for thing in made.graph.things}
+        for text in made.documents:
+            assert 30 <= len(text.text.split()) <= 90, text
+            assert text.title in names
+            assert "{" not in text.text
+        assert len({text.id for text in made.documents}) == len(made.documents)
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_every_fact_stands_in_the_documents_named(split: Split) -> None:
+    for seed in SEEDS:
+        made = world(seed, split)
+        texts = {text.id: text for text in made.documents}
+        for key, fact in made.graph.facts.items():
+            for id_ in made.where[key]:
+                assert contains(texts[id_].text, fact.answer), (fact, texts[id_])
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_readings_hold_their_answers_and_unanswerable_ones_have_none(split: Split) -> None:
+    none = 0
+    for made, question in questions(split):
+        texts = {text.id: text.text for text in (*made.documents, *made.replies)}
+        for reading in (*question.readings, *question.hearings):
+            if reading.answer is None:
+                none += 1
+                assert not reading.passages
+                continue
+            assert reading.passages
+            for id_ in reading.passages:
+                assert contains(texts[id_], reading.answer), (reading, texts[id_])
+    assert none > 100
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_every_plan_parses_with_its_cards(split: Split) -> None:
+    for _, question in questions(split, 4):
+        for form, decisions in question.decisions.items():
+            assert decisions[0].objective == question.text
+            assert decisions[0].root is None
+            for decision in decisions:
+                names = [card.name for card in decision.cards]
+                assert {"documents", "calculator"} <= {*names}
+                assert len(names) == len({*names})
+                text = format_plan(decision.plan)
+                assert parse_plan(text, sources=names) == decision.plan
+                assert decision.recursion == (form == "peel")
+                if form == "flat":
+                    assert f"[{CENTER}]" not in text
+            for decision in decisions[1:]:
+                assert decision.root == question.text
+
+
+def test_each_child_of_a_peel_plan_is_a_decision_of_its_own() -> None:
+    for _, question in questions(max_hops=4):
+        decisions = {d.objective: d for d in question.decisions["peel"]}
+        for decision in decisions.values():
+            for step in decision.plan.steps:
+                if step.sources == (CENTER,):
+                    assert step.text in decisions
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_at_least_15_percent_each_need_an_expert_the_user_or_an_experiment(split: Split) -> None:
+    for max_hops in (1, 2, 4):
+        needed = Counter[str]()
+        total = 0
+        for _, question in questions(split, max_hops):
+            total += 1
+            plan = question.plan("flat")
+            sources = {name.partition(":")[0] for step in plan.steps for name in step.sources}
+            needed.update(sources)
+            if beyond := sources & {"expert", "person", "experiment"}:
+                own = {card.name.partition(":")[0] for card in question.cards}
+                assert beyond <= own
+                used = {name for step in plan.steps for name in step.sources}
+                others = {c.name for c in question.cards} - used - {"documents", "calculator"}
+                assert 1 <= len(others) <= 3
+        assert total == 24 * len(SEEDS)
+        for source in ("expert", "person", "experiment"):
+            assert needed[source] >= 0.15 * total, (source, max_hops)
+
+
+def test_train_worlds_hold_nothing_that_is_held_out() -> None:
+    new_nouns = [n for r in relations().values() for n in (*r.new.nouns, *r.new.asks)]
+    old = {r.name for r in relations().values() if r.held_out}
+    assert len(old) >= 5
+    for made, question in itertools.islice(questions(), 600):
+        assert not question.held_out
+        asked = [question.text, *(r.question for r in question.readings)]
+        for noun in new_nouns:
+            begin, _, end = noun.partition("{}")
+            for text in asked:
+                # A wording with words on one side only must not stand there in full.
+                assert not (begin.strip() and begin in text and end and text.endswith(end)), text
+        assert not old & {relation for _, relation in made.graph.facts}
+
+
+def test_test_worlds_have_all_that_is_held_out() -> None:
+    seen = Counter[str]()
+    for _, question in questions("test"):
+        seen.update(question.held_out)
+        seen["questions"] += 1
+    assert 0.3 < seen["wording"] / seen["questions"] < 0.7
+    assert seen["relation"] > 20
+    assert seen["source"] > 10
+
+
+def answers_of(question: WorldQuestion) -> dict[str, str]:
+    """Gold answers of requests by text: from readings and folds."""
+    given = {r.question: r.answer for r in (*question.readings, *question.hearings) if r.answer}
+    for folds in question.folds.values():
+        for fold in folds:
+            given.update(fold.steps)
+    return given
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_every_calculation_gives_the_gold_answer(split: Split) -> None:
+    """Recomputed by the real calculator from the answers of the flat plan's other steps."""
+    checked = Counter[str]()
+    for made, question in questions(split, 4):
+        value = run_flat(made, question)
+        if value is not None:
+            assert value == question.answer, (question.text, question.plan("flat"))
+            checked[question.kind] += 1
+    assert set(checked) >= {
+        "comparison",
+        "superlative",
+        "arithmetic",
+        "same",
+        "dates",
+        "money",
+        "count",
+        "each",
+        "experiment",
+        "person",
+        "chain",
+        "expert",
+    }
+
+
+def run_flat(made: World, question: WorldQuestion) -> str | None:
+    """The answer of the flat plan, every request answered by the gold answer to its text."""
+    from centerlm.learning.worlds.sources import private_answer
+    from centerlm.plan import fill
+
+    given = answers_of(question)
+    values: dict[int, Binding] = {}
+    for step in question.plan("flat").steps:
+        match step.sources[0]:
+            case "calculator":
+                value = evaluate(step.text, {k: values[k] for k in step.needs})
+            case "experiment":
+                number = step.text.partition("(")[2].rstrip(")")
+                value = made.secrets.machine.run(int(number))
+            case "person":
+                value = private_answer(made.secrets, step.text)
+            case _ if step.each is not None:
+                items = values[step.each].value
+                assert isinstance(items, tuple)
+                value = tuple(given[fill(step.text, {step.each: str(item)})] for item in items)
+            case _:
+                text = fill(step.text, {k: format_value(values[k].value) for k in step.needs})
+                value = given[text]
+        values[step.id] = Binding(value)
+    return format_value(values[len(values)].value)
+
+
+def test_chains_of_8_hops_peel_down_to_one_hop() -> None:
+    seen = 0
+    for seed in range(6):
+        for question in questions_of(world(seed), hops=[8], kinds=["chain"], count=6):
+            seen += 1
+            levels = question.decisions["peel"]
+            assert question.hops == len(levels) == 8
+            assert [len(level.plan.steps) for level in levels] == [2] * 7 + [1]
+            for outer, inner in itertools.pairwise(levels):
+                assert outer.plan.steps[0].text == inner.objective
+                assert outer.plan.steps[0].sources == (CENTER,)
+                # Pure cutting: what the inner question asks for stands in the outer one.
+                phrase = inner.objective.partition(" is ")[2].rstrip("?")
+                assert phrase in outer.objective
+            assert len(question.folds["peel"]) in (7, 8)
+            assert len(question.plan("flat").steps) == 8
+    assert seen >= 20
+
+
+def test_hops_and_kinds_that_do_not_exist_are_refused() -> None:
+    with pytest.raises(InputError, match="max_hops is 9; give 1 to 8"):
+        make_world(1, max_hops=9)
+    with pytest.raises(InputError, match="no kind of question 'riddle'"):
+        questions_of(world(1), kinds=["riddle"])
+    with pytest.raises(InputError, match="hops are"):
+        questions_of(world(1), hops=[0])
+    with pytest.raises(InputError, match="world of 2 people"):
+        make_world(1, people=2)
