@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 import signal
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from centerlm.errors import InputError, StoppedError
 from centerlm.printing import complain, print_json
 
 if TYPE_CHECKING:
+    from centerlm.evaluation.worlds import HopAccuracy
     from centerlm.learning.running import Job, Learned, Listener
     from centerlm.learning.training import Progress
 
@@ -195,13 +197,51 @@ def _left(now: Progress) -> str:
     return f"  about {minutes:.0f} min left" if minutes >= 1.5 else "  about a minute left"
 
 
-def _evaluated(job: Job, learned: Learned, listener: Listener) -> Any:
-    """Accuracy by hops on fresh worlds, through the real solver, at the end of `learn all`."""
-    del job, learned, listener
-    return None
+def _evaluated(job: Job, learned: Learned, listener: Listener) -> list[HopAccuracy]:
+    """Accuracy by hops on fresh worlds through the real solver, at the end of `learn all`."""
+    from centerlm.learning.running import gguf_base
+
+    recipe = learned.recipe
+    questions = recipe.worlds.tested
+    base = gguf_base(recipe.base)
+    if job.stage != "all" or not questions or not learned.gguf or base is None:
+        return []
+    from importlib.util import find_spec
+
+    if find_spec("xllamacpp") is None:
+        listener.line(
+            "no accuracy by hops: xllamacpp is not installed (pip install 'centerlm[local]')"
+        )
+        return []
+    from centerlm.evaluation.worlds import accuracy_by_hops, worlds_to_test
+    from centerlm.learning.policy import policy
+    from centerlm.learning.problems import resumable
+
+    hops = range(1, max(recipe.worlds.max_hops, 3) + 1)
+    listener.phase("making fresh worlds", 0, 0)
+    asked = worlds_to_test(hops, questions)
+    done = 0
+
+    def count(rollout: object) -> None:
+        nonlocal done
+        del rollout
+        done += 1
+        listener.phase("solving questions of fresh worlds", done, len(asked))
+
+    async def measure() -> list[HopAccuracy]:
+        center = policy(base, learned.gguf)
+        try:
+            folder = job.out / "evaluation"
+            return await accuracy_by_hops(center, asked, folder, on_rollout=count)
+        finally:
+            await center.model.close()
+
+    listener.phase("solving questions of fresh worlds", 0, len(asked))
+    with resumable(job.out):
+        return asyncio.run(measure())
 
 
-def show(learned: Learned, report: Any, *, as_json: bool) -> None:
+def show(learned: Learned, report: Sequence[HopAccuracy], *, as_json: bool) -> None:
     """Print what was learned from, how it went, and where the result is."""
     data = {
         "folder": str(learned.folder),
@@ -214,14 +254,17 @@ def show(learned: Learned, report: Any, *, as_json: bool) -> None:
             {"scores": r.scores, "kept": r.kept, "updates": r.updates, "tokens": r.tokens}
             for r in learned.rounds
         ],
-        "worlds": report,
+        "accuracy": [asdict(row) for row in report],
     }
     if as_json:
         print_json(data)
         return
     from rich.console import Console
 
-    Console().print(statistics_table(learned))
+    console = Console()
+    console.print(statistics_table(learned))
+    if report:
+        console.print(accuracy_table(report))
     click.echo(f"adapter: {learned.adapter}")
     for part, path in learned.gguf.items():
         click.echo(f"for llama.cpp ({part}): {path}")
@@ -244,4 +287,18 @@ def statistics_table(learned: Learned) -> Any:
         table.add_row(origin, *(f"{row.get(act, 0):,}" for act in acts))
     for kind, count in learned.skipped.items():
         table.add_row(f"left out: {kind}", f"{count:,}", *[""] * (len(acts) - 1))
+    return table
+
+
+def accuracy_table(report: Sequence[HopAccuracy]) -> Any:
+    """Right answers by hops on fresh worlds, with 95 % intervals."""
+    from rich.table import Table
+
+    table = Table(title="right answers on fresh worlds, by hops", title_justify="left")
+    for column in ("hops", "questions", "right", "95 % interval"):
+        table.add_column(column, justify="right")
+    for row in report:
+        share = row.share
+        interval = f"{share.low:.1%} - {share.high:.1%}"
+        table.add_row(str(row.hops), str(row.n), f"{row.right / row.n:.1%}", interval)
     return table

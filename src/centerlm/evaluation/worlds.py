@@ -7,7 +7,7 @@ them. Episodes go into a journal, so an evaluation that was stopped goes on wher
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, islice
 from pathlib import Path
 from typing import Literal
@@ -37,7 +37,7 @@ class HopAccuracy:
     share: Interval
 
 
-def test_worlds(
+def worlds_to_test(
     hops: Sequence[int], questions: int, *, seed: int = FIRST_SEED
 ) -> list[tuple[World, WorldQuestion]]:
     """`questions` of each number of hops (fewer where worlds have no more), few of each world."""
@@ -71,11 +71,8 @@ async def accuracy_by_hops(
         JournalError, LibraryError: something cannot be written.
         ModelError: the model cannot be run.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    journal = SqliteJournal(folder / "journal.sqlite")
-    settings = RolloutSettings(
-        k=1, concurrency=concurrency, options=Options(seek_seconds=None)
-    )
+    journal = journal_in(folder)
+    settings = RolloutSettings(k=1, concurrency=concurrency, options=Options(seek_seconds=None))
     try:
         with WorldSources(asked_worlds(asked), folder / "worlds", form=form) as sources:
             groups = await rollouts(
@@ -97,6 +94,16 @@ async def accuracy_by_hops(
     )
 
 
+def journal_in(folder: Path) -> SqliteJournal:
+    """The journal of a folder, made where there is none.
+
+    Raises:
+        JournalError, OSError: it cannot be made.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    return SqliteJournal(folder / "journal.sqlite")
+
+
 def by_hops(hops: Sequence[int], right: Sequence[bool]) -> list[HopAccuracy]:
     """Right answers by hops, with Wilson intervals of 95 %."""
     made: list[HopAccuracy] = []
@@ -108,8 +115,6 @@ def by_hops(hops: Sequence[int], right: Sequence[bool]) -> list[HopAccuracy]:
 
 def asked_worlds(asked: Collection[tuple[World, WorldQuestion]]) -> list[World]:
     """The worlds of these questions, with these questions alone."""
-    from dataclasses import replace
-
     worlds: dict[str, World] = {}
     questions: dict[str, list[WorldQuestion]] = {}
     for world, question in asked:

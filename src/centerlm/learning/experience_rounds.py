@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from centerlm.center import CenterLM
 from centerlm.errors import InputError
 from centerlm.evaluation.metrics import token_f1
+from centerlm.evaluation.worlds import journal_in
 from centerlm.events import PlanFinished
 from centerlm.journal import SqliteJournal
 from centerlm.learning.dagger import dagger_round
@@ -26,7 +27,6 @@ from centerlm.learning.rollouts import Question, Rollout, RolloutSettings
 from centerlm.learning.run_folder import write_json
 from centerlm.learning.world_questions import WorldSources, trained_ids
 from centerlm.learning.worlds import World, make_world
-from centerlm.models.llama_cpp import LlamaCppModel
 from centerlm.run import Options
 
 if TYPE_CHECKING:
@@ -43,13 +43,13 @@ def gather(
     number: int,
     folder: Path,
     recipe: Recipe,
-    model: Callable[[], LlamaCppModel],
+    center: CenterLM,
     trained: Sequence[TrainingExample],
     listener: Listener,
 ) -> list[TrainingExample]:
     """The examples of round `number` (from 1); what it saw is written to `experience.json`.
 
-    `model` opens the policy; `trained` are all examples behind it.
+    `center` is the policy, closed at the end; `trained` are all examples behind it.
 
     Raises:
         ModelError: the policy cannot be run.
@@ -63,14 +63,14 @@ def gather(
         make_world(first + n, max_hops=rounds.max_hops, people=recipe.worlds.people)
         for n in range(-(-rounds.questions // _QUESTIONS))
     ]
-    return asyncio.run(_gathered(number, folder, recipe, model(), worlds, trained, listener))
+    return asyncio.run(_gathered(number, folder, recipe, center, worlds, trained, listener))
 
 
 async def _gathered(
     number: int,
     folder: Path,
     recipe: Recipe,
-    model: LlamaCppModel,
+    center: CenterLM,
     worlds: Sequence[World],
     trained: Sequence[TrainingExample],
     listener: Listener,
@@ -83,10 +83,8 @@ async def _gathered(
         temperature=rounds.temperature,
         options=Options(seek_seconds=None),
     )
-    center = CenterLM(model, examples=())
     used = trained_ids(trained)
-    folder.mkdir(parents=True, exist_ok=True)
-    journal = SqliteJournal(folder / "journal.sqlite")
+    journal = journal_in(folder)
     examples: list[TrainingExample] = []
     figures: dict[str, float] = {}
     try:
@@ -123,7 +121,7 @@ async def _gathered(
             figures |= _figures(done)
     finally:
         journal.close()
-        await model.close()
+        await center.model.close()
     write_json(folder / "experience.json", {**figures, "kinds": dict(done.harvest.kinds)})
     listener.line(_told(number, figures, len(examples)))
     return list({(e.act, e.prompt): e for e in examples}.values())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -217,16 +217,25 @@ class Side:
         )
 
 
-def decision_of(guidance: Guidance) -> Decision:
-    """The decision that a piece of guidance shows: at the root, with recursion on offer."""
+def decision_of(guidance: Guidance, *, recursion: bool = True) -> Decision:
+    """The decision that a piece of guidance shows, at the root."""
     return Decision(
-        guidance.id, origin_of(guidance.id, guidance.by), guidance.objective, guidance.plan
+        guidance.id, guidance.by, guidance.objective, guidance.plan, recursion=recursion
     )
 
 
-def origin_of(id_: str, by: str) -> str:
-    """The set a record is from: "musique" of "musique:2hop__1_2"; else who gave it."""
-    return id_.partition(":")[0] if ":" in id_ else by
+def limited(
+    items: Sequence[_Item], origin: Callable[[_Item], str], limits: Mapping[str, int], seed: int
+) -> list[_Item]:
+    """At most `limits` of each origin, drawn by `seed`; "other" bounds origins not named."""
+    by_origin: dict[str, list[_Item]] = {}
+    for item in items:
+        by_origin.setdefault(origin(item), []).append(item)
+    chosen: list[_Item] = []
+    for name, mine in by_origin.items():
+        most = limits.get(name, limits.get("other", len(mine)))
+        chosen += mine if most >= len(mine) else Random(f"{seed}:{name}").sample(mine, most)
+    return chosen
 
 
 def composed_of(guidance: Guidance, notes: Sequence[Text] = ()) -> Composed | None:

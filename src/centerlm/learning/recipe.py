@@ -56,7 +56,10 @@ class DataSection(_Section, frozen=True):
 
 
 class WorldsSection(_Section, frozen=True):
-    """Generated worlds. `templates`: half of the documents are written from train passages."""
+    """Generated worlds. `templates`: half of the documents are written from train passages.
+
+    At the end of `all`, `tested` questions of each number of hops are asked of fresh worlds.
+    """
 
     count: _Count = 400
     max_hops: Annotated[int, msgspec.Meta(ge=1, le=8)] = 2
@@ -64,6 +67,7 @@ class WorldsSection(_Section, frozen=True):
     seed: int = 0
     forms: tuple[Literal["peel", "flat"], ...] = ("peel", "flat")
     templates: bool = True
+    tested: _Count = 40
 
 
 class MixSection(_Section, frozen=True):
@@ -128,7 +132,7 @@ def preset(name: Preset) -> Recipe:
         return Recipe(rounds=RoundsSection(count=2))
     return Recipe(
         data=DataSection(sets=(), guard=60),
-        worlds=WorldsSection(count=60, max_hops=3, templates=False),
+        worlds=WorldsSection(count=40, max_hops=3, templates=False, tested=15),
         train=TrainSection(max_updates=QUICK_UPDATES, save_every=10),
     )
 

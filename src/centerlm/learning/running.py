@@ -76,6 +76,7 @@ class Learned:
     rounds: tuple[Result, ...]
     statistics: Mapping[str, Mapping[str, int]]
     base: str
+    recipe: Recipe
     skipped: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
@@ -183,9 +184,7 @@ def _made(
         if data is not None:
             from centerlm.learning.guard import check_no_test_ids
 
-            check_no_test_ids(
-                collected.ids, data, questions=collected.questions, force=job.force
-            )
+            check_no_test_ids(collected.ids, data, questions=collected.questions, force=job.force)
         skipped = list(collected.skipped)
         if job.stage in ("fragmentation", "cot"):
             make = arms.fragmentation if job.stage == "fragmentation" else arms.cot
@@ -286,6 +285,7 @@ def _tried(
 ) -> list[TrainingExample]:
     """Episodes of the policy so far on fresh worlds, and what is worth learning of them."""
     from centerlm.learning.experience_rounds import gather
+    from centerlm.learning.policy import policy
 
     base = gguf_base(recipe.base)
     if base is None:
@@ -301,7 +301,7 @@ def _tried(
     trained = read_examples(folder.examples)
     for earlier in range(1, number):
         trained += read_examples(folder.round(earlier) / "examples.jsonl")
-    return gather(number, place, recipe, center_of(base, adapters), trained, listener)
+    return gather(number, place, recipe, policy(base, adapters), trained, listener)
 
 
 def _loaded(recipe: Recipe) -> tuple[Any, Any]:
@@ -360,7 +360,7 @@ def _finish(
         target = folder.path / (name if recipe.train.rank else "model")
         if target.exists():
             shutil.rmtree(target)
-        shutil.copytree(made, target)
+        shutil.copytree(made, target, ignore=shutil.ignore_patterns("training_args.bin"))
         gguf |= _exported(folder, recipe, target, part, name)
     totals = {
         name: sum(getattr(result, name) for result in done)
@@ -378,7 +378,14 @@ def _finish(
     skipped = {kind: len(items) for kind, items in table.get("skipped", {}).items()}
     adapter = folder.adapter if recipe.train.rank else folder.path / "model"
     return Learned(
-        folder.path, adapter, gguf, tuple(done), table.get("examples", {}), record["base"], skipped
+        folder.path,
+        adapter,
+        gguf,
+        tuple(done),
+        table.get("examples", {}),
+        record["base"],
+        recipe,
+        skipped,
     )
 
 

@@ -51,7 +51,9 @@ def question_of(world: World, question: WorldQuestion, *, form: Form = "peel") -
     findings = tuple(_findings(question.text, plans, told))
     return Question(
         id=f"{question.id}-{form}",
-        objective=Objective(question.text, budget=Budget(depth=PEEL_DEPTH if form == "peel" else 1)),
+        objective=Objective(
+            question.text, budget=Budget(depth=PEEL_DEPTH if form == "peel" else 1)
+        ),
         gold=Gold(accepted, answers, tuple((answer,) for _, answer in findings)),
         world=world.id,
         records=frozenset(records),
