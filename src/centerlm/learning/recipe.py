@@ -12,7 +12,7 @@ import re
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias, cast, get_args
 
 import msgspec
 
@@ -188,12 +188,20 @@ def recipe_toml(recipe: Recipe) -> str:
     """The recipe as TOML, every setting written out."""
     top: list[str] = []
     sections: list[str] = []
-    for name, value in msgspec.to_builtins(recipe).items():
+    settings: dict[str, Any] = msgspec.to_builtins(recipe)
+    for name, value in settings.items():
         if isinstance(value, dict):
-            lines = [
-                f"{key} = {json.dumps(item)}" for key, item in value.items() if item is not None
-            ]
+            section = cast("dict[str, Any]", value)
+            lines = [f"{key} = {_toml(item)}" for key, item in section.items() if item is not None]
             sections.append("\n".join([f"\n[{name}]", *lines]))
         else:
-            top.append(f"{name} = {json.dumps(value)}")
+            top.append(f"{name} = {_toml(value)}")
     return "\n".join([*top, *sections]) + "\n"
+
+
+def _toml(value: Any) -> str:
+    """A value of a recipe: but for tables, TOML writes it as JSON does."""
+    if isinstance(value, dict):
+        pairs = cast("dict[str, Any]", value).items()
+        return "{" + ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in pairs) + "}"
+    return json.dumps(value, ensure_ascii=False)
