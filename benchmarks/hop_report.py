@@ -239,8 +239,10 @@ def as_markdown(report: Mapping[str, Any]) -> str:
     lines += table(
         ["first", "second", "metric", "n", "difference", "McNemar"],
         [
-            [pair["first"], pair["second"], METRICS[pair["metric"]][0], str(pair["n"])]
-            + [percent(pair["difference"], sign="+"), _mcnemar(pair.get("mcnemar"))]
+            [
+                *(pair["first"], pair["second"], METRICS[pair["metric"]][0], str(pair["n"])),
+                *(percent(pair["difference"], sign="+"), _mcnemar(pair.get("mcnemar"))),
+            ]
             for pair in report["paired"]
         ],
     )

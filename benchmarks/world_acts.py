@@ -80,6 +80,12 @@ def act_records(question: WorldQuestion, world: World, library: Library) -> list
     for reading in question.readings:
         found = passages_of(reading, world, library)
         records.append(ActRecord("read", None, question.hops, question.kind, found))
+    replies = {reply.id: reply for reply in world.replies}
+    for hearing in question.hearings:
+        notes = tuple(replies[id_] for id_ in hearing.passages[:1])
+        if hearing.answer is not None and notes:
+            heard = Found(notes, hearing, hearing.answer, (1,))
+            records.append(ActRecord("hear", None, question.hops, question.kind, heard))
     return records
 
 
@@ -116,7 +122,7 @@ async def score_acts(
     notes = [(r, r.record) for r in records if isinstance(r.record, Found)]
     answers = await score_readings(center, [n for _, n in notes], advance=advance)
     for (r, found), answer in zip(notes, answers, strict=True):
-        if found.reading.answer is not None:
+        if r.act == "read" and found.reading.answer is not None:
             scores.append(ActScore("seek", None, r.hops, r.kind, float(bool(found.cited))))
         scores.append(ActScore(r.act, None, r.hops, r.kind, answer.em, answer))
     folds = [(r, r.record) for r in records if isinstance(r.record, Fold)]

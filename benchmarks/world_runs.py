@@ -8,17 +8,27 @@ center's own.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from centerlm.center import CenterLM
+from centerlm.errors import ModelError
 from centerlm.evaluation.metrics import exact_match, token_f1
 from centerlm.evaluation.oracle import OracleCenter
 from centerlm.finding import Finding, Passage, Status, Usage
 from centerlm.learning.records import Reading, Text
 from centerlm.learning.worlds import World, WorldQuestion, world_sources
 from centerlm.library import Library
+from centerlm.models.base import (
+    Constraint,
+    LanguageModel,
+    Price,
+    Prompt,
+    Reply,
+    Sampling,
+)
 from centerlm.objective import Budget, Objective
 from centerlm.plan import normalise
 from centerlm.protocols import Center
@@ -41,6 +51,10 @@ ORACLES: tuple[Oracle, ...] = (
 )
 SEED = 0
 DEPTH = 9
+CALLS = 12
+"""Model calls an episode may make for each hop: about twice what a right solve needs. A budget
+would be shown in the prompts; a center that goes on without end is stopped from outside instead.
+"""
 PASSAGES = 5
 _PAGE = "documents.jsonl"
 
@@ -86,7 +100,7 @@ async def run_question(
     question: WorldQuestion,
     world: World,
     library: Library,
-    center: Center,
+    center: CenterLM,
     *,
     form: Form,
     oracle: Oracle = "none",
@@ -97,13 +111,14 @@ async def run_question(
     Raises:
         ModelError, LibraryError: as the parts do.
     """
+    rationed = replace(center, model=Rationed(center.model, CALLS * question.hops))
     texts = {text.id: text for text in world.documents}
     documents: Source = Documents(library, k=passages)
     if "finding" in oracle:
         documents = GoldDocuments(documents, question.readings, texts)
     solution = await solve(
         Objective(question.text, budget=Budget(depth=DEPTH if form == "peel" else 1)),
-        center=_center(center, question, form, oracle),
+        center=_center(rationed, question, form, oracle),
         sources=sources_of(question, world, library, form, documents),
         options=Options(seed=SEED, seek_seconds=None),
     )
@@ -130,10 +145,8 @@ def _center(center: Center, question: WorldQuestion, form: Form, oracle: Oracle)
     plans = {d.objective: d.plan for d in question.decisions[form]} if "plan" in oracle else {}
     answers: dict[str, str] = {}
     if "answer" in oracle:
-        answers = {
-            normalise(r.question): r.answer for r in question.readings if r.answer is not None
-        }
-        # The root's answer is what is measured: a one-hop question has no other reading.
+        asked = (*question.readings, *question.hearings)
+        answers = {normalise(r.question): r.answer for r in asked if r.answer is not None}
     return OracleCenter(center, plans, answers)
 
 
@@ -145,13 +158,63 @@ def sources_of(
     documents: Source | None = None,
 ) -> list[Source]:
     """The sources of the question's cards, in their order and with these cards."""
-    documents = documents or Documents(library, k=PASSAGES)
-    others: list[Source] = [documents, Calculator(), *world_sources(world)]
-    named = {source.card.name: source for source in others}
     cards = question.decisions[form][0].cards
-    if not cards:
-        return [documents, named["calculator"]]
-    return [Carded(named[card.name], card) for card in cards if card.name in named]
+    others: list[Source] = [
+        documents or Documents(library, k=PASSAGES),
+        Calculator(),
+        *world_sources(world, names=[card.name for card in cards]),
+    ]
+    named = {source.card.name: source for source in others}
+    return [Carded(named[card.name], card) for card in cards]
+
+
+@dataclass(slots=True)
+class Rationed:
+    """A model that answers only so many calls, then fails all others."""
+
+    model: LanguageModel
+    left: int
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    @property
+    def identity(self) -> str:
+        return self.model.identity
+
+    @property
+    def constraint(self) -> Constraint:
+        return self.model.constraint
+
+    @property
+    def context(self) -> int:
+        return self.model.context
+
+    @property
+    def price(self) -> Price:
+        return self.model.price
+
+    def count(self, prompt: Prompt) -> int:
+        return self.model.count(prompt)
+
+    async def complete(
+        self,
+        prompt: Prompt,
+        sampling: Sampling,
+        *,
+        on_text: Callable[[str], None] | None = None,
+        before_retry: Callable[[], None] | None = None,
+    ) -> Reply:
+        if self.left <= 0:
+            raise ModelError("the calls of this episode are used up")
+        self.left -= 1
+        return await self.model.complete(
+            prompt, sampling, on_text=on_text, before_retry=before_retry
+        )
+
+    async def close(self) -> None:
+        await self.model.close()
 
 
 @dataclass(frozen=True, slots=True)

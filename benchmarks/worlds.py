@@ -29,6 +29,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from centerlm.errors import CenterError
 from centerlm.evaluation.acts import each_of
 from centerlm.learning.worlds import World, WorldQuestion, make_world, questions_of, templates
+from centerlm.learning.worlds.world import KINDS
 from centerlm.library import Library
 from centers import CenterSpec, center_specs, open_center
 from reporting import command_line
@@ -46,6 +47,8 @@ from world_runs import (
 )
 
 FIRST_SEED = 1_000_000
+PER_WORLD = 2
+"""Questions of each number of hops that one world is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class Arguments:
     centers: tuple[CenterSpec, ...]
     hops: tuple[int, ...]
     questions: int
+    kinds: tuple[str, ...]
     forms: tuple[Form, ...]
     oracles: bool
     acts: int
@@ -88,6 +92,9 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
     )
     parser.add_argument("--hops", type=_hops, default=tuple(range(1, 9)), help="default 1-8")
     parser.add_argument("--questions", type=int, default=25, help="of each hops (%(default)s)")
+    parser.add_argument(
+        "--kinds", type=_kinds, default=KINDS, help="chain,comparison,...; default all"
+    )
     parser.add_argument("--forms", type=_forms, default=FORMS, help="peel,flat")
     parser.add_argument("--oracles", action="store_true", help="also the oracle table (peel)")
     parser.add_argument("--acts", type=int, default=5, help="questions of each hops (%(default)s)")
@@ -116,6 +123,15 @@ def _hops(text: str) -> tuple[int, ...]:
     return tuple(sorted(set(hops)))
 
 
+def _kinds(text: str) -> tuple[str, ...]:
+    kinds = tuple(text.split(","))
+    if unknown := [kind for kind in kinds if kind not in KINDS]:
+        raise argparse.ArgumentTypeError(
+            f"no kind {unknown[0]!r}; kinds are {', '.join(dict.fromkeys(KINDS))}"
+        )
+    return kinds
+
+
 def _forms(text: str) -> tuple[Form, ...]:
     forms = text.split(",")
     if not set(forms) <= set(FORMS):
@@ -136,12 +152,17 @@ def ask(arguments: Arguments, stack: ExitStack, progress: Progress) -> list[Aske
     for seed in islice(count(FIRST_SEED), 50 * arguments.questions):
         if not any(left.values()):
             break
-        world = make_world(seed, split="test", max_hops=8, passages=passages)
+        world = make_world(seed, split="test", passages=passages)
         folder = arguments.cache / "worlds" / f"{seed}{'-real' if passages else ''}"
         library: Library | None = None
         for hops in arguments.hops:
-            wanted = min(2, left[hops])
-            for question in questions_of(world, hops=hops, count=wanted)[:wanted] if wanted else ():
+            wanted = min(PER_WORLD, left[hops])
+            # The seed tells the ids of one number of hops from those of another.
+            for question in (
+                questions_of(world, hops=[hops], count=wanted, seed=hops, kinds=arguments.kinds)
+                if wanted
+                else ()
+            ):
                 library = library or stack.enter_context(Library.open(build_library(world, folder)))
                 asked.append(Asked(question, world, library))
                 left[hops] -= 1
@@ -190,11 +211,11 @@ async def measure(spec: CenterSpec, asked: Sequence[Asked], arguments: Arguments
 
 
 def _unseen(asked: Sequence[Asked]) -> frozenset[str]:
-    """Decisions that offer a source card which no training world has."""
+    """Decisions that need a source which no training world has."""
     return frozenset(
         decision.id
         for a in asked
-        if "card" in a.question.held_out
+        if "source" in a.question.held_out
         for form in FORMS
         for decision in a.question.decisions[form]
     )
@@ -217,6 +238,7 @@ def run(arguments: Arguments) -> Path:
         "first_seed": FIRST_SEED,
         "worlds": len({a.world.seed for a in asked}),
         "questions": len(asked),
+        "kinds": list(dict.fromkeys(arguments.kinds)),
         "real_passages": arguments.data is not None,
         "passages": PASSAGES,
         "seconds": round(time.monotonic() - started, 1),

@@ -147,3 +147,19 @@ def test_a_limit_and_a_missing_item_are_both_reported() -> None:
     assert outcome.reason("2") == (
         "1 of 2 items have no answer; 1 of 3 items were not asked (limit)"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("Ada, Bo and Cy", ["of Ada", "of Bo", "of Cy"]),
+        ("Ada and Bo", ["of Ada", "of Bo"]),
+        ("Ada; Bo", ["of Ada", "of Bo"]),
+        ("5 October, 1987", ["of 5 October, 1987"]),
+        ("Ada", ["of Ada"]),
+    ],
+)
+def test_a_text_is_gone_through_as_what_it_enumerates(text: str, asked: list[str]) -> None:
+    docs = Asks("docs", echo)
+    run("q", {"q": PLAN}, [Asks("list", lambda seek: found(text)), docs])
+    assert docs.texts == asked

@@ -144,6 +144,9 @@ def failed(reason: str, *, source: str = "") -> Finding:
 
 
 _PLAIN = re.compile(r"[ -~]*")
+_COMMA_OR_AND = re.compile(r" ?, ?(?:and |or |& )?| (?:and|&) (?=[^,]*$)")
+MAX_ENUMERATION = 4000
+"""Characters of a text that is looked at for the parts it enumerates."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
 
@@ -165,6 +168,24 @@ def short_answer(text: str) -> str:
     if len(line) <= MAX_ANSWER_CHARACTERS:
         return line
     return line[: MAX_ANSWER_CHARACTERS - 1].rstrip() + "…"
+
+
+def enumerated(text: str, *, pairs: bool = False) -> tuple[str, ...]:
+    """The parts of a text that enumerates ("A, B and C"); () where it does not, or is too long.
+
+    Parts stand at semicolons or line ends, else at commas and the last "and" where there are three
+    or more; with `pairs`, also at the "and" of two.
+    """
+    if len(text) > MAX_ENUMERATION:
+        return ()
+    parts = [part for line in text.splitlines() for part in line.split(";")]
+    parts = [" ".join(part.split()) for part in parts if part.strip()]
+    if len(parts) != 1:
+        return tuple(parts)
+    parts = [part for part in _COMMA_OR_AND.split(parts[0]) if part]
+    if len(parts) >= 3 and "," in text:
+        return tuple(parts)
+    return tuple(parts) if pairs and len(parts) == 2 and "," not in text else ()
 
 
 def format_value(value: Value) -> str:

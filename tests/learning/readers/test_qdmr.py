@@ -137,6 +137,14 @@ def steps(folder: Path, decomposition: str, operators: str) -> list[str]:
             ["1 [documents] What are the goals with yards higher than 35?",
              "2 [calculator] count(#1)"],
         ),
+        (
+            "return goals of Ada ;return the second of #1 ;return #1 besides #2 ;"
+            "return the  largest of #3",
+            "select project discard aggregate",
+            ["1 [documents] What are the goals of Ada?",
+             "2 [documents] What is the second of #1?", "3 [calculator] difference(#1, #2)",
+             "4 [documents] What is the largest of #3?"],
+        ),
     ],
 )  # fmt: skip
 def test_operators(tmp_path: Path, decomposition: str, operators: str, plan: list[str]) -> None:
@@ -160,6 +168,8 @@ def test_operators(tmp_path: Path, decomposition: str, operators: str, plan: lis
         ("return men return women", "select", "malformed"),
         ("return men", "mingle", "unknown operator"),
         ("return " + "x" * 250, "select", "too long"),
+        ("return if is #1 the " * 5_000, "boolean", "too long"),
+        (";".join(["return men"] * 99), "select " * 99, "too many steps"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_said_is_listed(

@@ -83,6 +83,7 @@ def test_what_cannot_be_used_is_listed_with_its_line(tmp_path: Path) -> None:
         record([]),
         record(["x" * 201]),
         record(["What is #2?", "How?"]),
+        record([*LENGTHS, "Is #1 greater than " + "#1 and #2 plus " * 50_000], last=["x"]),
     )
     assert plans(got) == [
         "1 [documents] Which team is ##1 in the list?\n2 [documents] Who leads #1?",
@@ -91,5 +92,6 @@ def test_what_cannot_be_used_is_listed_with_its_line(tmp_path: Path) -> None:
     places = [one.where.rpartition(":")[2] for one in got.skipped]
     assert list(zip(places, (s.kind for s in got.skipped), strict=True)) == [
         ("2", "not json"), ("3", "not a record"), ("4", "no steps"), ("5", "too long"),
+        ("7", "too long"),
     ]  # fmt: skip
     assert all(one.reason for one in got.skipped)

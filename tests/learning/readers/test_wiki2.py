@@ -40,6 +40,14 @@ def test_a_chain_refers_to_the_value_before(tmp_path: Path) -> None:
     assert dict(got.guidance[0].answers) == {1: "Ada Brandt", 2: "Vell"}
 
 
+def test_a_chain_holds_though_a_name_is_written_in_two_ways(tmp_path: Path) -> None:
+    got = read(
+        tmp_path, "inference", "Who is Ada's maternal grandmother?", "Cy",
+        ("Ada Brandt", "mother", "Bo Holm"), ("Bo Lee Holm of Vell", "mother", "Cy"),
+    )  # fmt: skip
+    assert plan(got)[1] == "2 [documents] Who is the mother of #1?"
+
+
 def test_a_comparison_keeps_the_order_and_the_names_of_the_question(tmp_path: Path) -> None:
     got = read(
         tmp_path, "comparison", "Which film came out first, Red Ink Or Blue Ink?", "Blue Ink",

@@ -61,7 +61,8 @@ def solve_with_gold(world: World, question: WorldQuestion, form: FormName) -> li
     names = [card.name for card in question.cards]
     sources: list[Any] = [Asks("documents", search, typed=False), Calculator()]
     sources += world_sources(world, names=names)
-    budget = Budget(calls=400, depth=8 if form == "peel" else 1)
+    # A child gets an equal share of the calls left, so that eight levels need many to share.
+    budget = Budget(calls=10_000, tokens=None, depth=8 if form == "peel" else 1)
     center = CenterLM(ScriptedModel(say), examples=())
     objective = Objective(question.text, budget=budget)
     solution = finish(solve(objective, center=center, sources=sources, options=PLAIN))

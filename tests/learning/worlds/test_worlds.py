@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +13,7 @@ from functools import cache
 import pytest
 
 from centerlm.errors import InputError
-from centerlm.finding import format_value
+from centerlm.finding import enumerated, format_value
 from centerlm.learning.worlds import World, WorldQuestion, make_world, questions_of
 from centerlm.learning.worlds.relations import relations
 from centerlm.learning.worlds.world import Split
@@ -21,7 +22,7 @@ from centerlm.sources.base import Binding
 from centerlm.sources.calculator import evaluate
 from centerlm.verify import contains
 
-SEEDS = range(25)
+SEEDS = range(12)
 
 
 @cache
@@ -42,7 +43,7 @@ def test_the_same_seed_gives_the_same_world_byte_for_byte() -> None:
     parts = [made.documents, made.replies, [replace(q, held_out=()) for q in made.questions]]
     held_out = [sorted(question.held_out) for question in made.questions]
     digest = hashlib.sha256(repr((parts, held_out)).encode())
-    assert digest.hexdigest()[:16] == "X"
+    assert digest.hexdigest()[:16] == "5fcf3b705ee41066"
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
@@ -80,7 +81,7 @@ def test_readings_hold_their_answers_and_unanswerable_ones_have_none(split: Spli
             assert reading.passages
             for id_ in reading.passages:
                 assert contains(texts[id_], reading.answer), (reading, texts[id_])
-    assert none > 100
+    assert none > 50
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
@@ -132,19 +133,36 @@ def test_at_least_15_percent_each_need_an_expert_the_user_or_an_experiment(split
             assert needed[source] >= 0.15 * total, (source, max_hops)
 
 
-def test_train_worlds_hold_nothing_that_is_held_out() -> None:
-    new_nouns = [n for r in relations().values() for n in (*r.new.nouns, *r.new.asks)]
-    old = {r.name for r in relations().values() if r.held_out}
-    assert len(old) >= 5
-    for made, question in itertools.islice(questions(), 600):
-        assert not question.held_out
-        asked = [question.text, *(r.question for r in question.readings)]
-        for noun in new_nouns:
-            begin, _, end = noun.partition("{}")
-            for text in asked:
-                # A wording with words on one side only must not stand there in full.
-                assert not (begin.strip() and begin in text and end and text.endswith(end)), text
-        assert not old & {relation for _, relation in made.graph.facts}
+def test_50_train_worlds_hold_nothing_that_is_held_out() -> None:
+    known = relations().values()
+    assert sum(r.held_out for r in known) >= 5
+    assert all(len({*r.train.nouns, *r.train.asks, *r.new.nouns, *r.new.asks}) >= 12 for r in known)
+    assert all(len({*r.train.says, *r.new.says}) >= 8 for r in known)
+    assert all(len({*r.new.nouns, *r.new.asks}) >= 4 for r in known)
+    old = " ".join(w for r in known for w in (*r.train.nouns, *r.train.asks, *r.train.says))
+    new_asks = [ask.split("{}") for r in known for ask in r.new.asks]
+    new_nouns = [noun.removesuffix("{}") for r in known for noun in r.new.nouns]
+    new_nouns = [noun for noun in new_nouns if noun not in old]
+    new_says = [
+        piece
+        for r in known
+        for say in r.new.says
+        for piece in re.split(r"\{.\}", say)
+        if len(piece) > 12 and piece not in old
+    ]
+    assert len(new_nouns) > 80
+    assert len(new_says) > 60
+    held_out = {r.name for r in known if r.held_out}
+    for seed in range(50):
+        made = make_world(seed)
+        assert not held_out & {relation for _, relation in made.graph.facts}
+        documents = " ".join(text.text for text in made.documents)
+        assert not [piece for piece in new_says if piece in documents]
+        for question in made.questions:
+            assert not question.held_out
+            for text in (question.text, *(r.question for r in question.readings)):
+                assert not [noun for noun in new_nouns if noun in text]
+                assert not [a for a in new_asks if text.startswith(a[0]) and text.endswith(a[1])]
 
 
 def test_test_worlds_have_all_that_is_held_out() -> None:
@@ -153,8 +171,8 @@ def test_test_worlds_have_all_that_is_held_out() -> None:
         seen.update(question.held_out)
         seen["questions"] += 1
     assert 0.3 < seen["wording"] / seen["questions"] < 0.7
-    assert seen["relation"] > 20
-    assert seen["source"] > 10
+    assert seen["relation"] > 10
+    assert seen["source"] > 5
 
 
 def answers_of(question: WorldQuestion) -> dict[str, str]:
@@ -209,6 +227,8 @@ def run_flat(made: World, question: WorldQuestion) -> str | None:
                 value = private_answer(made.secrets, step.text)
             case _ if step.each is not None:
                 items = values[step.each].value
+                if isinstance(items, str):
+                    items = enumerated(items, pairs=True)
                 assert isinstance(items, tuple)
                 value = tuple(given[fill(step.text, {step.each: str(item)})] for item in items)
             case _:
@@ -216,6 +236,19 @@ def run_flat(made: World, question: WorldQuestion) -> str | None:
                 value = given[text]
         values[step.id] = Binding(value)
     return format_value(values[len(values)].value)
+
+
+def test_a_possessive_stands_after_a_name_alone() -> None:
+    """ "The mayor of X's mother" would have two readings: what is peeled off never ends in 's."""
+    seen = 0
+    for split in ("train", "test"):
+        for _, question in questions(split, 4):
+            for decision in question.decisions["peel"]:
+                first, *rest = decision.plan.steps
+                if first.sources == (CENTER,) and len(rest) == 1:
+                    seen += 1
+                    assert "#1's" not in rest[0].text, decision
+    assert seen > 200
 
 
 def test_chains_of_8_hops_peel_down_to_one_hop() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from centerlm.finding import format_value
+from centerlm.finding import MAX_ENUMERATION, format_value
 from centerlm.sources.base import Binding
 from centerlm.sources.calculator import FUNCTIONS, arithmetic, evaluate, exact, operations, values
 
@@ -28,7 +28,7 @@ def test_the_limits_are_the_real_ones() -> None:
         values.MAX_EXPONENT,
         exact.MAX_ANSWER_DIGITS,
         operations.MAX_TEXTS,
-        operations.MAX_LIST_CHARACTERS,
+        MAX_ENUMERATION,
     ):
         assert re.search(rf"\b{number:,}\b", limits), number
 

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from centerlm.errors import SourceError
 from centerlm.finding import format_value
-from centerlm.plan import references
+from centerlm.plan import MAX_TEXT, references
 from centerlm.sources.base import Binding
 from centerlm.sources.calculator import evaluate
 from centerlm.sources.calculator.values import read
@@ -78,6 +78,8 @@ def computed(text: str, number: int) -> tuple[str, ...] | None:
     it is written.
     """
     text = " ".join(text.split()).rstrip(" ?.")
+    if len(text) > MAX_TEXT:  # longer than a step: never worth the patterns' time
+        return None
     calls = _yes_or_no(text, number) or _amount(text)
     return calls if calls and _parses(calls, number) else None
 

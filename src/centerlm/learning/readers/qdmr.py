@@ -19,6 +19,7 @@ from centerlm.errors import InputError
 from centerlm.learning.guidance import Guidance, Read, Skipped
 from centerlm.learning.readers.common import Made, Unusable, compose, convert, read_bytes, tidy
 from centerlm.learning.readers.qdmr_steps import Operation, plan_steps
+from centerlm.plan import MAX_STEPS, MAX_TEXT
 
 NAME = "qdmr"
 
@@ -108,6 +109,10 @@ def _operations(row: dict[str, str]) -> list[Operation]:
     kinds = [str(name).lower() for name in names]  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
     if not parts or len(kinds) != len(parts) or not all(parts):
         raise Unusable("malformed", f"{len(parts)} steps, {len(kinds)} operators")
+    if (longest := max(map(len, parts))) > 2 * MAX_TEXT:
+        raise Unusable("too long", f"a step has {longest:,} characters")
+    if len(parts) > MAX_STEPS:
+        raise Unusable("too many steps", f"{len(parts)} steps are more than {MAX_STEPS}")
     if any(" return " in part for part in parts):
         raise Unusable("malformed", "two steps stand in one")
     return [Operation(kind, text) for kind, text in zip(kinds, parts, strict=True)]

@@ -52,6 +52,10 @@ _BOTH = re.compile(
 )
 _BESIDES = re.compile(r"#(?P<all>\d+) besides (?P<rest>.+)")
 _PER_ITEM = re.compile(r"(?:the )?(?P<what>.+?) for each #(?P<items>\d+)")
+_OF_ALL = re.compile(
+    r"(?:the )?(?:first|second|third|fourth|fifth|last|\w+est|most|least)(?: \w+)? of #"
+)
+_SETS = re.compile(r"(?:union|intersection|difference|argmax|argmin|sort)\(")
 _NUMBER_OF = re.compile(r"number of #(\d+)")
 _DAYS = re.compile(r"days (?:between|from) #(?P<one>\d+) (?:and|to) #(?P<other>\d+)")
 _SORTED = re.compile(r"#(?P<items>\d+) sorted by #(?P<values>\d+)")
@@ -201,7 +205,8 @@ class _Builder:
         needs = Operation("project", text).needs
         filled = self._filled(text)
         each = None
-        if len(needs) == 1 and self._is_list(needs[0]) and references(filled):
+        of_all = _OF_ALL.match(text) is not None
+        if len(needs) == 1 and self._is_list(needs[0]) and references(filled) and not of_all:
             each = self.numbers[needs[0]]
         return _Phrase(filled, each=each)
 
@@ -259,7 +264,8 @@ class _Builder:
                 self._add(CALCULATOR, f"{f}(#{self.build(k)})") for f in ("sum", "count")
             )
             return _Phrase(f"#{total} / #{count}", call=True)
-        if phrase.call or phrase.each or is_measure(phrase.text):
+        computed_number = phrase.call and not _SETS.match(phrase.text)
+        if computed_number or phrase.each or is_measure(phrase.text):
             if re.fullmatch(_MOST, what):
                 return self._called("max", k)
             if re.fullmatch(_LEAST, what):

@@ -86,12 +86,13 @@ def _make(row: _Row, where: str) -> Made:
     if not row.evidences:
         raise Unusable("no steps", "the record has no evidences")
     question = tidy(row.question)
-    facts = _linked(_in_order(row.evidences, question))
+    compares = row.type in ("comparison", "bridge_comparison")
+    facts = _linked(_in_order(row.evidences, question)) if compares else _chain(row.evidences)
     steps = [
         Step(at, (DOCUMENTS,), _asked(fact, question)) for at, fact in enumerate(facts, start=1)
     ]
     answers = {at: tidy(fact.value) for at, fact in enumerate(facts, start=1)}
-    if row.type in ("comparison", "bridge_comparison"):
+    if compares:
         steps += _comparing(facts, question)
         answers |= _computed(steps[len(facts) :], answers, row.answer)
     elif text_key(answers[len(facts)]) != text_key(row.answer):
@@ -120,6 +121,15 @@ def _in_order(triples: Sequence[tuple[str, str, str]], question: str) -> list[tu
     order = {_bare(value): at for at, (_, _, value) in enumerate(firsts)}
     rest = [t for t in triples if place(t)[0]]
     return firsts + sorted(rest, key=lambda t: order.get(_bare(t[0]), len(order)))
+
+
+def _chain(triples: Sequence[tuple[str, str, str]]) -> list[_Fact]:
+    """Facts of a chain, each about the value before it, however either is written."""
+    thing = triples[0][0]
+    return [
+        _Fact(subject, relation, value, at or None, thing)
+        for at, (subject, relation, value) in enumerate(triples)
+    ]
 
 
 def _linked(triples: Sequence[tuple[str, str, str]]) -> list[_Fact]:

@@ -1,7 +1,16 @@
 """Fictional worlds: documents, composed questions, their plans, findings and exact answers."""
 
 from centerlm.learning.worlds.questions import WorldQuestion
+from centerlm.learning.worlds.realistic import Template, templates
 from centerlm.learning.worlds.sources import world_sources
 from centerlm.learning.worlds.world import World, make_world, questions_of
 
-__all__ = ["World", "WorldQuestion", "make_world", "questions_of", "world_sources"]
+__all__ = [
+    "Template",
+    "World",
+    "WorldQuestion",
+    "make_world",
+    "questions_of",
+    "templates",
+    "world_sources",
+]

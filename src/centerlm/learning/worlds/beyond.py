@@ -5,7 +5,7 @@ from __future__ import annotations
 from centerlm.learning.worlds.chains import (
     Chain,
     Maker,
-    ask_form,
+    chain_form,
     phrase_chain,
     walk,
     walk_from,
@@ -70,7 +70,7 @@ def person(maker: Maker, hops: int) -> Node | None:
     if facts is None:
         return None
     chain = Chain(facts, item.mine, opening)
-    return phrase_chain(maker, chain, ask_form(maker, facts[-1])).node
+    return phrase_chain(maker, chain, chain_form(maker, chain)).node
 
 
 def experiment(maker: Maker, hops: int) -> Node | None:
@@ -125,7 +125,7 @@ def _left(maker: Maker, opening: Ask, mine: str) -> Node | None:
     have, price = measure(opening.answer), measure(chain.answer)
     if have is None or price is None:
         return None
-    part = phrase_chain(maker, chain, ask_form(maker, chain.facts[-1]))
+    part = phrase_chain(maker, chain, chain_form(maker, chain))
     text = f"How much of {mine} is left after buying {chain.start}?"
     answer = written(have.number - price.number, have.unit)
     return Compute(text, answer, (opening, part.node), (Follow(CALCULATOR, "#1 - #2"),))

@@ -135,13 +135,22 @@ class Said:
     subject: str
 
 
-def ask_form(maker: Maker, fact: Fact) -> str:
-    """A wording of the question for a fact: a sentence, or "What is" and a noun phrase."""
+def ask_form(maker: Maker, fact: Fact, *, bare: bool = True) -> str:
+    """A wording of the question for a fact: a sentence, or "What is" and a noun phrase.
+
+    Without `bare`, it suits a subject that is a phrase: "the mayor of X's mother" has two readings.
+    """
     relation = relations()[fact.relation]
     words = maker.words(relation)
     if maker.rng.random() < 0.65:
-        return maker.rng.choice(words.asks)
+        return maker.rng.choice([a for a in words.asks if bare or "{}'s" not in a])
     return f"{who_or_what(relation.object)} {maker.rng.choice(_nesting(words.nouns))}?"
+
+
+def chain_form(maker: Maker, chain: Chain) -> str:
+    """A wording of the question for the last fact of a chain."""
+    bare = len(chain.facts) == 1 and chain.opening is None
+    return ask_form(maker, chain.facts[-1], bare=bare)
 
 
 def phrase_chain(
@@ -164,7 +173,7 @@ def phrase_chain(
             noun = relation.train.nouns[0]
         else:
             nouns = maker.words(relation).nouns
-            noun = maker.rng.choice(nouns if number == 0 else _nesting(nouns))
+            noun = maker.rng.choice(nouns if node is None else _nesting(nouns))
         asked = form if ends and form else f"{who_or_what(relation.object)} {noun}?"
         look = lookup(maker, fact, asked, called)
         question = asked.replace("{}", phrase)

@@ -12,6 +12,7 @@ from random import Random
 
 from centerlm.learning.records import Text
 from centerlm.learning.worlds.facts import Fact, Graph, Thing
+from centerlm.learning.worlds.realistic import Template, fill_template
 from centerlm.learning.worlds.relations import relations
 
 MIN_WORDS, MAX_WORDS = 30, 90
@@ -73,28 +74,45 @@ class Documents:
     where: Mapping[FactKey, tuple[str, ...]]
 
 
-def write_documents(graph: Graph, rng: Random, *, prefix: str, new: bool) -> Documents:
+def write_documents(
+    graph: Graph, rng: Random, *, prefix: str, new: bool, passages: Sequence[Template] = ()
+) -> Documents:
     """Write every fact of the graph down at least once; ids begin with `prefix`.
 
-    With `new`, half of the statements use wordings held out from training.
+    With `new`, half of the statements use wordings held out from training. A document begins with
+    one of `passages`, its slots filled, wherever there is one for a fact of its thing.
     """
     by_subject: dict[int, list[Fact]] = {}
     for fact in graph.facts.values():
         by_subject.setdefault(fact.subject, []).append(fact)
+    pool: dict[tuple[str, str], list[Template]] = {}
+    for template in passages:
+        pool.setdefault((template.relation, template.kind), []).append(template)
     everything = list(graph.facts.values())
     texts: list[Text] = []
     where: dict[FactKey, tuple[str, ...]] = {}
     for thing in graph.things:
-        facts = by_subject.get(thing.id, [])
-        rng.shuffle(facts)
-        for group in _groups(facts, rng):
-            other = rng.choice(everything) if rng.random() < 0.25 else None
-            if other is not None and other.subject == thing.id:
-                other = None
+        rest = by_subject.get(thing.id, [])
+        rng.shuffle(rest)
+        while rest:
+            began = _begin(graph, thing, rest, rng, pool)
+            sentences, stated = began or ([], [])
+            rest = [fact for fact in rest if fact not in stated]
+            size = len(stated) + rng.randint(1, 2) if began else _size(len(rest), rng)
+            while rest and len(stated) < size and _count(sentences) <= MAX_WORDS - 25:
+                fact = rest.pop(0)
+                sentences.append(statement(fact, thing, rng, first=not sentences, new=new))
+                stated.append(fact)
+            other = rng.choice(everything)
+            if other.subject != thing.id and rng.random() < 0.25 and _count(sentences) <= 60:
+                subject = graph.things[other.subject]
+                said = statement(other, subject, rng, first=True, new=new)
+                sentences.insert(rng.randint(1, len(sentences)), said)
+                stated.append(other)
+            _pad(sentences, thing, rng)
             id_ = f"{prefix}-d{len(texts)}"
-            text = _write(graph, thing, group, other, rng, new=new)
-            texts.append(Text(id_, thing.name, text))
-            for fact in (*group, *([other] if other else [])):
+            texts.append(Text(id_, thing.name, " ".join(sentences)))
+            for fact in stated:
                 key = (fact.subject, fact.relation)
                 where[key] = (*where.get(key, ()), id_)
     order = list(range(len(texts)))
@@ -102,45 +120,48 @@ def write_documents(graph: Graph, rng: Random, *, prefix: str, new: bool) -> Doc
     return Documents(tuple(texts[i] for i in order), where)
 
 
-def _groups(facts: Sequence[Fact], rng: Random) -> list[list[Fact]]:
-    """Two to five facts a document; a last single one joins the group before it."""
-    groups: list[list[Fact]] = []
-    rest = list(facts)
-    while rest:
-        size = rng.randint(2, 4)
-        groups.append(rest[:size])
-        rest = rest[size:]
-    if len(groups) > 1 and len(groups[-1]) == 1:
-        last = groups.pop()
-        groups[-1] += last
-    return groups
+def _size(left: int, rng: Random) -> int:
+    """How many facts the next document states: two to five, and none is left alone."""
+    size = rng.randint(2, 4)
+    return left if left - size == 1 else size
 
 
-def _write(
-    graph: Graph, thing: Thing, facts: Sequence[Fact], other: Fact | None, rng: Random, *, new: bool
-) -> str:
-    sentences = [
-        statement(fact, thing, rng, first=number == 0, new=new) for number, fact in enumerate(facts)
-    ]
-    if other is not None:
-        subject = graph.things[other.subject]
-        sentences.insert(
-            rng.randint(1, len(sentences)), statement(other, subject, rng, first=True, new=new)
-        )
+def _begin(
+    graph: Graph,
+    thing: Thing,
+    facts: Sequence[Fact],
+    rng: Random,
+    pool: Mapping[tuple[str, str], Sequence[Template]],
+) -> tuple[list[str], list[Fact]] | None:
+    """A real passage for one of the facts, and all facts that it states."""
+    for fact in facts:
+        fitting = [
+            template
+            for template in pool.get((fact.relation, thing.kind), ())
+            if template.woman in (None, thing.woman)
+        ]
+        if fitting:
+            text, stated = fill_template(rng.choice(fitting), graph, thing, fact, rng)
+            return [text], list(stated)
+    return None
+
+
+def _count(sentences: Sequence[str]) -> int:
+    return sum(len(sentence.split()) for sentence in sentences)
+
+
+def _pad(sentences: list[str], thing: Thing, rng: Random) -> None:
+    """Add sentences that state nothing: up to the least length, and now and then one more."""
     fillers = list(_FILLERS[_FAMILY[thing.kind]])
     rng.shuffle(fillers)
-    count = sum(len(s.split()) for s in sentences)
     extra = rng.randint(0, 1)
     for filler in fillers:
-        if count >= MIN_WORDS and extra <= 0:
-            break
         words = filler.replace("{s}", thing.short)
-        if count + len(words.split()) > MAX_WORDS:
+        enough = _count(sentences) >= MIN_WORDS
+        if (enough and not extra) or _count([*sentences, words]) > MAX_WORDS:
             break
         sentences.insert(rng.randint(1, len(sentences)), capitalised(words))
-        count += len(words.split())
-        extra -= 1
-    return " ".join(sentences)
+        extra -= enough
 
 
 def statement(fact: Fact, subject: Thing, rng: Random, *, first: bool, new: bool) -> str:

@@ -87,6 +87,10 @@ class Graph:
         ids = tuple(t.id for t in targets)
         self.facts.setdefault((subject.id, relation), Fact(subject.id, relation, answer, ids))
 
+    def forget(self, relation: str) -> None:
+        """Take a relation out of the world."""
+        self.facts = {key: fact for key, fact in self.facts.items() if key[1] != relation}
+
     def index(self) -> None:
         """Fill `ending` and `into` from the facts."""
         for fact in self.facts.values():
@@ -103,7 +107,10 @@ class Graph:
 
 
 def make_graph(rng: Random, people: int, *, held_out: bool) -> Graph:
-    """A world of `people` people and what goes with them; `held_out` relations only where asked."""
+    """A world of `people` people and what goes with them; `held_out` relations only where asked.
+
+    Call `index` once its facts are final.
+    """
     graph = Graph(rng, Names(rng), coin=rng.choice("$$€£"))
     countries = [graph.add("country", graph.names.country()) for _ in range(3)]
     cities = [graph.add("city", graph.names.city()) for _ in range(max(7, people // 2))]
@@ -124,7 +131,6 @@ def make_graph(rng: Random, people: int, *, held_out: bool) -> Graph:
         _city(graph, thing, persons)
         graph.link(thing, "country", rng.choice(countries))
     _thin_out(graph, held_out=held_out)
-    graph.index()
     return graph
 
 

@@ -14,6 +14,7 @@ from centerlm.learning.worlds.chains import (
     Chain,
     Maker,
     ask_form,
+    chain_form,
     lookup,
     phrase_chain,
     walk,
@@ -52,7 +53,7 @@ def comparison(maker: Maker, hops: int, *, things: int = 2) -> Node | None:
         ask = maker.pick(form.gaps, form.new_gaps).replace("{g}", gap)
     shown = f"{', '.join(names[:-1])} or {names[-1]}"
     # Over a gap, the inner questions are the words of the question with its end put back.
-    parts = [phrase_chain(maker, c, ask_form(maker, c.facts[-1]), plain=hops > 1) for c in chains]
+    parts = [phrase_chain(maker, c, chain_form(maker, c), plain=hops > 1) for c in chains]
     labelled = ", ".join(f"{name}: #{k}" for k, name in enumerate(names, start=1))
     return Compute(
         ask.replace("{a}", shown),
@@ -148,7 +149,7 @@ def money(maker: Maker, hops: int) -> Node | None:
         "change": cash - price.number,
     }[name]
     asked = (one, two) if name == "basket" else (one,)
-    parts = [phrase_chain(maker, c, ask_form(maker, c.facts[-1])) for c in asked]
+    parts = [phrase_chain(maker, c, chain_form(maker, c)) for c in asked]
     slots = {
         "{n}": str(n),
         "{m}": str(m),
@@ -171,7 +172,7 @@ def count(maker: Maker, hops: int) -> Node | None:
     if chain is None:
         return None
     form = operations()[f"count {name}"]
-    part = phrase_chain(maker, chain, ask_form(maker, chain.facts[-1]))
+    part = phrase_chain(maker, chain, chain_form(maker, chain))
     ask = maker.pick(form.asks, form.new_asks).replace("{a}", part.subject)
     follow = Follow(CALCULATOR, form.call)
     return Compute(ask, str(len(chain.facts[-1].targets)), (part.node,), (follow,))
@@ -191,19 +192,17 @@ def each(maker: Maker, hops: int) -> Node | None:
     values = [m for m in (measure(f.answer) for f in facts) if m is not None]
     if len(values) < len(items) or len({v.number for v in values}) < len(items):
         return None
-    part = phrase_chain(maker, chain, ask_form(maker, chain.facts[-1]))
+    part = phrase_chain(maker, chain, chain_form(maker, chain))
     asked = ask_form(maker, facts[0])
     looks = tuple(lookup(maker, f, asked, maker.graph.things[f.subject].name) for f in facts)
     if form.call == "sum":
         total = sum((v.number for v in values), Fraction(0))
-        answer, call = written(total, values[0].unit), "sum(#3)"
+        answer, call = written(total, values[0].unit), "sum(#2)"
     else:
         answer = maker.graph.things[items[_best(form.call, values)]].name
-        call = f"{form.call}(#2, #3)"
-    # A list in a document is a text; a union (of two or more) is a list that a step can go through.
+        call = f"{form.call}(#1, #2)"
     follow = (
-        Follow(CALCULATOR, "union(#1, #1)"),
-        Follow(DOCUMENTS, asked.replace("{}", "#2"), each=2, lookups=looks),
+        Follow(DOCUMENTS, asked.replace("{}", "#1"), each=1, lookups=looks),
         Follow(CALCULATOR, call),
     )
     ask = maker.pick(form.asks, form.new_asks).replace("{a}", part.subject)

@@ -28,8 +28,10 @@ FormName: TypeAlias = Literal["flat", "peel"]
 ORIGIN = "worlds"
 
 _BEYOND = ("expert", "person", "experiment")
-_INVERTIBLE = frozenset({"father", "mother", "spouse", "child", "sibling", "children", "books"})
-"""Relations that other facts may imply: of these a world never lacks an answer for sure."""
+_IMPLIED = frozenset(
+    {"father", "mother", "spouse", "child", "sibling", "children", "books", "occupation"}
+)
+"""Relations that other facts or real passages may imply: worlds never surely lack an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ def _unanswerable(maker: Maker) -> str:
         thing = rng.choice(graph.things)
         relation = rng.choice(of_subject(thing.kind))
         known = (thing.id, relation.name) in graph.facts
-        if known or relation.held_out or relation.name in _INVERTIBLE:
+        if known or relation.held_out or relation.name in _IMPLIED:
             continue
         words = relation.new if maker.new else relation.train
         forms = (*words.asks, *(f"{who_or_what(relation.object)} {n}?" for n in words.nouns))

@@ -16,12 +16,13 @@ from centerlm.errors import InputError
 from centerlm.learning.records import Text
 from centerlm.learning.worlds.beyond import experiment, expert, person
 from centerlm.learning.worlds.cards import make_cards
-from centerlm.learning.worlds.chains import Maker, ask_form, phrase_chain, walk
+from centerlm.learning.worlds.chains import Maker, chain_form, phrase_chain, walk
 from centerlm.learning.worlds.documents import FactKey, write_documents
 from centerlm.learning.worlds.facts import Graph, make_graph
 from centerlm.learning.worlds.nodes import Node, too_long
 from centerlm.learning.worlds.operations import OPERATIONS
 from centerlm.learning.worlds.questions import WorldQuestion, make_question
+from centerlm.learning.worlds.realistic import Template
 from centerlm.learning.worlds.secrets import Secrets, make_secrets
 from centerlm.sources.base import Card
 
@@ -65,8 +66,17 @@ experiment.
 """
 
 
-def make_world(seed: int, *, split: Split = "train", max_hops: int = 2, people: int = 12) -> World:
+def make_world(
+    seed: int,
+    *,
+    split: Split = "train",
+    max_hops: int = 2,
+    people: int = 12,
+    passages: Sequence[Template] = (),
+) -> World:
     """Make the world of a seed, with 24 questions of up to `max_hops` (1-8) hops.
+
+    `passages` are templates of real passages (`realistic.templates`) to write documents from.
 
     Raises:
         InputError: `max_hops` is not 1..8, or `people` not 6..200.
@@ -79,7 +89,10 @@ def make_world(seed: int, *, split: Split = "train", max_hops: int = 2, people: 
     id_ = f"world-{split}-{seed}"
     rng = Random(id_)
     graph = make_graph(rng, people, held_out=new)
-    documents = write_documents(graph, rng, prefix=id_, new=new)
+    if passages:
+        graph.forget("occupation")  # passages name professions as they please
+    graph.index()
+    documents = write_documents(graph, rng, prefix=id_, new=new, passages=passages)
     secrets = make_secrets(graph, rng, prefix=id_, new=new)
     cards = make_cards(secrets, rng, new=new)
     world = World(seed, split, documents.texts, (), graph, documents.where, secrets, cards)
@@ -134,7 +147,7 @@ def _chain(maker: Maker, hops: int) -> Node | None:
     chain = walk(maker, hops)
     if chain is None:
         return None
-    return phrase_chain(maker, chain, ask_form(maker, chain.facts[-1])).node
+    return phrase_chain(maker, chain, chain_form(maker, chain)).node
 
 
 _KINDS: Mapping[str, Callable[[Maker, int], Node | None]] = {

@@ -7,14 +7,13 @@ kind, set operations compare texts without case, accents and punctuation.
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal, TypeAlias
 
 from centerlm.errors import SourceError
-from centerlm.finding import Quantity, Value, format_value
+from centerlm.finding import Quantity, Value, enumerated, format_value
 from centerlm.sources.base import Binding
 from centerlm.sources.calculator import algebra
 from centerlm.sources.calculator.calls import Argument, Call, Item, read_argument
@@ -43,8 +42,6 @@ class Computed:
 
 
 Order: TypeAlias = Literal["less", "equal", "greater"]
-_COMMA_OR_AND = re.compile(r" ?, ?(?:and |or |& )?| (?:and|&) (?=[^,]*$)")
-MAX_LIST_CHARACTERS = 4000
 MAX_TEXTS = 1000
 
 
@@ -201,8 +198,11 @@ def _truth(value: Value) -> bool | str:
 def _candidates(arguments: list[Argument]) -> tuple[list[Item], int]:
     """The labelled values to choose from, and how many pairs had no answer.
 
-    Two unlabelled lists are labels and values, in the same order.
+    Two unlabelled lists are labels and values, in the same order; the first may be a text that
+    enumerates as many.
     """
+    if len(arguments) == 2 and arguments[1].listed:
+        arguments = [_opened(arguments[0], arguments[1]), arguments[1]]
     pair = len(arguments) == 2 and all(a.listed and not a.labelled for a in arguments)
     if not pair:
         return _some_items(arguments), 0
@@ -222,6 +222,18 @@ def _candidates(arguments: list[Argument]) -> tuple[list[Item], int]:
     if not items:
         raise SourceError(f"{numbers.text} has no answer to work on")
     return items, sizes[0] - len(items)
+
+
+def _opened(labels: Argument, values: Argument) -> Argument:
+    """Labels that are one text, as the parts it enumerates where there are as many as values."""
+    if labels.listed or labels.labelled or len(labels.items) != 1:
+        return labels
+    text = labels.items[0].value
+    parts = enumerated(text, pairs=True) if isinstance(text, str) else ()
+    if len(parts) != len(values.items) + values.skipped:
+        return labels
+    items = tuple(Item(part, None, labels.text, place) for place, part in enumerate(parts, 1))
+    return replace(labels, items=items, listed=True)
 
 
 def _select(arguments: list[Argument], wanted: Order, *, dates: bool, name: str) -> Computed:
@@ -298,25 +310,17 @@ def _listed(argument: Argument) -> tuple[list[Item], tuple[str, ...]]:
     if argument.listed or len(argument.items) != 1:
         return list(argument.items), ()
     item = argument.items[0]
-    parts = _enumerated(item.value) if isinstance(item.value, str) else []
+    parts = _enumerated(item.value) if isinstance(item.value, str) else ()
     if len(parts) < 2:
         return [item], ()
     items = [Item(part, None, item.name) for part in parts]
     return items, (f"{argument.text} was read as {len(parts)} items",)
 
 
-def _enumerated(text: str) -> list[str]:
-    """Parts at semicolons or line ends, else at commas: two or more, or one before "and"."""
-    if len(text) > MAX_LIST_CHARACTERS:
-        return []
-    parts = [part for line in text.splitlines() for part in line.split(";")]
-    parts = [" ".join(part.split()) for part in parts if part.strip()]
-    if len(parts) != 1:
-        return parts
-    parts = [part for part in _COMMA_OR_AND.split(parts[0]) if part]
-    if text.count(",") >= 1 and len(parts) >= 3 and reading_of(text[:100]) is None:
-        return parts
-    return []
+def _enumerated(text: str) -> tuple[str, ...]:
+    """What a text enumerates, unless it reads as one value."""
+    parts = enumerated(text)
+    return parts if "," not in text or reading_of(text[:100]) is None else ()
 
 
 def _count(arguments: list[Argument]) -> Computed:
