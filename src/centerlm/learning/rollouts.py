@@ -40,7 +40,8 @@ class Question:
     `records` are the ids of the records it is made of (decisions, readings, folds): it is fresh
     only if none of them was trained on. `plans` are right plans by objective, the root's and those
     of [center] steps. `findings` are the right findings in the order they are found: the filled-in
-    step and its answer. `world` names what it shares sources with ("": nothing).
+    step, or [center] step of several, and its answer. `world` names what it shares sources with
+    ("": nothing).
     """
 
     id: str
@@ -167,14 +168,14 @@ def reveal(center: Center, question: Question, left: int | None) -> Center:
     round before taught (reverse curriculum, Florensa et al. 2017). None: told nothing.
 
     Raises:
-        InputError: the question comes without plans or findings, or `left` is negative.
+        InputError: the question comes without plans, or `left` is negative.
     """
     if left is None:
         return center
-    if left < 0 or not question.plans or not question.findings:
+    if left < 0 or not question.plans:
         raise InputError(
-            f"question {question.id} cannot be begun near its end: that needs right plans and "
-            "findings, and at least 0 findings left"
+            f"question {question.id} cannot be begun near its end: that needs right plans, and at "
+            "least 0 findings left"
         )
     told = question.findings[: max(len(question.findings) - left, 0)]
     return OracleCenter(center, question.plans, {normalise(asked): a for asked, a in told})

@@ -132,7 +132,9 @@ def _told(question: WorldQuestion, form: Form) -> dict[str, str]:
 def _findings(
     objective: str, plans: Mapping[str, Plan], told: Mapping[str, str]
 ) -> Iterable[tuple[str, str]]:
-    """The answers that right plans find in passages and free text, in order, inner ones first."""
+    """What right plans find in passages and free text, and fold together below the root, in the
+    order it is found.
+    """
     plan = plans.get(objective)
     answers: dict[int, str] = {}
     for step in plan.steps if plan else ():
@@ -145,7 +147,7 @@ def _findings(
         if answer is None:
             continue
         answers[step.id] = short_answer(answer)
-        if CENTER not in step.sources:
+        if CENTER not in step.sources or len(plans[asked].steps) > 1:
             yield asked, answer
 
 
