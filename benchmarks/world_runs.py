@@ -77,8 +77,8 @@ class Outcome:
     usage: Usage
 
 
-def build_library(world: World, folder: Path) -> Path:
-    """The folder of the world's library, made if it is not there.
+def build_library(world: World, folder: Path, *, words_only: bool = False) -> Path:
+    """The folder of the world's library, made if it is not there; with `words_only` no vectors.
 
     Raises:
         LibraryError, OSError: it cannot be written.
@@ -91,7 +91,8 @@ def build_library(world: World, folder: Path) -> Path:
             for text in world.documents:
                 lines.write(json.dumps({"title": text.title, "text": text.text}) + "\n")
         fresh.replace(page)
-    with Library.open(folder / "library", create=True) as library:
+    embedder = None if words_only else "installed"
+    with Library.open(folder / "library", create=True, embedder=embedder) as library:
         library.ingest([page])
     return folder / "library"
 

@@ -237,6 +237,11 @@ def absorb_prompt(view: AbsorbView) -> Prompt:
     return Prompt((Message("system", system), Message("user", "\n".join(lines))))
 
 
+def is_absorbing(prompt: Prompt) -> bool:
+    """Whether a prompt is one of the absorb act."""
+    return prompt.messages[0].text in (ABSORB, DIRECT)
+
+
 def absorb_grammar(notes: int) -> str:
     """GBNF of an absorbed answer: `nothing`, or a short line and one to three note numbers."""
     text = r"[^ \[\n\r\x00-\x1f] [^\[\n\r\x00-\x1f]{0,119}"

@@ -314,6 +314,57 @@ def replay(episode: str, journal: Path | None, as_json: bool) -> int:
     return run_replay(episode, journal, as_json)
 
 
+@cli.command(short_help="Train a center: plan, seek, absorb.")
+@click.argument(
+    "stage",
+    metavar="STAGE",
+    type=click.Choice(["decompose", "seek", "absorb", "all", "fragmentation", "cot", "expert"]),
+)
+@click.option(
+    "--out", type=_FOLDER, metavar="DIR", required=True, help="Folder of the run and its adapter."
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="DIR",
+    help="Folder of data sets; for expert: JSONL files.",
+)
+@click.option("--config", type=_FILE, metavar="FILE", help="Recipe of the run (TOML).")
+@click.option(
+    "--preset",
+    type=click.Choice(["quick", "default"]),
+    metavar="NAME",
+    help="default, or quick: a few small worlds.",
+)
+@click.option("--base", metavar="NAME", help="Hub name, folder or GGUF to train on.")
+@click.option(
+    "--start",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Go on from this adapter or run.",
+)
+@click.option("--replay", type=_FOLDER, metavar="RUN", help="Train again on what RUN stored.")
+@click.option("--match", type=_FOLDER, metavar="RUN", help="Process as many tokens as RUN did.")
+@click.option("--resume", is_flag=True, help="Go on with the run in --out.")
+@click.option("--force", is_flag=True, help="Train even on dev or test records.")
+@_json
+def learn(stage: str, **given: Any) -> int:
+    """Train a center, on data sets and on generated worlds.
+
+    STAGE is all (what you want), decompose, seek or absorb, an arm to compare with
+    (fragmentation, cot), or expert: questions and answers of a field.
+
+    \b
+    Examples:
+      centerlm learn all --preset quick --out my-center
+      centerlm learn all --data DATA --config learn.toml --out my-center
+    """
+    from centerlm.learn_command import run_learn
+
+    return run_learn(stage, **given)
+
+
 @cli.group(short_help="Fetch and list the pinned models.")
 def models() -> None:
     """Fetch and list the pinned models.

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
-from centerlm.center import EXAMPLES, CenterLM
+from centerlm.center import EXAMPLES, CenterLM, is_absorbing
 from centerlm.errors import ConfigError, InputError, ModelError
 from centerlm.models.base import LanguageModel
 from centerlm.models.lora import shipped_adapter
+from centerlm.models.routed import RoutedModel
 from centerlm.models.weights import home
 from centerlm.objective import DEFAULT_DEPTH, Budget
 from centerlm.run import Options
@@ -62,10 +63,12 @@ class ModelSettings(_Section, frozen=True):
 class CenterSettings(ModelSettings, frozen=True):
     """The center's model. `examples` shows it sample plans, by default only where it has no
     adapter. "local" runs with the adapter that ships with the package, unless `adapter` names
-    another or is "none".
+    another or is "none". With `absorb_adapter`, absorbing has that one, and `adapter` plans and
+    asks.
     """
 
     examples: bool | None = None
+    absorb_adapter: str | None = None
 
 
 class ExpertSettings(ModelSettings, frozen=True, kw_only=True):
@@ -202,7 +205,11 @@ def open_center(settings: Settings, endpoints: Endpoints | None = None) -> Cente
     adapter = center_adapter(center)
     trained = replace(center, adapter=str(adapter) if adapter else None)
     shown = center.examples if center.examples is not None else adapter is None
-    return CenterLM(open_model_of(trained, endpoints), examples=EXAMPLES if shown else ())
+    model = open_model_of(trained, endpoints)
+    if center.absorb_adapter is not None:
+        reading = open_model_of(replace(center, adapter=center.absorb_adapter), endpoints)
+        model = RoutedModel(model, reading, is_absorbing)
+    return CenterLM(model, examples=EXAMPLES if shown else ())
 
 
 def center_adapter(center: CenterSettings) -> Path | None:

@@ -75,3 +75,15 @@ class LibraryError(InputError):
 
 class JournalError(CenterError):
     """The journal cannot be opened, read or written."""
+
+
+class StoppedError(CenterError):
+    """A run of learning ended before its end, and can be resumed."""
+
+    exit_code = 130
+
+
+class ExhaustedError(StoppedError):
+    """Memory or disk ran out during a run of learning; it can be resumed once there is more."""
+
+    exit_code = 1

@@ -107,7 +107,7 @@ def test_retrieval_rows_need_no_model(data: Path, tmp_path: Path) -> None:
     systems = report["systems"]
     assert set(systems) == {
         f"{row}.{search}"
-        for row in ("question", "true.written", "true.sentences")
+        for row in ("question", "iterated", "true.written", "true.sentences")
         for search in ("bm25", "hybrid")
     }
     # The question does not name the town; with the true answer filled in, its passage is found.

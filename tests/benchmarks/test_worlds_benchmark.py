@@ -39,7 +39,7 @@ def library(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     from world_runs import build_library
 
     folder = tmp_path_factory.mktemp("world")
-    with Library.open(build_library(world, folder), embedder=None) as library:
+    with Library.open(build_library(world, folder, words_only=True), embedder=None) as library:
         yield library
 
 

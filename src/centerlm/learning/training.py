@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,10 +18,11 @@ from typing import Any, Literal
 
 import msgspec
 
-from centerlm.errors import InputError
+from centerlm.errors import InputError, StoppedError
 from centerlm.learning.encoding import encode_all
 from centerlm.learning.example import TrainingExample
 from centerlm.learning.packing import PackedRow, Tokens, updates
+from centerlm.learning.problems import resumable
 from centerlm.learning.row_trainer import ScaledRow, load, make_trainer, scaled
 from centerlm.models.chat import Encoder
 from centerlm.models.weights import write_atomically
@@ -36,8 +37,10 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """How a run trains.
 
     `rank` 0 trains all weights. `row_tokens` are the tokens of a packed row, `rows` the rows of an
-    update. `balance` 0 counts the tokens of replies alike, 1 the replies. `learning_rate` falls
-    linearly to 0 after `warmup` (a share of the updates). `save_every` is in updates.
+    update. With `max_tokens` the run goes over the data as often as it takes to compute so many
+    tokens, whatever `epochs` says. `balance` 0 counts the tokens of replies alike, 1 the replies.
+    `learning_rate` falls linearly to 0 after `warmup` (a share of the updates). `save_every` is in
+    updates.
     """
 
     learning_rate: float = 1e-3
@@ -45,6 +48,7 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     alpha: int = 32
     epochs: int = 1
     max_updates: int | None = None
+    max_tokens: int | None = None
     row_tokens: int = 1024
     rows: int = 4
     balance: float = 0.5
@@ -64,6 +68,8 @@ class Progress:
 
     update: int
     updates: int
+    done: int
+    """Updates taken so far in this process."""
     loss: float
     learning_rate: float
     tokens: int
@@ -85,13 +91,22 @@ class Trained:
     tokens: int
     plain_tokens: int
     trained_tokens: int
+    model: Any
+    """The trained model in torch."""
 
 
 OnProgress = Callable[[Progress], None]
 
 
+Stop = Callable[[], bool]
+
+
 def _ignore(progress: Progress) -> None:
     del progress
+
+
+def _never() -> bool:
+    return False
 
 
 def data_hash(examples: Sequence[TrainingExample]) -> str:
@@ -104,21 +119,34 @@ def data_hash(examples: Sequence[TrainingExample]) -> str:
     return digest.hexdigest()
 
 
-def plan_updates(tokens: Sequence[Tokens], settings: TrainSettings) -> list[list[PackedRow]]:
-    """All updates of a run, in order: every epoch packs and shuffles anew."""
-    chosen: list[list[PackedRow]] = []
-    for epoch in range(settings.epochs):
-        chosen += updates(
+def plan_updates(
+    tokens: Sequence[Tokens], settings: TrainSettings, mix: Mapping[str, float] = MIX
+) -> list[list[PackedRow]]:
+    """All updates of a run; every epoch packs and shuffles anew. The last update may be short."""
+    size = settings.rows
+    rows = list(_rows(tokens, settings, mix))
+    return [rows[at : at + size] for at in range(0, len(rows), size)][: settings.max_updates]
+
+
+def _rows(
+    tokens: Sequence[Tokens], settings: TrainSettings, mix: Mapping[str, float]
+) -> Iterator[PackedRow]:
+    """The rows of all epochs, one after another."""
+    computed, epoch = 0, 0
+    while computed < settings.max_tokens if settings.max_tokens else epoch < settings.epochs:
+        for update in updates(
             tokens,
             row_tokens=settings.row_tokens,
             rows=settings.rows,
-            mix=MIX,
+            mix=mix,
             seed=settings.seed + epoch,
-        )
-        # Only the last update of a run may be short: the trainer counts updates in rows.
-        if epoch + 1 < settings.epochs and len(chosen[-1]) < settings.rows:
-            chosen.pop()
-    return chosen[: settings.max_updates]
+        ):
+            for row in update:
+                if settings.max_tokens and computed >= settings.max_tokens:
+                    return
+                computed += len(row.ids)
+                yield row
+        epoch += 1
 
 
 def train(
@@ -131,37 +159,46 @@ def train(
     base: str = "",
     start: Path | None = None,
     resume: bool = False,
+    mix: Mapping[str, float] = MIX,
     on_progress: OnProgress = _ignore,
+    stop: Stop = _never,
 ) -> Trained:
     """Train `model` (a causal language model in torch) on examples; the result stands in `out`.
 
     `base` names the model in the record of the run. `start` is a PEFT adapter to go on from. With
-    `resume`, the run in `out` continues from its last whole checkpoint.
+    `resume`, the run in `out` continues from its last whole checkpoint. `mix` are shares of the
+    acts. `stop` is asked after every row: once it says True, the run saves a checkpoint and ends.
 
     Raises:
         InputError: `out` holds another run, or one that was not asked to be resumed; no examples.
+        StoppedError: `stop` said so, memory or disk ran out: the run can be resumed.
         MissingExtraError: the extra `train` is not installed.
     """
     if not examples:
         raise InputError("there are no examples to train on; look at what was skipped, and why")
-    record = _record(examples, settings, base, start)
+    record = _record(examples, settings, base, start, mix)
     _claim(out, record, resume)
     limit = settings.row_tokens
     encoded = list(encode_all(examples, tokenizer, balance=settings.balance, max_tokens=limit))
     if not encoded:
         raise InputError(f"every example is longer than row_tokens = {limit}; raise it")
-    plan = plan_updates(encoded, settings)
+    plan = plan_updates(encoded, settings, mix)
     torch = load("torch")
     if settings.threads:
         torch.set_num_threads(settings.threads)
     if settings.rank:
         model = _with_adapter(model, settings, start)
     rows = [row for update in plan for row in scaled(update)]
-    trainer = _trainer(model, rows, out, settings, len(plan), on_progress)
+    watch = _watch(rows, settings, len(plan), out / "curves.jsonl", on_progress, stop)
     last = last_checkpoint(out / "checkpoints") if resume else None
-    trainer.train(resume_from_checkpoint=str(last) if last else None)
     folder = out / ("adapter" if settings.rank else "model")
-    trainer.save_model(str(folder))
+    with resumable(out):
+        trainer = _trainer(model, rows, out, settings, len(plan), watch)
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
+        done_updates = int(trainer.state.global_step)
+        if done_updates < len(plan):
+            raise StoppedError(f"stopped after update {done_updates} of {len(plan)}")
+        trainer.save_model(str(folder))
     done = Trained(
         folder,
         len(plan),
@@ -169,6 +206,7 @@ def train(
         sum(len(item.row.ids) for item in rows),
         sum(item.row.plain for item in rows),
         sum(len(item.row.targets) for item in rows),
+        model,
     )
     finished = record | {
         "finished": True,
@@ -207,10 +245,15 @@ def _whole(checkpoint: Path) -> bool:
 
 
 def _record(
-    examples: Sequence[TrainingExample], settings: TrainSettings, base: str, start: Path | None
+    examples: Sequence[TrainingExample],
+    settings: TrainSettings,
+    base: str,
+    start: Path | None,
+    mix: Mapping[str, float],
 ) -> dict[str, Any]:
     return {
         "settings": msgspec.to_builtins(settings),
+        "mix": dict(mix),
         "base": base,
         "start": str(start) if start else None,
         "data": data_hash(examples),
@@ -236,7 +279,7 @@ def _claim(out: Path, record: dict[str, Any], resume: bool) -> None:
     if not resume:
         raise InputError(f"{out} already holds a run; continue it with --resume, or name another")
     before = json.loads(path.read_bytes())
-    for key in ("settings", "base", "start", "data"):
+    for key in ("settings", "mix", "base", "start", "data"):
         if before.get(key) != record[key]:
             raise InputError(
                 f"{out} was begun with other {key}; resume it with the same, or name another folder"
@@ -269,7 +312,7 @@ def _trainer(
     out: Path,
     settings: TrainSettings,
     total: int,
-    on_progress: OnProgress,
+    watch: Any,
 ) -> Any:
     transformers = load("transformers")
     cpu = settings.device == "cpu" or not load("torch").cuda.is_available()
@@ -295,7 +338,6 @@ def _trainer(
         dataloader_pin_memory=False,
         seed=settings.seed,
     )
-    watch = _watch(rows, settings, total, out / "curves.jsonl", on_progress)
     trainer = make_trainer(model=model, args=arguments, train_dataset=rows, callbacks=[watch])
     trainer.remove_callback(transformers.PrinterCallback)
     return trainer
@@ -307,8 +349,9 @@ def _watch(
     total: int,
     curves: Path,
     on_progress: OnProgress,
+    stop: Stop,
 ) -> Any:
-    """A callback that keeps the curve and tells of every update."""
+    """A callback that keeps the curve, tells of every update, and ends the run when asked to."""
     transformers = load("transformers")
     started, first = time.monotonic(), 0
 
@@ -316,6 +359,7 @@ def _watch(
         def on_train_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
             nonlocal started, first
             started, first = time.monotonic(), state.global_step
+            _keep_curve(curves, first)
 
         def on_log(
             self, args: Any, state: Any, control: Any, logs: Any = None, **more: Any
@@ -326,6 +370,7 @@ def _watch(
             progress = Progress(
                 update=state.global_step,
                 updates=total,
+                done=state.global_step - first,
                 loss=float(logs["loss"]),
                 learning_rate=float(logs.get("learning_rate", 0.0)),
                 tokens=sum(len(item.row.ids) for item in done),
@@ -338,4 +383,30 @@ def _watch(
                 file.write(json.dumps(line) + "\n")
             on_progress(progress)
 
+        def on_substep_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+            # What the update has gathered so far is given up; its rows come again on resuming.
+            self._heed(state, control)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+            self._heed(state, control)
+
+        def _heed(self, state: Any, control: Any) -> None:
+            if stop():
+                control.should_training_stop = True
+                control.should_save = state.global_step > first
+
     return Watch()
+
+
+def _keep_curve(curves: Path, updates: int) -> None:
+    """Drop what a curve says of later updates: they come again, from the checkpoint."""
+    if not curves.exists():
+        return
+    kept: list[str] = []
+    for line in curves.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["update"] <= updates:
+                kept.append(line)
+        except (ValueError, KeyError, TypeError):
+            break  # a line that a kill cut short
+    write_atomically(curves, "".join(f"{line}\n" for line in kept).encode())

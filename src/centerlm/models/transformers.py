@@ -94,7 +94,7 @@ class TransformersModel:
     def prompt_ids(self, prompt: Prompt) -> tuple[int, ...]:
         """The token ids that `prompt` goes in as; loads the model."""
         _, tokenizer = self._load()
-        encoder = _Plain(tokenizer)
+        encoder = PlainEncoder(tokenizer)
         if {START, END} <= encoder.special.keys():
             return tuple(render(prompt, encoder))
         return tuple(_from_template(prompt, tokenizer, encoder))
@@ -207,7 +207,7 @@ class TransformersModel:
             return self._loaded
 
 
-class _Plain:
+class PlainEncoder:
     """A transformers tokenizer as `models.chat` wants it: text with special tokens off."""
 
     def __init__(self, tokenizer: Any) -> None:
@@ -232,7 +232,7 @@ class _Plain:
         return ids
 
 
-def _from_template(prompt: Prompt, tokenizer: Any, encoder: _Plain) -> list[int]:
+def _from_template(prompt: Prompt, tokenizer: Any, encoder: PlainEncoder) -> list[int]:
     """Any chat template: rendered around marks, whose places take the messages' own tokens."""
     marks = [_MARK.format(i) for i in range(len(prompt.messages))]
     if any(ord(c) in (0xE000, 0xE001) for m in prompt.messages for c in m.text):

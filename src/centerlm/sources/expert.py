@@ -58,7 +58,7 @@ class Expert:
             raise InputError(f"expert {field!r}: max_tokens={max_tokens}; give 1 or more")
         self._model = model
         self._sampling = Sampling(max_tokens=max_tokens, temperature=temperature, logprobs=True)
-        self._instruction = instruction or _INSTRUCTION.format(field=field)
+        self._instruction = instruction or instruction_of(field)
         typical = model.price.cost(200, max_tokens)
         self.card = Card(
             check_name(f"expert:{field}"),
@@ -117,6 +117,11 @@ class Expert:
         if seek.objective and seek.objective.strip() != seek.text.strip():
             question = f"{seek.text}\n\nThis is needed to find out: {seek.objective}"
         return Prompt((Message("system", self._instruction), Message("user", question)))
+
+
+def instruction_of(field: str) -> str:
+    """The system message of the expert of a field."""
+    return _INSTRUCTION.format(field=field)
 
 
 def says_it_does_not_know(text: str) -> bool:

@@ -1,0 +1,207 @@
+"""The recipe of a run of learning: one TOML file, from data to adapter.
+
+Sections: `[data]`, `[worlds]`, `[mix]`, `[train]`, `[rounds]`. Unknown settings are refused with
+the ones that exist. Presets are recipes in code; the recipe used is written to the run's folder,
+so that the folder alone says how it was made.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias, cast, get_args
+
+import msgspec
+
+from centerlm.errors import ConfigError
+from centerlm.learning.training import MIX, TrainSettings
+
+Preset = Literal["quick", "default"]
+Stage = Literal["decompose", "seek", "absorb", "all", "fragmentation", "cot", "expert"]
+STAGES: tuple[str, ...] = get_args(Stage)
+SETS = ("strategyqa", "musique", "2wiki", "hotpotqa", "gsm8k", "qdmr", "xquad", "qed")
+"""Data sets that are read, by name; each from its own folder of the data folder."""
+
+_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+_Share: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1)]
+_Set = Literal["strategyqa", "musique", "2wiki", "hotpotqa", "gsm8k", "qdmr", "xquad", "qed"]
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class DataSection(_Section, frozen=True):
+    """What is read. `guidance` are own JSONL files.
+
+    `plans` and `readings` bound how many plans and questions of passages are used, by origin
+    ("gsm8k" = 450); "other" is for all origins not named. `atomic` single-hop questions of passages
+    are also learned as plans of one step; recursion is offered in `recursion` of the plans. `held`
+    is the share of training records that is held out to score each round; `guard` how many
+    held-out examples of an act are scored.
+    """
+
+    sets: tuple[_Set, ...] = SETS  # pyright: ignore[reportAssignmentType] (the same names)
+    guidance: tuple[str, ...] = ()
+    plans: dict[str, _Count] = msgspec.field(default_factory=dict[str, int])
+    readings: dict[str, _Count] = msgspec.field(default_factory=dict[str, int])
+    atomic: _Count = 600
+    recursion: _Share = 0.7
+    held: Annotated[float, msgspec.Meta(ge=0, le=0.5)] = 0.05
+    guard: _Count = 200
+    seed: int = 0
+
+
+class WorldsSection(_Section, frozen=True):
+    """Generated worlds. `templates`: half of the documents are written from train passages.
+
+    At the end of `all`, `tested` questions of each number of hops are asked of fresh worlds.
+    """
+
+    count: _Count = 400
+    max_hops: Annotated[int, msgspec.Meta(ge=1, le=8)] = 2
+    people: Annotated[int, msgspec.Meta(ge=4, le=100)] = 12
+    seed: int = 0
+    forms: tuple[Literal["peel", "flat"], ...] = ("peel", "flat")
+    templates: bool = True
+    tested: _Count = 40
+
+
+class MixSection(_Section, frozen=True):
+    """Shares of the examples of the three acts in every batch."""
+
+    decompose: _Share = MIX["decompose"]
+    seek: _Share = MIX["seek"]
+    absorb: _Share = MIX["absorb"]
+
+
+class TrainSection(TrainSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a round trains. `split` trains two adapters of half the rank: plan and absorb."""
+
+    split: bool = False
+
+    def settings(self) -> TrainSettings:
+        """For one adapter: with `split`, each of the two has half the rank, and half of alpha."""
+        values = msgspec.structs.asdict(self)
+        if values.pop("split"):
+            values["rank"], values["alpha"] = self.rank // 2, self.alpha // 2
+        return TrainSettings(**values)
+
+
+class RoundsSection(_Section, frozen=True):
+    """Rounds of experience after the first, supervised one.
+
+    Each rolls out `k` episodes on each of `questions` fresh questions and trains on what worked and
+    on `replay` (a share, at least a quarter) of the first data, at `learning_rate`. A round after
+    which an act lost more than `tolerance` of its score is not kept. `dagger` of the rounds also
+    train absorbing on the states the center reached.
+    """
+
+    count: _Count = 0
+    questions: _Count = 200
+    k: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
+    dagger: _Count = 2
+    replay: Annotated[float, msgspec.Meta(ge=0.25, le=1)] = 0.5
+    learning_rate: Annotated[float, msgspec.Meta(gt=0)] = 3e-4
+    tolerance: _Share = 0.01
+    temperature: Annotated[float, msgspec.Meta(ge=0)] = 0.8
+    max_hops: Annotated[int, msgspec.Meta(ge=1, le=8)] = 3
+
+
+class Recipe(_Section, frozen=True):
+    """All of a `learn.toml`. `base` is "default" (the shipped weights), a hub name or a folder."""
+
+    base: str = "default"
+    data: DataSection = msgspec.field(default_factory=DataSection)
+    worlds: WorldsSection = msgspec.field(default_factory=WorldsSection)
+    mix: MixSection = msgspec.field(default_factory=MixSection)
+    train: TrainSection = msgspec.field(default_factory=TrainSection)
+    rounds: RoundsSection = msgspec.field(default_factory=RoundsSection)
+
+    def shares(self) -> dict[str, float]:
+        """Shares by act; acts with share 0 are not trained."""
+        return {act: share for act, share in msgspec.structs.asdict(self.mix).items() if share}
+
+
+def preset(name: Preset) -> Recipe:
+    """`default`: all data at hand. `quick`: a few worlds of at most 3 hops, for a first try."""
+    if name == "default":
+        return Recipe(rounds=RoundsSection(count=2))
+    return Recipe(
+        data=DataSection(sets=(), guard=60),
+        worlds=WorldsSection(count=40, max_hops=3, templates=False, tested=15),
+        train=TrainSection(max_updates=QUICK_UPDATES, save_every=10),
+    )
+
+
+QUICK_UPDATES = 60
+
+
+def load_recipe(path: Path | None, base: Recipe) -> Recipe:
+    """A recipe file; what it does not say is as in `base`.
+
+    Raises:
+        ConfigError: it is missing, not TOML, or has an unknown or wrong setting; says which.
+    """
+    if path is None:
+        return base
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"the recipe {path} cannot be read ({error.strerror}); check the path"
+        ) from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"the recipe {path} is not UTF-8 text; save it as such") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"the recipe {path} is not TOML: {error}") from None
+    merged: dict[str, Any] = msgspec.to_builtins(base)
+    for name, value in data.items():
+        known = merged.get(name)
+        merged[name] = (
+            known | value if isinstance(known, dict) and isinstance(value, dict) else value
+        )
+    try:
+        return msgspec.convert(merged, Recipe)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"the recipe {path}: {_mend(str(error))}") from None
+
+
+def _mend(problem: str) -> str:
+    """msgspec's sentence about a setting, in the words of a recipe."""
+    text, _, where = problem.partition(" - at ")
+    path = where.strip("`").removeprefix("$").lstrip(".")
+    if match := re.fullmatch(r"Object contains unknown field `(.*)`", text):
+        part = getattr(Recipe(), path) if path else Recipe()
+        known = part.__struct_fields__
+        close = get_close_matches(match[1], known, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        place = f" in [{path}]" if path else ""
+        return f"there is no setting {match[1]!r}{place}; {hint}known: {', '.join(known)}"
+    return f"{path or 'it'}: {text[:1].lower()}{text[1:].replace('`', '')}"
+
+
+def recipe_toml(recipe: Recipe) -> str:
+    """The recipe as TOML, every setting written out."""
+    top: list[str] = []
+    sections: list[str] = []
+    settings: dict[str, Any] = msgspec.to_builtins(recipe)
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            section = cast("dict[str, Any]", value)
+            lines = [f"{key} = {_toml(item)}" for key, item in section.items() if item is not None]
+            sections.append("\n".join([f"\n[{name}]", *lines]))
+        else:
+            top.append(f"{name} = {_toml(value)}")
+    return "\n".join([*top, *sections]) + "\n"
+
+
+def _toml(value: Any) -> str:
+    """A value of a recipe: but for tables, TOML writes it as JSON does."""
+    if isinstance(value, dict):
+        pairs = cast("dict[str, Any]", value).items()
+        return "{" + ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in pairs) + "}"
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,64 @@
+"""How well a model in torch gives the replies of held-out examples: the guard of every round.
+
+Teacher-forced: an example is right if, shown the reply so far, the model's most likely next token
+is the right one at every place of the reply. That is what greedy decoding would have written, so
+the score is exact match of greedy replies, at the price of one forward pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from centerlm.learning.encoding import encode_all
+from centerlm.learning.example import TrainingExample
+from centerlm.learning.packing import Tokens, families, pack_row
+from centerlm.learning.row_trainer import ScaledRow, collate, load, trained_logits
+from centerlm.models.chat import Encoder
+
+
+def exact_replies(
+    model: Any, tokenizer: Encoder, examples: Sequence[TrainingExample], *, row_tokens: int = 1024
+) -> dict[str, float]:
+    """The share of right replies by act, 0 to 1. Examples longer than a row are left out.
+
+    The model is left in evaluation mode.
+    """
+    torch = load("torch")
+    model.eval()
+    tokens = list(encode_all(examples, tokenizer, max_tokens=row_tokens))
+    right: dict[str, list[bool]] = {}
+    with torch.no_grad():
+        for group in families(tokens, row_tokens):
+            for example, hit in zip(_ordered(group), _right(model, group), strict=True):
+                right.setdefault(example.act, []).append(hit)
+    return {act: sum(hits) / len(hits) for act, hits in sorted(right.items())}
+
+
+def _ordered(group: Sequence[Tokens]) -> list[Tokens]:
+    """The examples in the order in which a packed row trains them."""
+    return sorted(group, key=lambda example: example.ids)
+
+
+def _right(model: Any, group: Sequence[Tokens]) -> list[bool]:
+    """Whether each example's whole reply is what the model would have written."""
+    inputs = collate([ScaledRow(pack_row(group), 1.0)])
+    device = next(model.parameters()).device
+    inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
+    hits: list[bool] = (trained_logits(model, inputs).argmax(-1) == inputs["targets"]).tolist()
+    found: list[bool] = []
+    at = 0
+    for example in _ordered(group):
+        end = at + len(example.ids) - example.prompt
+        found.append(all(hits[at:end]))
+        at = end
+    return found
+
+
+def lost(before: Mapping[str, float], after: Mapping[str, float], tolerance: float) -> list[str]:
+    """The acts that lost more than `tolerance`, in words: "absorb 0.61 -> 0.55"."""
+    return [
+        f"{act} {score:.3f} -> {after[act]:.3f}"
+        for act, score in before.items()
+        if act in after and after[act] < score - tolerance
+    ]

@@ -1,0 +1,55 @@
+"""Examples kept in a file come back as they were."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from centerlm.errors import InputError
+from centerlm.learning.example import TrainingExample
+from centerlm.learning.stored import read_examples, write_examples
+from centerlm.models.base import Message, Prompt
+
+_text = st.text(st.characters(codec="utf-8"), max_size=20)
+_example = st.builds(
+    TrainingExample,
+    st.sampled_from(["decompose", "seek", "absorb", "answer"]),
+    st.builds(
+        lambda texts: Prompt(tuple(Message("user", text) for text in texts)),
+        st.lists(_text, min_size=1, max_size=3),
+    ),
+    _text,
+    _text,
+    _text,
+    st.floats(0, 2),
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(_example, max_size=5))
+def test_what_is_written_is_read(
+    tmp_path_factory: pytest.TempPathFactory, examples: list[TrainingExample]
+) -> None:
+    path = tmp_path_factory.mktemp("stored") / "deep" / "examples.jsonl"
+    write_examples(path, examples)
+    assert read_examples(path) == examples
+
+
+@pytest.mark.parametrize(
+    "line", ["{", "[]", '{"prompt": []}', '{"prompt": [{"role": "god", "content": "x"}]}', "7"]
+)
+def test_a_line_that_is_no_example_is_named(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "examples.jsonl"
+    good = TrainingExample("absorb", Prompt((Message("user", "a"),)), "b", "1", "made")
+    write_examples(path, [good])
+    path.write_text(path.read_text() + line + "\n")
+    with pytest.raises(InputError, match="line 2 is no training example"):
+        read_examples(path)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        read_examples(tmp_path / "none.jsonl")
