@@ -269,7 +269,7 @@ def trees(draw: st.DrawFn) -> Episode:
     return episode
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(trees(), weightings, st.booleans())
 def test_sign_and_range_of_every_term(tree: Episode, weights: Weights, absorbed: bool) -> None:
     acts = [(path, "absorb") for path in tree.nodes] if absorbed else []
@@ -285,7 +285,7 @@ def test_sign_and_range_of_every_term(tree: Episode, weights: Weights, absorbed:
         assert -1e-9 <= c.total <= weights.own + weights.children + 1e-9
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(trees(), trees(), weightings)
 def test_no_cost_turns_a_right_node_below_a_wrong_one(
     one: Episode, two: Episode, weights: Weights
@@ -295,7 +295,7 @@ def test_no_cost_turns_a_right_node_below_a_wrong_one(
     assert all(c.total > max(wrong, default=-1.0) for c in both if c.right)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(trees(), usages)
 def test_spending_more_never_pays(tree: Episode, more: Usage) -> None:
     before = [c.total for c in credit(tree, GOLD)]
@@ -306,7 +306,7 @@ def test_spending_more_never_pays(tree: Episode, more: Usage) -> None:
     assert all(b >= a - 1e-9 for b, a in zip(before, after, strict=True))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(trees(), st.integers(2, 6))
 def test_children_count_by_their_mean_never_their_sum(tree: Episode, copies: int) -> None:
     """More of the same children change nothing."""

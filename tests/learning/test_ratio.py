@@ -32,7 +32,7 @@ from centerlm.objective import Budget, Objective
 from centerlm.run import Options
 from centerlm.solver import solve
 from rollouts import adder, documents
-from tiny import tiny_llama
+from tiny_llama import tiny_llama
 
 torch: Any = pytest.importorskip("torch", reason="the train extra is not installed")
 pytest.importorskip("transformers", reason="the train extra is not installed")

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -124,6 +129,56 @@ def test_a_kill_loses_nothing_that_came_back(tmp_path: Path) -> None:
     assert before + len(more.calls) in (16, 17)  # the call that was cut off is made again
 
 
+KILLED = """
+import asyncio, os, signal, sys
+from learning.town import PLAN, Town, center, question, read, says
+from learning.test_rollouts import PLAIN
+from centerlm.journal import SqliteJournal
+from centerlm.learning.rollouts import RolloutSettings, rollouts
+
+calls = 0
+
+def absorb(user):
+    global calls
+    calls += 1
+    if calls == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return read(user)
+
+model = says(lambda asked, sampling: PLAN, absorb=absorb)
+settings = RolloutSettings(k=3, concurrency=1, options=PLAIN)
+journal = SqliteJournal(sys.argv[1])
+asyncio.run(rollouts([question()], center(model), lambda q: [Town()], settings, journal=journal))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_a_killed_process_is_gone_on_with(tmp_path: Path) -> None:
+    """Killed in its fifth reading, in the second episode: what came before it is there."""
+    path = tmp_path / "journal.sqlite"
+    where = {"PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parents[1])])}
+    run = [sys.executable, "-c", KILLED, str(path)]
+    ended = subprocess.run(run, env=os.environ | where, capture_output=True, check=False)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    more = says(lambda asked, sampling: PLAN)
+
+    async def go_on() -> None:
+        journal = SqliteJournal(path)
+        settings = RolloutSettings(k=3, concurrency=1, options=PLAIN)
+        groups = await rollouts(
+            [question()], center(more), lambda q: [Town()], settings, journal=journal
+        )
+        assert [(r.tree.answer, r.kept) for r in groups[0]] == [
+            ("1921", True),
+            ("1921", False),
+            ("1921", False),
+        ]
+        journal.close()
+
+    asyncio.run(go_on())
+    assert len(more.calls) == 2 + 4  # a reading and the fold of the second, all of the third
+
+
 def test_other_settings_policy_or_question_have_other_episodes() -> None:
     one, other = says(lambda asked, sampling: PLAN), says(lambda asked, sampling: PLAN)
     other.name = "other"
@@ -193,8 +248,6 @@ def test_near_the_end_only_the_last_findings_are_left_to_the_center(
 
 
 def test_a_question_without_plans_cannot_be_begun_near_its_end() -> None:
-    from dataclasses import replace
-
     bare = replace(question(), plans={}, findings=())
     model = says(lambda asked, sampling: PLAN)
     work = rollouts(

@@ -297,7 +297,7 @@ def conversations(draw: st.DrawFn) -> list[Turn]:
     return turns
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(conversations())
 def test_merged_contexts_hold_every_turn_as_the_model_saw_it(turns: list[Turn]) -> None:
     contexts = merge_turns(turns)
