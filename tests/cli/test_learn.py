@@ -41,8 +41,8 @@ def recipe(tmp_path: Path) -> Path:
     base = tiny_model(tmp_path / "tiny")
     path = tmp_path / "learn.toml"
     path.write_text(
-        f'base = "{base}"\n[train]\nrow_tokens = 300\nrows = 1\nsave_every = 1\nrank = 2\n'
-        "epochs = 40\nthreads = 1\n"
+        f'base = "{base}"\n[train]\nrow_tokens = 300\nrows = 1\nsave_every = 5\nrank = 2\n'
+        "epochs = 20\nthreads = 1\n"
     )
     rows = [{"question": f"What is {n} plus {n}?", "answer": str(2 * n)} for n in range(40)]
     (tmp_path / "sums.jsonl").write_text("\n".join(map(json.dumps, rows)))
