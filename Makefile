@@ -5,14 +5,16 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DEMO := $(VENV)/.installed-local
 INSTALLED := $(VENV)/.installed
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: demo test check format clean help
 
 help:
 	@grep -E '^# make' Makefile | cut -c3-
 
-demo: $(INSTALLED)
+demo: $(DEMO)
 	@$(BIN)/centerlm models get all
 	@$(BIN)/python -m centerlm.demo
 
@@ -29,11 +31,16 @@ format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+$(DEMO): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --editable '.[local]'
+	@touch $(DEMO)
+
+# Tests and checks also need what trains: that has torch in it.
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--constraint constraints.txt --editable '.[local,dev]'
-	@touch $(INSTALLED)
+	$(PIP) --editable '.[local,train,dev]'
+	@touch $(INSTALLED) $(DEMO)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis dist build

@@ -68,6 +68,7 @@ def run_learn(
         resume=resume,
         force=force,
     )
+    _quiet()
     stopper = Stopper()
     try:
         with stopper.heeding(), progress(stopper) as listener:
@@ -78,6 +79,21 @@ def run_learn(
         return 128 + stopper.signals[0] if stopper.signals else error.exit_code
     show(learned, report, as_json=as_json)
     return 0
+
+
+def _quiet() -> None:
+    """The libraries that train say nothing of their own: the run has its own lines.
+
+    Raises:
+        MissingExtraError: the extra `train` is not installed; said before anything is made.
+    """
+    from centerlm.learning.row_trainer import load
+
+    for module in ("torch", "peft", "safetensors"):
+        load(module)
+    logging = load("transformers.utils.logging")
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
 
 
 def _data(stage: str, data: tuple[Path, ...]) -> tuple[Path | None, tuple[Path, ...]]:

@@ -1,4 +1,4 @@
-"""What tests of training share: small examples of all acts, a tiny base, settings that are quick."""
+"""What tests of training share: small examples of all acts, a tiny base, quick settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytest.importorskip("torch", reason="training needs the extra train")
 pytest.importorskip("peft", reason="training needs the extra train")
 
 SETTINGS = TrainSettings(
-    row_tokens=400, rows=2, rank=2, alpha=4, save_every=2, device="cpu", threads=1, seed=3
+    row_tokens=400, rows=2, epochs=2, rank=2, alpha=4, save_every=2, device="cpu", threads=1, seed=3
 )
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from taught import examples, loaded
 
 from centerlm.learning.example import TrainingExample
 from centerlm.learning.score import exact_replies, lost
 from centerlm.models.chat import render
-from tiny import tiny_model
+from learning.taught import examples, loaded
+from learning.tiny import tiny_model
 
 
 def test_a_reply_is_right_if_greedy_decoding_would_write_it(tmp_path: Path) -> None:

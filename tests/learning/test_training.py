@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from taught import SETTINGS, equal, examples, loaded
 
 from centerlm.errors import ExhaustedError, InputError, StoppedError
 from centerlm.learning.encoding import encode_all
@@ -25,9 +24,10 @@ from centerlm.learning.training import (
     plan_updates,
     train,
 )
-from tiny import tiny_model
+from learning.taught import SETTINGS, equal, examples, loaded
+from learning.tiny import tiny_model
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_a_killed_run_continues_to_the_same_weights(
     out, at = tmp_path / "run", random.randint(2, 5)
     script = (
         "import os, signal, sys\nfrom pathlib import Path\n"
-        "from taught import SETTINGS, examples, loaded\n"
+        "from learning.taught import SETTINGS, examples, loaded\n"
         "from centerlm.learning.training import train\n"
         "def kill(now):\n"
         f"    if now.update == {at}: os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -186,6 +186,6 @@ def test_epochs_take_every_example_and_only_the_last_update_is_short(base: Path)
     plan = plan_updates(tokens, replace(SETTINGS, epochs=3))
     assert all(len(update) == SETTINGS.rows for update in plan[:-1])
     assert sum(row.examples for update in plan for row in update) == 27
-    one = plan_updates(tokens, SETTINGS)
+    one = plan_updates(tokens, replace(SETTINGS, epochs=1))
     mix = {"decompose": 0.25, "seek": 0.15, "absorb": 0.6}
     assert one == list(updates(tokens, row_tokens=400, rows=2, mix=mix, seed=SETTINGS.seed))

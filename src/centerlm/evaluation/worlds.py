@@ -15,6 +15,7 @@ from typing import Literal
 from centerlm.evaluation.metrics import exact_match
 from centerlm.evaluation.statistics import Interval, share_interval
 from centerlm.journal import SqliteJournal
+from centerlm.learning.material import embedder
 from centerlm.learning.rollouts import Rollout, RolloutSettings, rollouts
 from centerlm.learning.world_questions import WorldSources, question_of
 from centerlm.learning.worlds import World, WorldQuestion, make_world, questions_of
@@ -50,7 +51,7 @@ def worlds_to_test(
         for each in hops:
             wanted = min(_PER_WORLD, left[each])
             if wanted:
-                made = questions_of(world, hops=(each,), count=wanted)
+                made = questions_of(world, hops=(each,), count=wanted, seed=each)
                 asked += [(world, question) for question in made]
                 left[each] -= len(made)
     return asked
@@ -74,7 +75,9 @@ async def accuracy_by_hops(
     journal = journal_in(folder)
     settings = RolloutSettings(k=1, concurrency=concurrency, options=Options(seek_seconds=None))
     try:
-        with WorldSources(asked_worlds(asked), folder / "worlds", form=form) as sources:
+        with WorldSources(
+            asked_worlds(asked), folder / "worlds", form=form, embedder=embedder()
+        ) as sources:
             groups = await rollouts(
                 [question_of(world, question, form=form) for world, question in asked],
                 center,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,12 @@ from centerlm.finding import short_answer
 from centerlm.learning.base import DEFAULT, base_name, disk_errors, load_base, module, read_tensor
 from centerlm.learning.folders import cannot_write, new_folder
 from centerlm.learning.layout import gguf_name, reordered_heads, to_halves, to_pairs, torch_name
-from centerlm.learning.peft_folder import read_peft, refuse_what_gguf_cannot_hold, write_peft
+from centerlm.learning.peft_folder import (
+    PeftLoRA,
+    read_peft,
+    refuse_what_gguf_cannot_hold,
+    write_peft,
+)
 from centerlm.models.chat import FAMILY
 from centerlm.models.gguf import GGUF, read_gguf
 from centerlm.models.lora import (
@@ -143,16 +148,7 @@ def merge(peft: Path, out: Path, *, base: str | Path = DEFAULT, dtype: str = "fl
         raise InputError(f"torch has no dtype {dtype!r}; write e.g. float32 or bfloat16")
     lora = read_peft(peft)
     model, tokenizer = load_base(base)
-    weights: dict[str, Any] = dict(model.named_parameters())
-    for name, pair in lora.pairs.items():
-        shape = (pair.b.shape[0], pair.a.shape[1])
-        weight = weights.get(name)
-        if weight is None or tuple(weight.shape) != shape:
-            there = f"is {_by(weight.shape)} there" if weight is not None else "is not in it"
-            raise InputError(
-                f"the adapter {peft} is of another base than {base_name(base)} ({name} {there}, "
-                f"{_by(shape)} in the adapter); name its own base"
-            )
+    check_fits(lora, peft, dict(model.named_parameters()), base_name(base))
     try:
         adapted = library.PeftModel.from_pretrained(model, str(peft))
         merged = adapted.merge_and_unload(safe_merge=True).to(kind)
@@ -163,6 +159,23 @@ def merge(peft: Path, out: Path, *, base: str | Path = DEFAULT, dtype: str = "fl
         tokenizer.save_pretrained(made)
         merged.save_pretrained(made)
     return out
+
+
+def check_fits(lora: PeftLoRA, folder: Path, weights: Mapping[str, Any], base: str) -> None:
+    """Refuse a PEFT LoRA whose pairs do not fit the weights of a model in torch.
+
+    Raises:
+        InputError: it is of another base than the one named `base`.
+    """
+    for name, pair in lora.pairs.items():
+        shape = (pair.b.shape[0], pair.a.shape[1])
+        weight = weights.get(name)
+        if weight is None or tuple(weight.shape) != shape:
+            there = f"is {_by(weight.shape)} there" if weight is not None else "is not in it"
+            raise InputError(
+                f"the adapter {folder} is of another base than {base} ({name} {there}, "
+                f"{_by(shape)} in the adapter); name its own base"
+            )
 
 
 def _half(array: Array, name: str, folder: Path) -> Array:

@@ -22,6 +22,7 @@ from centerlm.learning.dagger import dagger_round
 from centerlm.learning.example import TrainingExample
 from centerlm.learning.expert import Round, expert_round
 from centerlm.learning.hindsight import decision_example, hindsight
+from centerlm.learning.material import embedder
 from centerlm.learning.recipe import Recipe
 from centerlm.learning.rollouts import Question, Rollout, RolloutSettings
 from centerlm.learning.run_folder import write_json
@@ -88,7 +89,7 @@ async def _gathered(
     examples: list[TrainingExample] = []
     figures: dict[str, float] = {}
     try:
-        with WorldSources(worlds, folder / "worlds") as sources:
+        with WorldSources(worlds, folder / "worlds", embedder=embedder()) as sources:
             questions = sources.questions[: rounds.questions]
             if number <= rounds.dagger:
                 told = _counting(listener, f"round {number}: reading", len(questions))

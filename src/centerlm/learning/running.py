@@ -118,6 +118,9 @@ def _recipe(job: Job) -> Recipe:
     from centerlm.learning.recipe import load_recipe
 
     recipe = job.recipe
+    begun = RunFolder(job.out).recipe
+    if job.resume and not job.given and begun.is_file():
+        return load_recipe(begun, Recipe())
     if job.replay is not None:
         replayed = RunFolder(job.replay)
         if not replayed.examples.is_file():

@@ -11,7 +11,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from typing import Any, Literal
 import msgspec
 
 from centerlm.errors import InputError, StoppedError
+from centerlm.learning.adapters import check_fits, read_peft
 from centerlm.learning.encoding import encode_all
 from centerlm.learning.example import TrainingExample
 from centerlm.learning.packing import PackedRow, Tokens, updates
@@ -91,7 +92,7 @@ class Trained:
     tokens: int
     plain_tokens: int
     trained_tokens: int
-    model: Any
+    model: Any = field(repr=False)
     """The trained model in torch."""
 
 
@@ -187,7 +188,7 @@ def train(
     if settings.threads:
         torch.set_num_threads(settings.threads)
     if settings.rank:
-        model = _with_adapter(model, settings, start)
+        model = _with_adapter(model, settings, start, base)
     rows = [row for update in plan for row in scaled(update)]
     watch = _watch(rows, settings, len(plan), out / "curves.jsonl", on_progress, stop)
     last = last_checkpoint(out / "checkpoints") if resume else None
@@ -290,10 +291,11 @@ def _write_json(path: Path, data: dict[str, Any]) -> None:
     write_atomically(path, (json.dumps(data, indent=1, sort_keys=True) + "\n").encode())
 
 
-def _with_adapter(model: Any, settings: TrainSettings, start: Path | None) -> Any:
+def _with_adapter(model: Any, settings: TrainSettings, start: Path | None, base: str) -> Any:
     """`model` with a LoRA on all its linear layers (Hu et al. 2021), new or read from `start`."""
     peft = load("peft")
     if start is not None:
+        check_fits(read_peft(start), start, dict(model.named_parameters()), base)
         return peft.PeftModel.from_pretrained(model, str(start), is_trainable=True)
     load("torch").manual_seed(settings.seed)
     config = peft.LoraConfig(

@@ -15,7 +15,7 @@ from centerlm.learning.material import Composed, Say, Shelf, is_held
 from centerlm.learning.noting import NoteSet, Question, pool
 from centerlm.learning.recipe import WorldsSection
 from centerlm.learning.records import Text
-from centerlm.learning.worlds import World, WorldQuestion, make_world
+from centerlm.learning.worlds import World, WorldQuestion, make_world, templates
 from centerlm.plan import format_plan
 
 SHOWN = 5
@@ -27,11 +27,14 @@ def add_worlds(shelf: Shelf, data: Path | None, say: Say) -> None:
     from train passages of its sets.
     """
     section, share = shelf.recipe.worlds, shelf.recipe.data
-    del data
+    passages = templates(data) if data is not None and section.templates else ()
     for number in range(section.count):
         say("making worlds", number, section.count)
         world = make_world(
-            section.seed + number, split="train", max_hops=section.max_hops, people=section.people
+            section.seed + number,
+            max_hops=section.max_hops,
+            people=section.people,
+            passages=passages,
         )
         held = is_held(world.id, share.held, share.seed)
         _add(shelf, world, section, held=held)

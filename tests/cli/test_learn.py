@@ -1,0 +1,74 @@
+"""`centerlm learn`: what cannot be used is one sentence; Ctrl-C leaves a run that can go on."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from cli_run import Run, finish, process
+from learning.tiny import tiny_model
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("all",), "missing option '--out'"),
+        (("some", "--out", "x"), "'some' is not one of"),
+        (("all", "--out", "x", "--data", "none"), "no data folder none"),
+        (("expert", "--out", "x", "--data", "none.jsonl"), "no file none.jsonl"),
+        (("all", "--out", "x", "--config", "none.toml"), "none.toml cannot be read"),
+        (("all", "--out", "x", "--data", ".", "--data", "."), "one folder"),
+    ],
+)
+def test_what_cannot_be_used_is_one_sentence(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run("learn", *arguments)
+    assert done.code == 2
+    assert says in done.complaint()
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    pytest.importorskip("torch", reason="training needs the extra train")
+    pytest.importorskip("peft", reason="training needs the extra train")
+    base = tiny_model(tmp_path / "tiny")
+    path = tmp_path / "learn.toml"
+    path.write_text(
+        f'base = "{base}"\n[train]\nrow_tokens = 300\nrows = 1\nsave_every = 5\nrank = 2\n'
+        "epochs = 20\nthreads = 1\n"
+    )
+    rows = [{"question": f"What is {n} plus {n}?", "answer": str(2 * n)} for n in range(40)]
+    (tmp_path / "sums.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return path
+
+
+def test_interrupted_and_gone_on_with(tmp_path: Path, recipe: Path) -> None:
+    arguments = ("learn", "expert", "--data", tmp_path / "sums.jsonl", "--config", recipe)
+    started = process(tmp_path, *arguments, "--out", "run")
+    curves = tmp_path / "run" / "rounds" / "0" / "all" / "curves.jsonl"
+    deadline = time.monotonic() + 120
+    while not (curves.exists() and curves.read_text().count("\n") >= 2):
+        assert started.poll() is None, started.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    started.send_signal(signal.SIGINT)
+    done = finish(started, 120)
+    assert done.code == 130
+    assert "go on with: centerlm learn expert --out run --resume" in done.complaint()
+    before = curves.read_text().count("\n")
+    (tmp_path / "sums.jsonl").unlink()  # the material is stored
+    again = finish(process(tmp_path, "learn", "expert", "--out", "run", "--resume", "--json"), 240)
+    assert again.code == 0, again.err
+    report = json.loads(again.out)
+    assert report["rounds"][0]["updates"] > before
+    assert (
+        Path(report["adapter"], "adapter_model.safetensors").is_file()
+        or (tmp_path / report["adapter"] / "adapter_model.safetensors").is_file()
+    )

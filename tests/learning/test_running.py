@@ -1,0 +1,187 @@
+"""Whole runs on a tiny base: resumed, replayed, split, refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from centerlm.errors import InputError, StoppedError
+from centerlm.learning.example import TrainingExample
+from centerlm.learning.recipe import DataSection, Recipe, RoundsSection, TrainSection, WorldsSection
+from centerlm.learning.rounds import Result, Teacher, first_round, next_round, replayed
+from centerlm.learning.run_folder import RunFolder, read_json
+from centerlm.learning.running import Job, Listener, learn
+from centerlm.learning.stored import read_examples
+from centerlm.learning.training import Progress
+from learning.taught import equal, examples, loaded
+from learning.tiny import tiny_model
+
+TRAIN = TrainSection(
+    row_tokens=400, rows=2, rank=4, alpha=8, save_every=1, device="cpu", threads=1, max_updates=4
+)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_model(tmp_path_factory.mktemp("base") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pairs") / "sums.jsonl"
+    rows = [{"question": f"What is {n} plus {n}?", "answer": str(2 * n)} for n in range(150)]
+    path.write_text("\n".join([*map(json.dumps, rows), "nonsense"]), encoding="utf-8")
+    return path
+
+
+class Told:
+    """What a run told; `stop_at` ends it after so many updates."""
+
+    def __init__(self, stop_at: int | None = None) -> None:
+        self.lines: list[str] = []
+        self.updates: list[int] = []
+        self._stop_at = stop_at
+
+    @property
+    def listener(self) -> Listener:
+        return Listener(lambda *_: None, self._update, self.lines.append)
+
+    def _update(self, now: Progress) -> None:
+        self.updates.append(now.update)
+
+    def stop(self) -> bool:
+        return self._stop_at is not None and len(self.updates) >= self._stop_at
+
+
+def recipe(base: Path) -> Recipe:
+    return Recipe(base=str(base), train=TRAIN, data=DataSection(sets=(), held=0.2))
+
+
+def run(job: Job, told: Told | None = None) -> tuple[Told, RunFolder]:
+    told = told or Told()
+    learn(job, listener=told.listener, stop=told.stop)
+    return told, RunFolder(job.out)
+
+
+@pytest.fixture(scope="module")
+def whole(base: Path, pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    told, folder = run(Job("expert", recipe(base), out, pairs=(pairs,)))
+    assert "left out, not json: 1" in told.lines
+    return folder
+
+
+def test_a_run_leaves_all_that_says_how_it_was_made(whole: RunFolder) -> None:
+    record = read_json(whole.record)
+    assert record is not None
+    assert record["finished"]
+    assert record["tokens"] > 0
+    assert record["trained_tokens"] < record["tokens"]
+    assert set(record["rounds"][0]["scores"]) == {"answer"}
+    statistics = read_json(whole.statistics)
+    assert statistics is not None
+    assert statistics["examples"]["sums"]["answer"] == len(read_examples(whole.examples))
+    assert (whole.adapter / "adapter_model.safetensors").is_file()
+    assert whole.curves.is_file()
+    ids = [{e.id for e in read_examples(p)} for p in (whole.examples, whole.held)]
+    assert not ids[0] & ids[1]
+
+
+def test_a_stopped_run_goes_on_to_the_same_adapter(
+    base: Path, pairs: Path, whole: RunFolder, tmp_path: Path
+) -> None:
+    job = Job("expert", recipe(base), tmp_path / "run", pairs=(pairs,))
+    with pytest.raises(StoppedError, match="after update 2 of 4"):
+        run(job, Told(stop_at=2))
+    with pytest.raises(InputError, match="go on with --resume"):
+        run(job)
+    pairs_are_stored = Job("expert", Recipe(), job.out, given=False, resume=True)
+    told, folder = run(pairs_are_stored)
+    assert told.updates == [3, 4]
+    assert equal(folder.adapter, whole.adapter)
+    told, _ = run(pairs_are_stored)  # what is finished is not done again
+    assert told.updates == []
+
+
+def test_a_replay_needs_no_data_and_gives_the_same_adapter(
+    whole: RunFolder, tmp_path: Path
+) -> None:
+    _, folder = run(Job("expert", Recipe(), tmp_path / "again", replay=whole.path))
+    assert equal(folder.adapter, whole.adapter)
+
+
+def test_other_recipes_stages_and_folders_are_refused(
+    base: Path, pairs: Path, whole: RunFolder, tmp_path: Path
+) -> None:
+    other = msgspec.structs.replace(recipe(base), worlds=WorldsSection(count=1))
+    with pytest.raises(InputError, match="another recipe"):
+        run(Job("expert", other, whole.path, pairs=(pairs,), resume=True))
+    with pytest.raises(InputError, match="holds a run of learn expert, not of cot"):
+        run(Job("cot", recipe(base), whole.path, resume=True))
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(InputError, match="is not empty"):
+        run(Job("expert", recipe(base), tmp_path, pairs=(pairs,)))
+    with pytest.raises(InputError, match="holds no run to replay"):
+        run(Job("expert", recipe(base), tmp_path / "new", replay=tmp_path))
+    with pytest.raises(InputError, match="no finished run"):
+        run(Job("cot", recipe(base), tmp_path / "new", match=tmp_path))
+
+
+def test_an_adapter_of_another_base_is_refused(
+    pairs: Path, whole: RunFolder, tmp_path: Path
+) -> None:
+    wider = tiny_model(tmp_path / "wide", hidden=128)
+    with pytest.raises(InputError, match="another base"):
+        run(Job("expert", recipe(wider), tmp_path / "run", start=whole.path, pairs=(pairs,)))
+
+
+def test_a_match_processes_as_many_tokens(base: Path, whole: RunFolder, tmp_path: Path) -> None:
+    worlds = WorldsSection(count=1, max_hops=1, people=6)
+    data = DataSection(sets=(), held=0)
+    train = msgspec.structs.replace(TRAIN, row_tokens=1500, max_updates=None)
+    arm = Recipe(base=str(base), train=train, worlds=worlds, data=data)
+    _, folder = run(Job("fragmentation", arm, tmp_path / "run", match=whole.path))
+    wanted, got = (read_json(each.record) or {} for each in (whole, folder))
+    assert wanted["tokens"] <= got["tokens"] < wanted["tokens"] + 1500
+    assert {e.act for e in read_examples(folder.examples)} == {"answer"}
+
+
+def teacher(base: Path, train: TrainSection, **rounds: float) -> Teacher:
+    made = Recipe(base=str(base), train=train, rounds=RoundsSection(count=1, **rounds))  # pyright: ignore[reportArgumentType] (numbers)
+    told = Told()
+    return Teacher(lambda: loaded(base), "tiny", made, told.listener.update, told.stop, print)
+
+
+def test_two_adapters_share_the_work_of_one(base: Path, tmp_path: Path) -> None:
+    split = msgspec.structs.replace(TRAIN, split=True)
+    done = first_round(teacher(base, split), tmp_path / "0", examples(), examples(8), {})
+    assert set(done.adapters) == {"plan", "absorb"}
+    assert set(done.scores) == {"decompose", "seek", "absorb"}
+    assert done.updates <= 5  # 4, divided and rounded
+    config = json.loads((done.adapters["plan"] / "adapter_config.json").read_text())
+    assert (config["r"], config["lora_alpha"]) == (2, 4)
+
+
+@pytest.mark.parametrize("worse", [True, False])
+def test_a_round_that_loses_an_act_is_not_kept(base: Path, tmp_path: Path, worse: bool) -> None:
+    with_rounds = teacher(base, TRAIN)
+    first = first_round(with_rounds, tmp_path / "0", examples(), examples(8), {})
+    scores = dict.fromkeys(first.scores, 1.0 if worse else 0.0)
+    before = Result(first.adapters, scores, True, (), 1, 1, 1, 1, 1)
+    after = next_round(with_rounds, tmp_path / "1", 1, examples(4), examples(), examples(8), before)
+    assert after.kept is not worse
+    assert (after.adapters == before.adapters) is worse
+    assert bool(after.lost) is worse
+    assert read_json(tmp_path / "1" / "scores.json") is not None
+
+
+def test_a_round_replays_its_share_of_the_first_data() -> None:
+    first: list[TrainingExample] = examples(40)
+    again = replayed(first, 0.25, 1)
+    assert len(again) == 10
+    assert again == replayed(first, 0.25, 1)
+    assert again != replayed(first, 0.25, 2)
+    assert len(replayed(first, 1.0, 1)) == 40
