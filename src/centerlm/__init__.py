@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from centerlm.center import CenterLM, Example
+    from centerlm.config import open_center
     from centerlm.errors import CenterError, PlanError
     from centerlm.finding import (
         Citation,
@@ -93,6 +94,7 @@ __all__ = [
     "format_plan",
     "found",
     "nothing",
+    "open_center",
     "open_model",
     "parse_plan",
     "solve",
@@ -101,6 +103,7 @@ __all__ = [
 
 _HOMES = {
     "center": ("CenterLM", "Example"),
+    "config": ("open_center",),
     "errors": ("CenterError", "PlanError"),
     "finding": (
         *("Citation", "Finding", "Passage", "Quantity", "Status", "Usage", "Value"),

@@ -195,13 +195,13 @@ def options_of(settings: Settings, seed: int | None = None) -> Options:
     )
 
 
-def open_center(settings: Settings, endpoints: Endpoints | None = None) -> CenterLM:
-    """The center on its model, for "local" with the adapter that ships with the package.
+def open_center(settings: Settings | None = None, endpoints: Endpoints | None = None) -> CenterLM:
+    """The center on its model; without settings, the one that ships with the package.
 
     Raises:
         ConfigError, MissingExtraError, MissingWeightsError: the model cannot be had.
     """
-    center = settings.center
+    center = (settings or Settings()).center
     adapter = center_adapter(center)
     trained = replace(center, adapter=str(adapter) if adapter else None)
     shown = center.examples if center.examples is not None else adapter is None
