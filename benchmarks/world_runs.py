@@ -8,7 +8,7 @@ center's own.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -22,13 +22,11 @@ from centerlm.learning.records import Reading, Text
 from centerlm.learning.worlds import World, WorldQuestion, world_sources
 from centerlm.library import Library
 from centerlm.models.base import (
-    Constraint,
-    LanguageModel,
-    Price,
     Prompt,
     Reply,
     Sampling,
 )
+from centerlm.models.wrapped import WrappedModel
 from centerlm.objective import Budget, Objective
 from centerlm.plan import normalise
 from centerlm.protocols import Center
@@ -112,7 +110,7 @@ async def run_question(
     Raises:
         ModelError, LibraryError: as the parts do.
     """
-    rationed = replace(center, model=Rationed(center.model, CALLS * question.hops))
+    rationed = replace(center, model=Rationed(center.model, iter(range(CALLS * question.hops))))
     texts = {text.id: text for text in world.documents}
     documents: Source = Documents(library, k=passages)
     if "finding" in oracle:
@@ -169,35 +167,11 @@ def sources_of(
     return [Carded(named[card.name], card) for card in cards]
 
 
-@dataclass(slots=True)
-class Rationed:
-    """A model that answers only so many calls, then fails all others."""
+@dataclass(frozen=True, slots=True)
+class Rationed(WrappedModel):
+    """A model that answers as many calls as `calls` holds, then fails all others."""
 
-    model: LanguageModel
-    left: int
-
-    @property
-    def name(self) -> str:
-        return self.model.name
-
-    @property
-    def identity(self) -> str:
-        return self.model.identity
-
-    @property
-    def constraint(self) -> Constraint:
-        return self.model.constraint
-
-    @property
-    def context(self) -> int:
-        return self.model.context
-
-    @property
-    def price(self) -> Price:
-        return self.model.price
-
-    def count(self, prompt: Prompt) -> int:
-        return self.model.count(prompt)
+    calls: Iterator[int]
 
     async def complete(
         self,
@@ -207,15 +181,11 @@ class Rationed:
         on_text: Callable[[str], None] | None = None,
         before_retry: Callable[[], None] | None = None,
     ) -> Reply:
-        if self.left <= 0:
+        if next(self.calls, None) is None:
             raise ModelError("the calls of this episode are used up")
-        self.left -= 1
         return await self.model.complete(
             prompt, sampling, on_text=on_text, before_retry=before_retry
         )
-
-    async def close(self) -> None:
-        await self.model.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,13 @@ from centerlm.errors import PlanError
 from centerlm.finding import Usage, short_answer
 from centerlm.models.base import (
     Choice,
-    Constraint,
     LanguageModel,
     Message,
-    Price,
     Prompt,
     Reply,
     Sampling,
 )
+from centerlm.models.wrapped import WrappedModel
 from centerlm.plan import Plan, fill, format_plan, normalise, parse_plan
 from centerlm.protocols import Center
 from centerlm.reading import PlanReader
@@ -103,31 +102,14 @@ class OracleCenter:
 
 
 @dataclass(frozen=True, slots=True)
-class OracleModel:
+class OracleModel(WrappedModel):
     """`model`, but the prompts in `replies` are answered from there, at no cost."""
 
-    model: LanguageModel
     replies: Mapping[Prompt, str]
-
-    @property
-    def name(self) -> str:
-        return self.model.name
 
     @property
     def identity(self) -> str:
         return f"oracle+{self.model.identity}"
-
-    @property
-    def constraint(self) -> Constraint:
-        return self.model.constraint
-
-    @property
-    def context(self) -> int:
-        return self.model.context
-
-    @property
-    def price(self) -> Price:
-        return self.model.price
 
     def count(self, prompt: Prompt) -> int:
         return 0 if prompt in self.replies else self.model.count(prompt)
@@ -151,9 +133,6 @@ class OracleModel:
                 prompt, sampling, on_text=on_text, before_retry=before_retry
             )
         return Reply((Choice(given),), Usage(calls=1), "oracle")
-
-    async def close(self) -> None:
-        await self.model.close()
 
 
 def _prompt(kind: str, text: str) -> Prompt:

@@ -10,23 +10,19 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from centerlm.models.base import Constraint, LanguageModel, Price, Prompt, Reply, Sampling
+from centerlm.models.base import LanguageModel, Prompt, Reply, Sampling
+from centerlm.models.wrapped import WrappedModel
 
 
 @dataclass(frozen=True, slots=True)
-class RoutedModel:
+class RoutedModel(WrappedModel):
     """`other` answers the prompts that `to_other` picks, `model` all the rest.
 
     Both have the same constraint and price.
     """
 
-    model: LanguageModel
     other: LanguageModel
     to_other: Callable[[Prompt], bool]
-
-    @property
-    def name(self) -> str:
-        return self.model.name
 
     @property
     def identity(self) -> str:
@@ -34,16 +30,8 @@ class RoutedModel:
         return "routed:" + hashlib.sha256(both.encode()).hexdigest()
 
     @property
-    def constraint(self) -> Constraint:
-        return self.model.constraint
-
-    @property
     def context(self) -> int:
         return min(self.model.context, self.other.context)
-
-    @property
-    def price(self) -> Price:
-        return self.model.price
 
     def count(self, prompt: Prompt) -> int:
         return self._of(prompt).count(prompt)
