@@ -25,7 +25,7 @@ from platformdirs import user_cache_dir
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from centerlm.center import CenterLM
-from centerlm.errors import CenterError, InputError
+from centerlm.errors import InputError
 from centerlm.evaluation.acts import (
     Advance,
     Answered,
@@ -61,7 +61,7 @@ from learned_sets import (
 )
 from pool import pool_hash, read_pool
 from pool_library import build_library
-from reporting import command_line
+from reporting import command_line, run_benchmark
 
 PARTS = ("plans", "sums", "reading")
 SEED = 0
@@ -258,19 +258,10 @@ def run(arguments: Arguments) -> Path:
 
 
 def main() -> int:
-    try:
-        page = run(parse_arguments(sys.argv[1:]))
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
-        return 130
-    except CenterError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    except OSError as error:
-        print(f"{error.filename}: {error.strerror}; choose another folder", file=sys.stderr)
-        return 2
-    print(page.read_text(encoding="utf-8"))
-    return 0
+    arguments = parse_arguments(sys.argv[1:])
+    return run_benchmark(
+        lambda: run(arguments), interrupted="the same command goes on where it stopped"
+    )
 
 
 if __name__ == "__main__":

@@ -7,12 +7,13 @@ import platform
 import shlex
 import sqlite3
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from centerlm.errors import CenterError
 from centerlm.evaluation.statistics import Interval
 
 PACKAGES = ("centerlm", "numpy", "onnxruntime", "tokenizers", "xllamacpp")
@@ -26,6 +27,23 @@ def write(out: Path, name: str, report: Mapping[str, Any], page: str) -> Path:
     markdown = out / f"{name}.md"
     markdown.write_text(page, encoding="utf-8")
     return markdown
+
+
+def run_benchmark(run: Callable[[], Path], *, interrupted: str) -> int:
+    """Run a benchmark that writes a page, and print the page; the exit code of the command."""
+    try:
+        page = run()
+    except KeyboardInterrupt:
+        print(f"interrupted; {interrupted}", file=sys.stderr)
+        return 130
+    except CenterError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}; choose another folder", file=sys.stderr)
+        return 2
+    print(page.read_text(encoding="utf-8"))
+    return 0
 
 
 def command_line() -> str:

@@ -27,7 +27,7 @@ from platformdirs import user_cache_dir
 from rich.progress import Progress
 
 from centerlm.center import EXAMPLES, CenterLM
-from centerlm.errors import CenterError, InputError, MissingExtraError
+from centerlm.errors import InputError, MissingExtraError
 from centerlm.evaluation.acts import each_of
 from centerlm.evaluation.statistics import mean_interval
 from centerlm.learning.worlds import World, WorldQuestion, make_world, questions_of
@@ -35,7 +35,7 @@ from centerlm.library import Library
 from centerlm.models.base import Prompt, Reply, Sampling
 from centerlm.models.llama_cpp import LlamaCppModel
 from centerlm.models.llama_server import Adapter
-from reporting import command_line, config_lines, number, table, versions, write
+from reporting import command_line, config_lines, number, run_benchmark, table, versions, write
 from world_runs import build_library, run_question
 
 FIRST_SEED = 2_000_000
@@ -272,22 +272,14 @@ def as_markdown(result: dict[str, Any]) -> str:
     return "\n".join([*lines, *config_lines(result["config"])]) + "\n"
 
 
+def run(given: argparse.Namespace) -> Path:
+    result = report(measure(given), given)
+    return write(given.out, "rollouts", result, as_markdown(result))
+
+
 def main() -> int:
     given = parse_arguments(sys.argv[1:])
-    try:
-        result = report(measure(given), given)
-        page = write(given.out, "rollouts", result, as_markdown(result))
-    except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
-        return 130
-    except CenterError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    except OSError as error:
-        print(f"{error.filename}: {error.strerror}; choose another folder", file=sys.stderr)
-        return 2
-    print(page.read_text(encoding="utf-8"))
-    return 0
+    return run_benchmark(lambda: run(given), interrupted="nothing was written")
 
 
 if __name__ == "__main__":

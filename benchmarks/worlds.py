@@ -26,13 +26,12 @@ from typing import Any, cast
 from platformdirs import user_cache_dir
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from centerlm.errors import CenterError
 from centerlm.evaluation.acts import each_of
 from centerlm.learning.worlds import World, WorldQuestion, make_world, questions_of, templates
 from centerlm.learning.worlds.world import KINDS
 from centerlm.library import Library
 from centers import CenterSpec, center_specs, open_center
-from reporting import command_line
+from reporting import command_line, run_benchmark
 from world_acts import ActRecord, act_records, score_acts
 from world_report import Measured, write_report
 from world_runs import (
@@ -247,19 +246,10 @@ def run(arguments: Arguments) -> Path:
 
 
 def main() -> int:
-    try:
-        page = run(parse_arguments(sys.argv[1:]))
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
-        return 130
-    except CenterError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    except OSError as error:
-        print(f"{error.filename}: {error.strerror}; choose another folder", file=sys.stderr)
-        return 2
-    print(page.read_text(encoding="utf-8"))
-    return 0
+    arguments = parse_arguments(sys.argv[1:])
+    return run_benchmark(
+        lambda: run(arguments), interrupted="the same command goes on where it stopped"
+    )
 
 
 if __name__ == "__main__":
