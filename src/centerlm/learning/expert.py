@@ -150,39 +150,35 @@ def worth_learning(
     rollout: Rollout, nodes: Sequence[NodeCredit], center: Center, journal: Journal
 ) -> Iterator[Tried]:
     """The calls of one episode made at nodes that gold says are right."""
-    worth = {(node.path, node.act): node for node in nodes}
+    right = {(node.path, node.act): node for node in nodes if node.right}
     plans = own_plans(rollout, journal)
-    last: dict[tuple[str, str], int] = {}
     calls = [c for c in read_calls(journal, rollout.episode).calls if c.reply.model != "oracle"]
+    # A repaired or re-opened plan answers the last whole request for one.
+    planned = {c.path: c for c in calls if c.act == "decompose" and c.attempt % 100 == 0}
     for call in calls:
-        if call.act == "decompose" and call.attempt % 100 == 0:
-            last[call.path, call.act] = call.attempt
-    for call in calls:
-        if call.prompt.messages[0].text == DIRECT:
-            continue  # an answer from no notes is a guess
-        node = worth.get((call.path, "decompose" if call.act == "decompose" else call.act))
-        if node is None or not node.right:
+        node = right.get((call.path, call.act))
+        if node is None or call.prompt.messages[0].text == DIRECT:  # that is a guess
             continue
-        name = f"{rollout.question.id}:{rollout.episode}:{call.path or 'root'}"
-        if call.act == "decompose":
-            if call.attempt != last.get((call.path, call.act)) or call.path not in plans:
-                continue
-            plan = plans[call.path]
-            if _is_supported(rollout, node) and not _repeats(plan, question_of(call.prompt)):
-                prompt, text = plain_prompt(call.prompt), format_plan(plan)
-                yield Tried("decompose", "decompose", prompt, text, node.total, name)
-        elif call.act == "absorb":
-            if (target := _absorb_target(rollout, call, center)) is not None:
+        target: str | None = None
+        act: Act = "absorb"
+        match call.act:
+            case "decompose" if planned.get(call.path) is call and call.path in plans:
+                act = kind = "decompose"
+                target = _plan_target(rollout, call, node, plans[call.path])
+            case "absorb":
                 kind = "fold" if call.attempt % 100 >= _LEVEL else "absorb"
-                yield Tried(kind, "absorb", plain_prompt(call.prompt), target, node.total, name)
-        elif call.act == "seek":
-            reask = call.attempt % 100 in (REASK, REOPEN)
-            if reask and not _found_by(rollout, call, calls, center):
+                target = _absorb_target(rollout, call, center)
+            case "seek":
+                act, kind = "seek", "reask"
+                if call.attempt % 100 not in (REASK, REOPEN):
+                    kind, target = "arguments", call.reply.text.strip()
+                elif _found_by(rollout, call, calls, center):
+                    target = short_answer(call.reply.text)
+            case _:
                 continue
-            text = short_answer(call.reply.text) if reask else call.reply.text.strip()
-            if text:
-                kind = "reask" if reask else "arguments"
-                yield Tried(kind, "seek", plain_prompt(call.prompt), text, node.total, name)
+        if target:
+            name = f"{rollout.question.id}:{rollout.episode}:{call.path or 'root'}"
+            yield Tried(kind, act, plain_prompt(call.prompt), target, node.total, name)
 
 
 def own_plans(rollout: Rollout, journal: Journal) -> dict[str, Plan]:
@@ -199,17 +195,15 @@ def own_plans(rollout: Rollout, journal: Journal) -> dict[str, Plan]:
     return plans
 
 
-def _is_supported(rollout: Rollout, node: NodeCredit) -> bool:
-    answer = _answer_at(rollout, node.path).casefold()
-    return node.children >= (1.0 if answer in _BOOLEAN else SUPPORT)
-
-
-def _repeats(plan: Plan, question: str) -> bool:
-    """Whether the plan hands the whole question on as it is: recursion that gets nowhere."""
-    return any(
-        CENTER in step.sources and normalise(step.text) == normalise(question)
-        for step in plan.steps
-    )
+def _plan_target(rollout: Rollout, call: ModelCall, node: NodeCredit, plan: Plan) -> str | None:
+    """The plan in its one form; None if its steps do not carry it, or if it hands the whole
+    question on as it is.
+    """
+    boolean = _answer_at(rollout, call.path).casefold() in _BOOLEAN
+    asked = normalise(question_of(call.prompt))
+    repeats = any(CENTER in s.sources and normalise(s.text) == asked for s in plan.steps)
+    supported = node.children >= (1.0 if boolean else SUPPORT)
+    return format_plan(plan) if supported and not repeats else None
 
 
 def _answer_at(rollout: Rollout, path: str) -> str:
