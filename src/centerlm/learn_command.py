@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shlex
 import signal
 from collections.abc import Callable, Generator, Sequence
@@ -231,7 +230,7 @@ def _evaluated(job: Job, learned: Learned, listener: Listener) -> list[HopAccura
         return []
     from centerlm.evaluation.worlds import accuracy_by_hops, worlds_to_test
     from centerlm.learning.policy import policy
-    from centerlm.learning.problems import resumable
+    from centerlm.learning.problems import resumable, run_async
 
     hops = range(1, max(recipe.worlds.max_hops, 3) + 1)
     listener.phase("making fresh worlds", 0, 0)
@@ -254,7 +253,7 @@ def _evaluated(job: Job, learned: Learned, listener: Listener) -> list[HopAccura
 
     listener.phase("solving questions of fresh worlds", 0, len(asked))
     with resumable(job.out):
-        return asyncio.run(measure())
+        return run_async(measure())
 
 
 def show(learned: Learned, report: Sequence[HopAccuracy], *, as_json: bool) -> None:

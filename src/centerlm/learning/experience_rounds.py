@@ -7,7 +7,6 @@ own answers led to. Everything runs on llama.cpp; the round's journal keeps what
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from centerlm.learning.example import TrainingExample
 from centerlm.learning.expert import Round, expert_round
 from centerlm.learning.hindsight import decision_example, hindsight
 from centerlm.learning.material import embedder
+from centerlm.learning.problems import run_async
 from centerlm.learning.recipe import Recipe
 from centerlm.learning.rollouts import Question, Rollout, RolloutSettings
 from centerlm.learning.run_folder import write_json
@@ -64,7 +64,7 @@ def gather(
         make_world(first + n, max_hops=rounds.max_hops, people=recipe.worlds.people)
         for n in range(-(-rounds.questions // _QUESTIONS))
     ]
-    return asyncio.run(_gathered(number, folder, recipe, center, worlds, trained, listener))
+    return run_async(_gathered(number, folder, recipe, center, worlds, trained, listener))
 
 
 async def _gathered(

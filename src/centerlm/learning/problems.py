@@ -5,13 +5,18 @@ Checkpoints are whole or passed over, so the run can always be resumed.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import re
-from collections.abc import Generator
+import signal
+from collections.abc import Coroutine, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 from centerlm.errors import ExhaustedError, StoppedError
+
+_Result = TypeVar("_Result")
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _MEMORY = re.compile(r"out of memory|can't allocate memory|DefaultCPUAllocator", re.IGNORECASE)
@@ -65,3 +70,17 @@ def _memory() -> str:
         "there is not enough memory; close other programs, or take another recipe: a smaller "
         "row_tokens in [train] needs less, and begins a new run"
     )
+
+
+def run_async(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Run `work` to its end. Ctrl-C cancels it, so that what it opened is closed in order.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # asyncio minds this one alone
+    try:
+        return asyncio.run(work)
+    finally:
+        signal.signal(signal.SIGINT, before)
