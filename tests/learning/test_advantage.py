@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from centerlm.learning.advantage import Signal, advantages, signal_of
 from centerlm.learning.credit import NodeCredit
-from rollouts import ALWAYS_SEARCH, NEVER_STOP, ONE_SOURCE, SENSIBLE, policy, roll
+from scripted_rollouts import ALWAYS_SEARCH, NEVER_STOP, ONE_SOURCE, SENSIBLE, policy, roll
 
 
 def node(path: str, act: str, total: float) -> NodeCredit:

@@ -25,7 +25,7 @@ from centerlm.models.base import Prompt, Sampling
 from centerlm.run import Options
 from centerlm.sources.scripted import ScriptedSource
 from engine import script
-from rollouts import (
+from scripted_rollouts import (
     ALWAYS_SEARCH,
     ANSWERS,
     FACTS,

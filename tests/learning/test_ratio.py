@@ -31,7 +31,7 @@ from centerlm.models.transformers import TransformersModel
 from centerlm.objective import Budget, Objective
 from centerlm.run import Options
 from centerlm.solver import solve
-from rollouts import adder, documents
+from scripted_rollouts import adder, documents
 from tiny_llama import tiny_llama
 
 torch: Any = pytest.importorskip("torch", reason="the train extra is not installed")

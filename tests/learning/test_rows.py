@@ -31,7 +31,7 @@ from centerlm.models.base import Prompt
 from centerlm.run import Options
 from centerlm.sources.scripted import ScriptedSource
 from engine import script
-from rollouts import (
+from scripted_rollouts import (
     ANSWERS,
     QUESTION,
     SENSIBLE,

@@ -27,7 +27,7 @@ from centerlm.learning.stacks import (
 )
 from centerlm.learning.traces import Trace, trace_of
 from engine import script
-from rollouts import SENSIBLE, TOKENIZER, policy, prompt_ids, reads, roll
+from scripted_rollouts import SENSIBLE, TOKENIZER, policy, prompt_ids, reads, roll
 
 HELD = Row(
     input_ids=(9, 1, 2, 9, 9, 3),
