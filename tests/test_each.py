@@ -157,6 +157,8 @@ def test_a_limit_and_a_missing_item_are_both_reported() -> None:
         ("Ada; Bo", ["of Ada", "of Bo"]),
         ("5 October, 1987", ["of 5 October, 1987"]),
         ("Ada", ["of Ada"]),
+        ("stop and write", ["of stop and write"]),
+        ('"}], "steps": [{"id": 1, "a": 2}]', ['of "}], "steps": [{"id": 1, "a": 2}]']),
     ],
 )
 def test_a_text_is_gone_through_as_what_it_enumerates(text: str, asked: list[str]) -> None:

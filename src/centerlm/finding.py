@@ -144,6 +144,8 @@ def failed(reason: str, *, source: str = "") -> Finding:
 
 
 _PLAIN = re.compile(r"[ -~]*")
+_PAIR = re.compile(r"(?<=\w) (?:and|&) (?=[\"“]?[A-Z0-9])")
+_ITEM = re.compile(r"[\"“]?\w")
 _COMMA_OR_AND = re.compile(r" ?, ?(?:and |or |& )?| (?:and|&) (?=[^,]*$)")
 MAX_ENUMERATION = 4000
 """Characters of a text that is looked at for the parts it enumerates."""
@@ -170,11 +172,11 @@ def short_answer(text: str) -> str:
     return line[: MAX_ANSWER_CHARACTERS - 1].rstrip() + "…"
 
 
-def enumerated(text: str, *, pairs: bool = False) -> tuple[str, ...]:
+def enumerated(text: str) -> tuple[str, ...]:
     """The parts of a text that enumerates ("A, B and C"); () where it does not, or is too long.
 
     Parts stand at semicolons or line ends, else at commas and the last "and" where there are three
-    or more; with `pairs`, also at the "and" of two.
+    or more.
     """
     if len(text) > MAX_ENUMERATION:
         return ()
@@ -183,9 +185,19 @@ def enumerated(text: str, *, pairs: bool = False) -> tuple[str, ...]:
     if len(parts) != 1:
         return tuple(parts)
     parts = [part for part in _COMMA_OR_AND.split(parts[0]) if part]
-    if len(parts) >= 3 and "," in text:
-        return tuple(parts)
-    return tuple(parts) if pairs and len(parts) == 2 and "," not in text else ()
+    return tuple(parts) if len(parts) >= 3 and "," in text else ()
+
+
+def named_items(text: str) -> tuple[str, ...]:
+    """The items of a short answer that names several: "A, B and C", "A; B", "Ada and Bo".
+
+    () where it is one item: anything but one clean line, and parts that do not begin like a name or
+    number, so that other text is never taken apart.
+    """
+    if text != short_answer(text):
+        return ()
+    parts = enumerated(text) or _PAIR.split(text)
+    return tuple(parts) if len(parts) >= 2 and all(map(_ITEM.match, parts)) else ()
 
 
 def format_value(value: Value) -> str:

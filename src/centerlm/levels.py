@@ -9,7 +9,7 @@ from centerlm.absorbing import absorb_level, best_of
 from centerlm.answering import settle
 from centerlm.budget import Amount
 from centerlm.errors import CenterError, ModelError, OutOfBudgetError
-from centerlm.finding import Citation, Finding, Status, Value, enumerated, failed, found, nothing
+from centerlm.finding import Citation, Finding, Status, Value, failed, found, named_items, nothing
 from centerlm.plan import Step
 from centerlm.planning import plan_level, waits_for_plan
 from centerlm.run import ABSORB_TOKENS, Level, Run
@@ -139,7 +139,7 @@ async def _each(
     path, text = level.at(step.id), step.text
     whole = values[each].value
     if isinstance(whole, str):  # passages enumerate in words: "A, B and C"
-        whole = enumerated(whole, pairs=True) or whole
+        whole = named_items(whole) or whole
     items = whole if isinstance(whole, tuple) else (whole,)
     asked = items[: run.options.each_limit]
     if run.options.replaying or run.recorder.past.step(path, generation, "each") is None:

@@ -13,7 +13,7 @@ from functools import cache
 import pytest
 
 from centerlm.errors import InputError
-from centerlm.finding import enumerated, format_value
+from centerlm.finding import format_value, named_items
 from centerlm.learning.worlds import World, WorldQuestion, make_world, questions_of
 from centerlm.learning.worlds.relations import relations
 from centerlm.learning.worlds.world import Split
@@ -228,7 +228,7 @@ def run_flat(made: World, question: WorldQuestion) -> str | None:
             case _ if step.each is not None:
                 items = values[step.each].value
                 if isinstance(items, str):
-                    items = enumerated(items, pairs=True)
+                    items = named_items(items)
                 assert isinstance(items, tuple)
                 value = tuple(given[fill(step.text, {step.each: str(item)})] for item in items)
             case _:

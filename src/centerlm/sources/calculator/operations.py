@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Literal, TypeAlias
 
 from centerlm.errors import SourceError
-from centerlm.finding import Quantity, Value, enumerated, format_value
+from centerlm.finding import Quantity, Value, enumerated, format_value, named_items
 from centerlm.sources.base import Binding
 from centerlm.sources.calculator import algebra
 from centerlm.sources.calculator.calls import Argument, Call, Item, read_argument
@@ -229,7 +229,7 @@ def _opened(labels: Argument, values: Argument) -> Argument:
     if labels.listed or labels.labelled or len(labels.items) != 1:
         return labels
     text = labels.items[0].value
-    parts = enumerated(text, pairs=True) if isinstance(text, str) else ()
+    parts = named_items(text) if isinstance(text, str) else ()
     if len(parts) != len(values.items) + values.skipped:
         return labels
     items = tuple(Item(part, None, labels.text, place) for place, part in enumerate(parts, 1))
