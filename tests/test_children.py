@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from centerlm.finding import Finding, Status, found
+from centerlm.finding import Finding, Status, failed, found
 from centerlm.objective import Budget
 from centerlm.run import Options
+from centerlm.sources.base import Seek
 from engine import Asks, echo, question_of, run
 
 
@@ -93,3 +94,15 @@ def test_a_split_sees_the_step_with_quoted_answers() -> None:
 def test_a_child_of_a_plan_without_sources_answers_from_the_model() -> None:
     outcome = run("q", {"q": "1 [center] part"}, [])
     assert outcome.acts()[-1] == "direct"
+
+
+def test_a_step_that_could_not_be_computed_is_not_split() -> None:
+    def refuse(seek: Seek) -> Finding:
+        return failed("not computable")
+
+    def decompositions(source: Asks) -> int:
+        plans = {"q": "1 [calc] 4 / Kenya", "4 / Kenya": "1 [calc] 4"}
+        return run("q", plans, [source], options=Options(reasks=False)).acts().count("decompose")
+
+    assert decompositions(Asks("calc", refuse)) > 1
+    assert decompositions(Asks("calc", refuse, computes=True)) == 1

@@ -165,9 +165,10 @@ def may_call(run: Run, level: Level, call: tuple[str, str, int], calls: int) -> 
 def _may_split(run: Run, level: Level, task: Task) -> bool:
     if not run.options.splits or CENTER in task.sources or level.depth <= 1:
         return False
-    if not all(run.sources[name].card.effect == "read" for name in task.sources):
-        return False
-    if not any(run.sources[name].card.shared for name in task.sources):
+    cards = [run.sources[name].card for name in task.sources]
+    if any(card.computes or card.effect != "read" for card in cards):
+        return False  # a call that cannot be computed has no parts to ask for
+    if not any(card.shared for card in cards):
         return False
     past, attempt = run.recorder.past, task.generation * 100
     planned = task.path in past.plans or past.asked(task.path, "decompose", attempt)
