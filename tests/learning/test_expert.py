@@ -15,6 +15,7 @@ from centerlm.learning.expert import Round, expert_round, next_left
 from centerlm.learning.rollouts import Question, RolloutSettings
 from centerlm.models.base import Sampling
 from centerlm.models.scripted import ScriptedModel
+from centerlm.objective import Objective
 from centerlm.plan import parse_plan
 from centerlm.run import Options
 from learning.town import (
@@ -110,6 +111,16 @@ def test_a_plan_that_hands_on_its_own_question_is_not_learned() -> None:
     assert "decompose" not in done.harvest.kinds
     both = tried(says(plan))
     assert [e.target for e in both.harvest.examples if e.act == "decompose"] == [PLAN]
+
+
+def test_asking_a_source_the_whole_question_is_no_plan_where_one_is_known() -> None:
+    """The source happens to say it; for an atomic question the same plan is right."""
+    lucky = says(lambda asked, sampling: f"1 [documents] {asked}", absorb=lambda user: "1921 [1]")
+    assert "decompose" not in tried(lucky).harvest.kinds
+    text, plan = "When was Bea Holt born?", "1 [documents] When was Bea Holt born?"
+    atomic = replace(question("q5"), objective=Objective(text), plans={text: parse_plan(plan)})
+    right = tried(says(lambda asked, sampling: plan), atomic)
+    assert [e.target for e in right.harvest.examples if e.act == "decompose"] == [plan]
 
 
 def test_yes_by_luck_teaches_no_plan() -> None:

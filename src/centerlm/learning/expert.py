@@ -196,14 +196,24 @@ def own_plans(rollout: Rollout, journal: Journal) -> dict[str, Plan]:
 
 
 def _plan_target(rollout: Rollout, call: ModelCall, node: NodeCredit, plan: Plan) -> str | None:
-    """The plan in its one form; None if its steps do not carry it, or if it hands the whole
-    question on as it is.
-    """
+    """The plan in its one form; None if its steps do not carry it, or it plans nothing."""
     boolean = _answer_at(rollout, call.path).casefold() in _BOOLEAN
-    asked = normalise(question_of(call.prompt))
-    repeats = any(CENTER in s.sources and normalise(s.text) == asked for s in plan.steps)
     supported = node.children >= (1.0 if boolean else SUPPORT)
-    return format_plan(plan) if supported and not repeats else None
+    idle = plans_nothing(plan, question_of(call.prompt), rollout.question)
+    return format_plan(plan) if supported and not idle else None
+
+
+def plans_nothing(plan: Plan, objective: str, question: Question) -> bool:
+    """Whether a plan hands the objective on as it is: to [center], or, where a right plan is known
+    to have more steps, to a source. It can be right by luck alone.
+    """
+    known = question.plans.get(objective)
+    composed = known is not None and len(known.steps) > 1
+    return any(
+        normalise(step.text) == normalise(objective)
+        for step in plan.steps
+        if composed or CENTER in step.sources
+    )
 
 
 def _answer_at(rollout: Rollout, path: str) -> str:

@@ -15,7 +15,7 @@ from centerlm.errors import PlanError
 from centerlm.journal import Journal
 from centerlm.learning.calls import read_calls
 from centerlm.learning.credit import Weights
-from centerlm.learning.expert import UNTIMED, credits_of, own_plans
+from centerlm.learning.expert import UNTIMED, credits_of, own_plans, plans_nothing
 from centerlm.learning.guidance import Guidance, Skipped
 from centerlm.learning.rollouts import Rollout
 from centerlm.learning.shown import plain_prompt
@@ -86,11 +86,13 @@ def tried_pairs(
             prompt = _root_prompt(rollout, journal)
             plan = own_plans(rollout, journal).get("")
             if prompt is not None and plan is not None:
-                root = nodes[0]
-                tried.append((root.total, root.right, format_plan(plan), prompt, rollout.episode))
+                asked = rollout.question
+                idle = plans_nothing(plan, asked.objective.text, asked)
+                right = nodes[0].right and not idle
+                tried.append((nodes[0].total, right, format_plan(plan), prompt, rollout.episode))
         if not tried:
             continue
-        best, worst = max(tried, key=lambda t: t[0]), min(tried, key=lambda t: t[0])
+        best, worst = max(tried, key=lambda t: (t[1], t[0])), min(tried, key=lambda t: t[0])
         if best[1] and best[0] - worst[0] >= margin and best[2] != worst[2]:
             name = f"{group[0].question.id}:{best[4]}:{worst[4]}"
             pairs.append(Preference(best[3], best[2], worst[2], name, "tried", best[0] - worst[0]))
