@@ -19,6 +19,7 @@ from centerlm.evaluation.metrics import exact_match, token_f1
 from centerlm.evaluation.oracle import OracleCenter
 from centerlm.finding import Finding, Passage, Status, Usage
 from centerlm.learning.records import Reading, Text
+from centerlm.learning.world_questions import Carded
 from centerlm.learning.worlds import World, WorldQuestion, world_sources
 from centerlm.library import Library
 from centerlm.models.base import (
@@ -32,7 +33,7 @@ from centerlm.plan import normalise
 from centerlm.protocols import Center
 from centerlm.run import Options
 from centerlm.solver import solve
-from centerlm.sources.base import Card, Seek, Source
+from centerlm.sources.base import Seek, Source
 from centerlm.sources.calculator import Calculator
 from centerlm.sources.documents import Documents, cite
 
@@ -186,20 +187,6 @@ class Rationed(WrappedModel):
         return await self.model.complete(
             prompt, sampling, on_text=on_text, before_retry=before_retry
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Carded:
-    """A source under another card."""
-
-    source: Source
-    card: Card
-
-    def bound(self, seek: Seek) -> Usage:
-        return self.source.bound(seek)
-
-    async def seek(self, seek: Seek) -> Finding:
-        return await self.source.seek(seek)
 
 
 class GoldDocuments:
