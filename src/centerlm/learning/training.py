@@ -239,7 +239,8 @@ def in_16_bits(settings: TrainSettings) -> bool:
         return settings.dtype == "bfloat16"
     torch = load("torch")
     if on_cpu(settings):
-        return bool(getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16"))
+        known: Any = getattr(torch.cpu, "get_capabilities", None)
+        return known is not None and bool(known().get("amx_bf16"))
     return bool(torch.cuda.is_bf16_supported())
 
 

@@ -32,7 +32,7 @@ _FORMATS = {
     12: "d",
 }
 _DEFAULT_ALIGNMENT = 32
-_BLOCKS = {
+BLOCKS = {
     0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34),
     10: (256, 84), 11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210), 30: (1, 2),
 }  # fmt: skip
@@ -51,11 +51,18 @@ class Tensor:
     kind: int
     offset: int
 
+    @property
+    def length(self) -> int:
+        """In bytes; too small for types not known here."""
+        elements = math.prod(self.shape)
+        block, size = BLOCKS.get(self.kind, (elements or 1, 1))
+        return -(-elements // block) * size
+
 
 @dataclass(frozen=True, slots=True)
 class GGUF:
-    """`metadata` by key, the number of `tensors`, the `size` of the file in bytes, and the
-    `layout`: each tensor by its name.
+    """`metadata` by key, the number of `tensors`, the `size` of the file in bytes, the `layout`
+    (each tensor by its name, in the file's order), and `table`: the byte where that begins.
     """
 
     path: Path
@@ -63,6 +70,7 @@ class GGUF:
     tensors: int
     size: int
     layout: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
+    table: int = 0
 
 
 class _Reader:
@@ -137,19 +145,17 @@ def _read(path: Path, data: mmap) -> GGUF:
     for _ in range(entries):
         key = reader.string()
         metadata[key] = reader.value(reader.number("I"))
-    length = 0
+    length, table = 0, reader.at
     places: dict[str, Tensor] = {}
     for _ in range(tensors):
         name = reader.string()
         shape = reader.numbers("Q", reader.number("I"))
-        elements = math.prod(shape)
-        kind, offset = reader.number("I"), reader.number("Q")
-        block, size = _BLOCKS.get(kind, (elements or 1, 1))
-        length = max(length, offset + -(-elements // block) * size)
-        places[name] = Tensor(shape[::-1], kind, offset)
+        place = Tensor(shape[::-1], reader.number("I"), reader.number("Q"))
+        length = max(length, place.offset + place.length)
+        places[name] = place
     alignment = int(metadata.get("general.alignment", _DEFAULT_ALIGNMENT))
     start = -(-reader.at // alignment) * alignment
     if start + length > len(data):
         raise ValueError("tensors reach past the end")
     layout = {name: replace(place, offset=start + place.offset) for name, place in places.items()}
-    return GGUF(path, metadata, tensors, len(data), layout)
+    return GGUF(path, metadata, tensors, len(data), layout, table)

@@ -19,6 +19,7 @@ from centerlm.finding import short_answer
 from centerlm.models.base import Choice
 from centerlm.models.gguf import GGUF
 from centerlm.models.lora import check_base
+from centerlm.models.prepared import prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def start_server(
             f"{context:,}, to at most that"
         )
     settings = xllamacpp.CommonParams()
-    settings.model.path = str(header.path)
+    settings.model.path = str(header.path if gpu_layers else prepared(header))
     settings.n_ctx = context * slots
     settings.n_parallel = slots
     settings.kv_unified = False

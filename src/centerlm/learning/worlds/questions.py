@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from random import Random
 from typing import Literal, TypeAlias
 
 from centerlm.learning.records import Decision, Fold, Reading
@@ -21,6 +22,7 @@ from centerlm.learning.worlds.nodes import (
     sources,
 )
 from centerlm.learning.worlds.relations import of_subject, who_or_what
+from centerlm.learning.worlds.surroundings import surrounded
 from centerlm.plan import Plan
 from centerlm.sources.base import Card
 
@@ -69,9 +71,18 @@ class WorldQuestion:
 
 
 def make_question(
-    maker: Maker, cards: Mapping[str, Card], node: Node, kind: str, id_: str
+    maker: Maker,
+    cards: Mapping[str, Card],
+    node: Node,
+    kind: str,
+    id_: str,
+    *,
+    around: bool = False,
 ) -> WorldQuestion:
-    """The records of a tree of questions."""
+    """The records of a tree of questions; with `around`, half of the decisions that may be inner
+    parts are shown as parts of another, longer question, so that being a part says nothing of how
+    many steps are needed.
+    """
     needed = sources(node)
     least = 1 if any(name.partition(":")[0] in _BEYOND for name in needed) else 0
     shown = offered(cards, needed, maker.rng, least=least)
@@ -88,7 +99,10 @@ def make_question(
         _aliases(maker.graph, node.answer),
         node.hops,
         kind,
-        {form: tuple(_decisions(of, form, id_, shown)) for form, of in levels.items()},
+        {
+            form: tuple(_decisions(of, form, id_, shown, around=around and form == "peel"))
+            for form, of in levels.items()
+        },
         readings,
         hearings,
         {form: tuple(_folds(of, form, id_, lacking=lacking)) for form, of in levels.items()},
@@ -97,12 +111,15 @@ def make_question(
 
 
 def _decisions(
-    levels: Iterable[LevelOf], form: FormName, id_: str, cards: tuple[Card, ...]
+    levels: Iterable[LevelOf], form: FormName, id_: str, cards: tuple[Card, ...], *, around: bool
 ) -> Iterable[Decision]:
     root: str | None = None
+    rng = Random(f"{id_} {form} surroundings")
     for n, level in enumerate(levels):
-        name = f"{id_}-{form}-{n}"
-        yield Decision(name, ORIGIN, level.text, level.plan, root, cards, form == "peel")
+        name, part_of = f"{id_}-{form}-{n}", root
+        if around and rng.random() < 0.5:
+            part_of = surrounded(level.text, rng) or root
+        yield Decision(name, ORIGIN, level.text, level.plan, part_of, cards, form == "peel")
         root = root or level.text
 
 

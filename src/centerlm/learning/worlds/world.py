@@ -138,7 +138,8 @@ def questions_of(
             node = _KINDS[kind](maker, h)
             if node and node.hops == h and node.text not in made and not too_long(node):
                 id_ = f"{world.id}-s{seed}-q{len(made)}"
-                made[node.text] = make_question(maker, world.cards, node, kind, id_)
+                around = world.split == "train"
+                made[node.text] = make_question(maker, world.cards, node, kind, id_, around=around)
                 break
     return tuple(made.values())
 
