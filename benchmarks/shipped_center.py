@@ -34,7 +34,8 @@ from centerlm.learning.readers import read_guidance
 from centerlm.learning.reasking import reasks
 from centerlm.learning.records import Decision, Fold, Reask
 from centerlm.learning.sample_cards import documents_card
-from centerlm.learning.training import TrainSettings, train
+from centerlm.learning.train_settings import TrainSettings
+from centerlm.learning.training import train
 from centerlm.learning.worlds import make_world
 from centerlm.learning.worlds.realistic import templates
 from centerlm.models.tokenizer import tokenizer_of

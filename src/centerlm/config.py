@@ -7,10 +7,7 @@ variable that holds it.
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
@@ -26,6 +23,7 @@ from centerlm.models.weights import home
 from centerlm.objective import DEFAULT_DEPTH, Budget
 from centerlm.run import Options
 from centerlm.sources.base import Source
+from centerlm.toml_settings import read_toml, settings_of
 
 if TYPE_CHECKING:
     from centerlm.models.provider import Provider
@@ -133,33 +131,8 @@ def load_settings(path: Path | None) -> Settings:
     path = path or default_file()
     if path is None:
         return Settings()
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(
-            f"the configuration {path} cannot be read ({error.strerror}); check the path"
-        ) from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"the configuration {path} is not UTF-8 text; save it as such") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"the configuration {path} is not TOML: {error}") from None
-    try:
-        return msgspec.convert(data, Settings)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"the configuration {path}: {_mend(str(error))}") from None
-
-
-def _mend(problem: str) -> str:
-    """msgspec's sentence about a setting, in the words of a configuration file."""
-    text, _, where = problem.partition(" - at ")
-    path = where.strip("`").removeprefix("$").lstrip(".")
-    if match := re.fullmatch(r"Object contains unknown field `(.*)`", text):
-        known = _known(path)
-        close = get_close_matches(match[1], known, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        place = f" in [{path.replace('[...]', '.NAME')}]" if path else ""
-        return f"there is no setting {match[1]!r}{place}; {hint}known: {', '.join(known)}"
-    return f"{path or 'it'}: {text[:1].lower()}{text[1:].replace('`', '')}"
+    data = read_toml(path, "configuration")
+    return settings_of(data, Settings, f"the configuration {path}", _known)
 
 
 def _known(path: str) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ def test_its_commands_exist() -> None:
         command.make_context("example", words)
 
 
-@pytest.mark.parametrize("section", ["data", "worlds", "mix", "train", "rounds"])
+@pytest.mark.parametrize("section", ["data", "worlds", "mix", "train", "rounds", "dpo"])
 def test_every_setting_is_listed_with_its_default(section: str) -> None:
     part = getattr(Recipe(), section)
     (text,) = re.findall(rf"### \[{section}\]\n(.*?)(?=\n##|\Z)", REFERENCE, flags=re.DOTALL)

@@ -15,15 +15,12 @@ import pytest
 from msgspec.structs import replace
 
 from centerlm.errors import ExhaustedError, InputError, StoppedError
+from centerlm.learning.checkpoints import last_checkpoint
 from centerlm.learning.encoding import encode_all
 from centerlm.learning.packing import PackedRow, pack_row, updates
 from centerlm.learning.row_trainer import ScaledRow, collate, row_loss
-from centerlm.learning.training import (
-    Progress,
-    last_checkpoint,
-    plan_updates,
-    train,
-)
+from centerlm.learning.training import plan_updates, train
+from centerlm.learning.watching import Progress
 from learning.taught import SETTINGS, equal, examples, loaded
 from learning.tiny import tiny_model
 
