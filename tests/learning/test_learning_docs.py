@@ -42,7 +42,7 @@ def test_its_commands_exist() -> None:
         command: click.Command = cli
         while isinstance(command, click.Group) and words and words[0] in command.commands:
             command = command.commands[words.pop(0)]
-        command.make_context("example", words)
+        command.make_context("example", words, **cli.context_settings)
 
 
 @pytest.mark.parametrize("section", ["data", "worlds", "mix", "train", "rounds", "dpo"])

@@ -178,10 +178,16 @@ class Shelf:
         self.ids += [reading.id for reading in readings]
         for decision in atomic_decisions(readings, n=data.atomic, seed=data.seed):
             self.side(record_id(decision.id)).decisions.append(decision)
-        say("searching the passages", 0, 0)
+        say("indexing the passages", 0, 0)
         with (
             tempfile.TemporaryDirectory(prefix="centerlm-pool-") as folder,
-            pool(material.texts, Path(folder), embedder=embedder()) as search,
+            pool(
+                material.texts,
+                Path(folder),
+                embedder=embedder(),
+                asked=[reading.question for reading in readings],
+                say=partial(say, "searching the passages"),
+            ) as search,
         ):
             for side in (self.train, self.held):
                 mine = [r for r in readings if self.side(record_id(r.id)) is side]
