@@ -110,7 +110,8 @@ def _common(command: Any) -> Any:
             "sources",
             multiple=True,
             metavar="NAME",
-            help="calculator, person, expert:FIELD, a plugin or module:object; may be repeated.",
+            help="calculator, experiment, person, expert:FIELD, a plugin or module:object; "
+            "may be repeated.",
         ),
         click.option(
             "--model",

@@ -304,6 +304,10 @@ def _built_in(names: Sequence[str]) -> dict[str, Source]:
     from centerlm.sources.person import Person
 
     built: dict[str, Source] = {"calculator": Calculator()}
+    if "experiment" in names:
+        from centerlm.sources.experiment import Experiment
+
+        built["experiment"] = Experiment()
     if "person" in names:
         built["person"] = Person()
     return built
