@@ -7,26 +7,20 @@ center's own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from centerlm.center import CenterLM
-from centerlm.errors import ModelError
 from centerlm.evaluation.metrics import exact_match, token_f1
 from centerlm.evaluation.oracle import OracleCenter
+from centerlm.evaluation.rationed import Rationed
 from centerlm.finding import Finding, Passage, Status, Usage
 from centerlm.learning.records import Reading, Text
 from centerlm.learning.world_questions import sources_for, world_library
 from centerlm.learning.worlds import World, WorldQuestion
 from centerlm.library import Library
-from centerlm.models.base import (
-    Prompt,
-    Reply,
-    Sampling,
-)
-from centerlm.models.wrapped import WrappedModel
 from centerlm.objective import Budget, Objective
 from centerlm.plan import normalise
 from centerlm.protocols import Center
@@ -135,27 +129,6 @@ def _center(center: Center, question: WorldQuestion, form: Form, oracle: Oracle)
         asked = (*question.readings, *question.hearings)
         answers = {normalise(r.question): r.answer for r in asked if r.answer is not None}
     return OracleCenter(center, plans, answers)
-
-
-@dataclass(frozen=True, slots=True)
-class Rationed(WrappedModel):
-    """A model that answers as many calls as `calls` holds, then fails all others."""
-
-    calls: Iterator[int]
-
-    async def complete(
-        self,
-        prompt: Prompt,
-        sampling: Sampling,
-        *,
-        on_text: Callable[[str], None] | None = None,
-        before_retry: Callable[[], None] | None = None,
-    ) -> Reply:
-        if next(self.calls, None) is None:
-            raise ModelError("the calls of this episode are used up")
-        return await self.model.complete(
-            prompt, sampling, on_text=on_text, before_retry=before_retry
-        )
 
 
 class GoldDocuments:

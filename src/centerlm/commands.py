@@ -121,13 +121,7 @@ def run_resume(
 
 
 def _settings(path: Path | None, model: str | None, base_url: str | None) -> _config.Settings:
-    settings = _config.load_settings(path)
-    center = settings.center
-    if model is not None:
-        center = msgspec.structs.replace(center, model=model)
-    if base_url is not None:
-        center = msgspec.structs.replace(center, base_url=base_url)
-    return msgspec.structs.replace(settings, center=center)
+    return _config.with_model(_config.load_settings(path), model, base_url)
 
 
 @dataclass(slots=True)

@@ -104,6 +104,18 @@ class SolveSettings(_Section, frozen=True):
     seek_seconds: _Seconds = 120.0
 
 
+class EvaluateSettings(_Section, frozen=True):
+    """What `evaluate` compares with: adapters of the same base model, trained on single answers
+    (`fragmentation`) and on chains of thought (`cot`); episodes at a time; and the model calls an
+    episode may make where the budget does not say.
+    """
+
+    fragmentation: str | None = None
+    cot: str | None = None
+    concurrency: _Count = 4
+    calls: _Count = 40
+
+
 class Settings(_Section, frozen=True):
     """All of a `centerlm.toml`. `sources` are names or `module:object` references."""
 
@@ -112,6 +124,7 @@ class Settings(_Section, frozen=True):
     library: LibrarySettings = msgspec.field(default_factory=LibrarySettings)
     journal: JournalSettings = msgspec.field(default_factory=JournalSettings)
     solve: SolveSettings = msgspec.field(default_factory=SolveSettings)
+    evaluate: EvaluateSettings = msgspec.field(default_factory=EvaluateSettings)
     experts: dict[str, ExpertSettings] = msgspec.field(default_factory=dict[str, ExpertSettings])
     sources: tuple[str, ...] = ("calculator",)
 
@@ -133,6 +146,16 @@ def load_settings(path: Path | None) -> Settings:
         return Settings()
     data = read_toml(path, "configuration")
     return settings_of(data, Settings, f"the configuration {path}", _known)
+
+
+def with_model(settings: Settings, model: str | None, base_url: str | None) -> Settings:
+    """The settings with the center's model and endpoint replaced where they are given."""
+    center = settings.center
+    if model is not None:
+        center = replace(center, model=model)
+    if base_url is not None:
+        center = replace(center, base_url=base_url)
+    return replace(settings, center=center)
 
 
 def _known(path: str) -> tuple[str, ...]:

@@ -115,15 +115,21 @@ class RecordingModel(WrappedModel):
 
 
 class ReplayModel:
-    """The recorded model `name` of `folder` (the only one, if no name is given).
+    """The recorded model of `folder` with this `name` or `identity` (the only one, without both).
 
     Raises:
         InputError: the folder holds no recording, or not one of that name.
     """
 
-    def __init__(self, folder: Path | str, *, name: str | None = None) -> None:
+    def __init__(
+        self, folder: Path | str, *, name: str | None = None, identity: str | None = None
+    ) -> None:
         self._folder = Path(folder)
-        cards = [card for card in _cards(self._folder) if name in (None, card.name)]
+        cards = [
+            card
+            for card in _cards(self._folder)
+            if name in (None, card.name) and identity in (None, card.identity)
+        ]
         if len(cards) != 1:
             known = ", ".join(sorted(card.name for card in _cards(self._folder)))
             raise InputError(
