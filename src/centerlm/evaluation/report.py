@@ -16,7 +16,6 @@ from centerlm.evaluation.harness import Outcome
 from centerlm.evaluation.items import Item
 from centerlm.evaluation.plots import bars, lines
 from centerlm.evaluation.scoring import Solved
-from centerlm.models.weights import write_atomically
 from centerlm.plan import format_plan
 
 MAX_ITEMS = 2_000
@@ -27,7 +26,7 @@ h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2.2rem}h3{font-size:1rem;mar
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;display:block;overflow-x:auto}
 th,td{padding:.28rem .7rem;border-bottom:1px solid #e2e5e9;text-align:right;white-space:nowrap}
 th:first-child,td:first-child,td.text,th.text{text-align:left}td.text{white-space:normal}
-thead th{border-bottom:2px solid #9aa4af}small,.faint{color:#67717c}
+thead th{border-bottom:2px solid #9aa4af}small,.faint{color:#67717c}td small{display:block}
 pre{background:#f5f7f9;padding:.6rem .8rem;border-radius:6px;white-space:pre-wrap;margin:.3rem 0}
 ul.tree{list-style:none;padding-left:1.1rem;border-left:2px solid #e2e5e9;margin:.2rem 0}
 .right{color:#14713d}.wrong{color:#a1261d}
@@ -51,10 +50,10 @@ def write_report(results: Mapping[str, Any], outcomes: Sequence[Outcome], folder
         by_item.setdefault(outcome.item.id, []).append(outcome)
     for item in items[:MAX_ITEMS]:
         page = _page(item.id, _item_page(item, by_item[item.id], results["metric"]))
-        write_atomically(folder / pages[item.id], page.encode())
+        (folder / pages[item.id]).write_text(page, encoding="utf-8")
     index = folder / "index.html"
     body = _index(results, items, by_item, pages)
-    write_atomically(index, _page(f"{results['scenario']}", body).encode())
+    index.write_text(_page(f"{results['scenario']}", body), encoding="utf-8")
     return index
 
 
@@ -259,13 +258,12 @@ def _item_page(item: Item, outcomes: Sequence[Outcome], metric: str) -> str:
 
 def _outcome(outcome: Outcome, metric: str) -> str:
     scores = ", ".join(
-        f"{escape(name)} {value:.2f}" for name, value in outcome.scores.items() if value is not None
+        f"{escape(name)} {value:.4g}" for name, value in outcome.scores.items() if value is not None
     )
-    usage = ", ".join(f"{name} {value:g}" for name, value in outcome.usage.items())
     episodes = "".join(_episode(solved) for solved in outcome.episodes[:20])
     return (
         f'<section class="system"><h2>{escape(outcome.system)} {_mark(outcome.scores.get(metric))}'
-        f"</h2><p><small>{scores}; {usage}</small></p>{episodes}</section>"
+        f"</h2><p><small>{scores}</small></p>{episodes}</section>"
     )
 
 
