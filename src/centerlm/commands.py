@@ -29,6 +29,7 @@ from centerlm.journal import SqliteJournal
 from centerlm.objective import Objective
 from centerlm.plan import Plan, format_plan, plan_to_json
 from centerlm.printing import complain, print_json, print_solution, print_tree
+from centerlm.remembering import opened_memory
 from centerlm.review import editor_review
 from centerlm.screen import live_tree, plain_lines
 from centerlm.solver import Solution, solve, stored_objective
@@ -57,6 +58,7 @@ def run_solve(
     answer_type: Any,
     seed: int | None,
     journal: Path | None,
+    no_memory: bool,
     as_json: bool,
 ) -> int:
     config = config or _config.default_file()
@@ -73,6 +75,7 @@ def run_solve(
         "base_url": base_url,
         "config": str(config.resolve()) if config else None,
         "review": review,
+        "memory": None if no_memory else _remembering(settings, config),
     }
     return _solve(settings, objective, setup, journal=journal, as_json=as_json, seed=seed)
 
@@ -87,6 +90,7 @@ def run_resume(
     config: Path | None,
     budget: str | None,
     journal: Path | None,
+    no_memory: bool,
     as_json: bool,
 ) -> int:
     """Go on with an episode; what the command line gives replaces what the episode began with."""
@@ -110,6 +114,8 @@ def run_resume(
         "config": str(config.resolve()) if config else None,
     }
     setup |= {key: value for key, value in given.items() if value}
+    if no_memory:
+        setup["memory"] = None
     file = Path(setup["config"]) if setup.get("config") else None
     settings = _settings(file, setup.get("model"), setup.get("base_url"))
     objective = stored_objective(stored)
@@ -118,6 +124,16 @@ def run_resume(
         limits = msgspec.structs.replace(settings, budget=_config.BudgetSettings(**kept))
         objective = replace(objective, budget=_config.budget_of(limits, budget))
     return _solve(settings, objective, setup, journal=journal, as_json=as_json, episode=name, at=at)
+
+
+def _remembering(settings: _config.Settings, config: Path | None) -> dict[str, str] | None:
+    """Which memory an episode recalls from and tells: file and project; None for none."""
+    if not settings.memory.enabled:
+        return None
+    return {
+        "path": str(_config.memory_path(settings).resolve()),
+        "project": _config.project_of(settings, config),
+    }
 
 
 def _settings(path: Path | None, model: str | None, base_url: str | None) -> _config.Settings:
@@ -176,6 +192,7 @@ def _solve(
                 objective,
                 center=center,
                 sources=sources,
+                memory=memory,
                 journal=store,
                 options=_config.options_of(settings, seed),
                 episode=episode,
@@ -188,7 +205,10 @@ def _solve(
             await endpoints.close()
 
     path = at or _config.journal_path(settings, journal)
-    with _opened(path, settings.journal.synchronous) as store:
+    with (
+        _opened(path, settings.journal.synchronous) as store,
+        opened_memory(setup.get("memory"), store) as memory,
+    ):
         try:
             with screen(as_json, asks=review is not None or "person" in names) as listen:
                 solution = asyncio.run(_stoppable(run(listen), running))

@@ -13,6 +13,7 @@ from centerlm import config as _config
 from centerlm.errors import InputError, JournalError
 from centerlm.journal import SqliteJournal
 from centerlm.printing import complain, print_json
+from centerlm.remembering import forget_removed
 from centerlm.screen import one_line
 
 
@@ -107,24 +108,26 @@ def remove_episodes(journal: Path | None, episode: str | None, before: str | Non
         store, name = existing_journal(journal, episode)
         store.remove(name)
         store.close()
+        forget_removed([name])
         click.echo(f"removed {name}")
         return 0
     try:
         when = time.mktime(time.strptime(before or "", "%Y-%m-%d"))
     except (ValueError, OverflowError):
         raise InputError(f"--before {before!r} is not a day; write e.g. 2026-01-31") from None
-    store, removed, kept = open_journal(journal), 0, 0
+    store, removed, kept = open_journal(journal), list[str](), 0
     for row in store.summaries(-1) if store else ():
         if row.started < when and store:
             try:
                 store.remove(row.name)
-                removed += 1
+                removed.append(row.name)
             except JournalError as error:
                 complain(str(error))
                 kept += 1
     if store:
         store.close()
-    click.echo(f"removed {removed} episode{'' if removed == 1 else 's'}")
+    forget_removed(removed)
+    click.echo(f"removed {len(removed)} episode{'' if len(removed) == 1 else 's'}")
     return 1 if kept else 0
 
 

@@ -1,0 +1,91 @@
+"""The last outcomes of a source on one kind: packed bytes, 29 an outcome, the oldest ones dropped.
+
+All that is believed is computed from what stands here, so that forgetting an episode leaves
+nothing of it behind, and evidence that slid out of the window counts no more.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from centerlm.memory.belief import Stretch, believed, updated
+
+MOST, KEPT = 128, 96
+"""A window that reaches `MOST` outcomes is cut to the newest `KEPT` of them."""
+_FORMAT = struct.Struct("<qIIIBff")
+_SCALE = 254  # halves stay exact
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One outcome: episode (its key), entry (a hash), when (whole seconds), its number (`tick`).
+
+    In the window of a source's record over all kinds, `tick` is the kind instead.
+    """
+
+    episode: int
+    entry: int
+    at: int
+    tick: int
+    success: float
+    cost: float
+    seconds: float
+
+
+def pack(seen: Iterable[Seen]) -> bytes:
+    return b"".join(
+        _FORMAT.pack(
+            s.episode,
+            s.entry,
+            min(max(s.at, 0), 0xFFFFFFFF),
+            s.tick,
+            round(s.success * _SCALE),
+            s.cost,
+            s.seconds,
+        )
+        for s in seen
+    )
+
+
+def unpack(data: bytes) -> list[Seen]:
+    """The outcomes of a window, the oldest first.
+
+    Raises:
+        struct.error: it is not whole.
+    """
+    return [
+        Seen(episode, entry, at, tick, success / _SCALE, cost, seconds)
+        for episode, entry, at, tick, success, cost, seconds in _FORMAT.iter_unpack(data)
+    ]
+
+
+def size(data: bytes) -> int:
+    return len(data) // _FORMAT.size
+
+
+def needle(episode: int) -> bytes:
+    """How an episode's key stands in a window."""
+    return struct.pack("<q", episode)
+
+
+def belief_of(seen: Iterable[Seen]) -> tuple[Stretch, ...]:
+    return believed((s.success, s.tick) for s in seen)
+
+
+def added(
+    data: bytes, belief: tuple[Stretch, ...], new: Seen, gap: int
+) -> tuple[bytes, tuple[Stretch, ...]]:
+    """Window and belief with one more outcome, `gap` questions after the last."""
+    data += pack((new,))
+    if size(data) < MOST:
+        return data, updated(belief, new.success, gap)
+    data = data[-KEPT * _FORMAT.size :]
+    return data, belief_of(unpack(data))
+
+
+def appended(data: bytes, new: Seen) -> bytes:
+    """A window without a belief, with one more outcome."""
+    data += pack((new,))
+    return data if size(data) < MOST else data[-KEPT * _FORMAT.size :]
