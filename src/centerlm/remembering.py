@@ -142,7 +142,7 @@ def run_list(
 def _nothing(memory: SeekingMemory | None) -> str:
     from centerlm.memory.views import projects
 
-    others = [name for name, kinds in projects(memory.connection) if kinds] if memory else []
+    others = projects(memory.connection) if memory else []
     if not others:
         return 'nothing is remembered yet; make experience with: centerlm solve "QUESTION"'
     assert memory is not None
@@ -253,8 +253,8 @@ def run_import(
         click.echo(f"{source}: {done.new} new, {done.there} there already{gone}")
     if done.contradicting:
         complain(
-            f"{source}: {done.contradicting} outcomes were left out: {done.first}; what is "
-            "remembered stands"
+            f"{source}: {done.contradicting} outcome{'' if done.contradicting == 1 else 's'} left "
+            f"out: {done.first}; the memory stays as it was"
         )
         return 1
     return 0

@@ -128,5 +128,5 @@ def test_experience_of_another_project_can_be_taken_on_purpose(exported: Path) -
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(MemoryFileError, match="cannot be read .*check the path"):
+    with pytest.raises(MemoryFileError, match=r"cannot be read .*check the path"):
         import_memory(opened(), tmp_path / "none.jsonl")

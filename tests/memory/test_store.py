@@ -37,7 +37,7 @@ def test_a_file_that_is_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MemoryFileError, match="no seeking memory"):
         opened(file)
     file.write_text("not a database at all, but text" * 100)
-    with pytest.raises(MemoryFileError, match="cannot be used .*move the file away"):
+    with pytest.raises(MemoryFileError, match=r"cannot be used .*move the file away"):
         opened(file)
     with pytest.raises(MemoryFileError, match="cannot be used"):
         opened(tmp_path)

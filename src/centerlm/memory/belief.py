@@ -42,7 +42,10 @@ def updated(
     after: list[Stretch] = []
     for weight, found, missed in before:
         expected = (found + PRIOR / 2) / (found + missed + PRIOR)
-        likelihood = expected**success * (1.0 - expected) ** (1.0 - success)
+        if success in (0.0, 1.0):  # nearly always, and much quicker than powers
+            likelihood = expected if success else 1.0 - expected
+        else:
+            likelihood = expected**success * (1.0 - expected) ** (1.0 - success)
         after.append((weight * likelihood, found + success, missed + 1.0 - success))
     after.sort(key=lambda stretch: -stretch[0])
     del after[MAX_STRETCHES:]

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from bisect import bisect
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import msgspec
 
@@ -21,6 +23,7 @@ MAX_EXEMPLARS = 32
 MAX_INBOX = 10_000
 MAX_EPISODES = 65_536
 """Episodes remembered as learned: an older one that is resumed counts anew."""
+_TRIM_EVERY = 512
 _BATCH = 2_000
 
 _beliefs = msgspec.msgpack.Decoder(tuple[Stretch, ...])
@@ -71,6 +74,8 @@ def mark(db: sqlite3.Connection, project: int, name: str, at: float) -> None:
         "ON CONFLICT(project, key) DO UPDATE SET at=excluded.at",
         (project, key_of(name), name, at),
     )
+    if key_of(name) % _TRIM_EVERY:
+        return
     db.execute(
         "DELETE FROM episodes WHERE project=?1 AND at < "
         "(SELECT at FROM episodes WHERE project=?1 ORDER BY at DESC LIMIT 1 OFFSET ?2)",
@@ -151,7 +156,7 @@ def file(
         gap = seen.tick - arm.tick if arm.window else 1
         arm.window, arm.belief = added(arm.window, arm.belief, seen, gap)
         arm.tick = seen.tick
-        records[source] = appended(records[source], _of_kind(seen, kind))
+        records[source] = appended(records[source], replace(seen, tick=kind))
         exemplars.setdefault(kind, []).append(
             (
                 *(kind, episode, entry, source, outcome.text, outcome.query),
@@ -187,10 +192,6 @@ def _kinds_of(db: sqlite3.Connection, index: KindIndex, texts: Sequence[str]) ->
         else:
             kinds[text] = index.add(db, text, vector)
     return [kinds[text] for text in texts]
-
-
-def _of_kind(seen: Seen, kind: int) -> Seen:
-    return Seen(seen.episode, seen.entry, seen.at, kind, seen.success, seen.cost, seen.seconds)
 
 
 def _keep_exemplars(db: sqlite3.Connection, kind: int, rows: list[tuple[object, ...]]) -> None:
@@ -231,27 +232,39 @@ def take_out(db: sqlite3.Connection, project: int, episode: int) -> bool:
     Returns whether there was anything.
     """
     waited = db.execute("DELETE FROM inbox WHERE project=? AND episode=?", (project, episode))
-    arms = db.execute(
-        "SELECT arms.id, arms.kind, window FROM arms JOIN kinds ON kinds.id=arms.kind "
+    kinds = db.execute(
+        "SELECT DISTINCT kinds.id FROM arms JOIN kinds ON kinds.id=arms.kind "
         "WHERE project=? AND instr(window, ?)",
         (project, needle(episode)),
     ).fetchall()
-    for id_, _, window in arms:
-        seen = [s for s in unpack(window) if s.episode != episode]
-        if not seen:
-            db.execute("DELETE FROM arms WHERE id=?", (id_,))
-            continue
-        db.execute(
-            "UPDATE arms SET tick=?, belief=?, window=? WHERE id=?",
-            (seen[-1].tick, encode_belief(belief_of(seen)), pack(seen), id_),
-        )
+    for (kind,) in kinds:
+        _take_out_of_kind(db, kind, episode)
     db.execute(
         "DELETE FROM exemplars WHERE episode=? AND kind IN (SELECT id FROM kinds WHERE project=?)",
         (episode, project),
     )
     keep_records(db, project, lambda seen: seen.episode != episode, holding=needle(episode))
     remove_empty(db, project)
-    return bool(arms) or waited.rowcount > 0
+    return bool(kinds) or waited.rowcount > 0
+
+
+def _take_out_of_kind(db: sqlite3.Connection, kind: int, episode: int) -> None:
+    """Take an episode's outcomes out of a kind, and count its questions as if it had not been."""
+    rows = db.execute("SELECT id, window FROM arms WHERE kind=?", (kind,)).fetchall()
+    arms = {id_: unpack(window) for id_, window in rows}
+    gone = sorted(s.tick for seen in arms.values() for s in seen if s.episode == episode)
+    for id_, seen in arms.items():
+        kept = [
+            replace(s, tick=s.tick - bisect(gone, s.tick)) for s in seen if s.episode != episode
+        ]
+        if not kept:
+            db.execute("DELETE FROM arms WHERE id=?", (id_,))
+            continue
+        db.execute(
+            "UPDATE arms SET tick=?, belief=?, window=? WHERE id=?",
+            (kept[-1].tick, encode_belief(belief_of(kept)), pack(kept), id_),
+        )
+    db.execute("UPDATE kinds SET ticks=ticks-? WHERE id=?", (len(gone), kind))
 
 
 def keep_records(

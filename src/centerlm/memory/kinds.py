@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from centerlm.library.embed import Embedder
 
 MAX_TEXT = 300
-NAME, NUMBER = "NAME", "NUMBER"
+NAME, NUMBER = "NAME", "0"
 
 _QUOTED = re.compile(r"\"[^\"]{1,200}\"|“[^”]{1,200}”|«[^»]{1,200}»")
 _NAMES = re.compile(
@@ -30,7 +30,7 @@ _NUMBERS = re.compile(r"\d[\d.,:/-]*")
 _WORDS = re.compile(r"[^\W_]+")
 _MINOR_TEXT = """
 a an and are as at be been by did do does for from had has have he her his in into is it its of on
-or she that the their them there these they this to was were with
+or she that the their them there these they this to was were with name
 """
 _MINOR = frozenset(_MINOR_TEXT.split())
 _MINOR_WEIGHT = 0.3
@@ -84,7 +84,7 @@ class Space(Protocol):
 class WordSpace:
     """Cosine of word counts: needs nothing. Common words count for less."""
 
-    joins = 0.75
+    joins = 0.85
     resembles = 0.4
 
     def embed(self, texts: Sequence[str]) -> list[dict[str, float]]:

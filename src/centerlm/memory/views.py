@@ -92,12 +92,13 @@ def show_kind(memory: SeekingMemory, wanted: str) -> KindSummary:
     return _kind(memory, kinds[0], whole=True)
 
 
-def projects(db: sqlite3.Connection) -> list[tuple[str, int]]:
-    """The projects of a file, and how many kinds each knows."""
-    return db.execute(
-        "SELECT name, (SELECT count(*) FROM kinds WHERE project=projects.id) FROM projects "
-        "ORDER BY name"
-    ).fetchall()
+def projects(db: sqlite3.Connection) -> list[str]:
+    """The projects that a file has experience of, by name."""
+    rows = db.execute(
+        "SELECT name FROM projects WHERE id IN (SELECT project FROM kinds) "
+        "OR id IN (SELECT project FROM inbox) ORDER BY name"
+    )
+    return [str(row[0]) for row in rows]
 
 
 def _kind(memory: SeekingMemory, kind: int, *, whole: bool) -> KindSummary:

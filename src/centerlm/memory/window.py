@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from centerlm.memory.belief import Stretch, believed, updated
 
-MOST, KEPT = 128, 96
+MOST, KEPT = 128, 64
 """A window that reaches `MOST` outcomes is cut to the newest `KEPT` of them."""
 _FORMAT = struct.Struct("<qIIIBff")
 _SCALE = 254  # halves stay exact
