@@ -90,16 +90,22 @@ def memory_show(kind: str, **given: Any) -> int:
 
 @memory.command("export", short_help="Write it to a file.")
 @click.argument("out", type=_FILE, metavar="FILE")
+@click.option("--examples", is_flag=True, help="Good episodes as examples to learn from.")
+@click.option(
+    "--journal", type=_FILE, metavar="FILE", help="Their episodes [default: data folder]."
+)
 @_scope
 @_json
 def memory_export(out: Path, **given: Any) -> int:
     """Write all it knows of the project to FILE: JSON lines, to read, keep or import elsewhere.
 
-    The file holds the texts of questions.
+    The file holds the texts of questions. With --examples it is what centerlm learn trains on when
+    its recipe names it under [data] remembered.
 
     \b
-    Example:
+    Examples:
       centerlm memory export experience.jsonl
+      centerlm memory export good.jsonl --examples
     """
     from centerlm.remembering import run_export
 

@@ -211,14 +211,25 @@ def run_show(
 
 
 def run_export(
-    out: Path, *, path: Path | None, project: str | None, config: Path | None, as_json: bool
+    out: Path,
+    *,
+    examples: bool,
+    journal: Path | None,
+    path: Path | None,
+    project: str | None,
+    config: Path | None,
+    as_json: bool,
 ) -> int:
     from centerlm.memory.exchange import export_memory
 
+    if journal is not None and not examples:
+        raise InputError("--journal goes with --examples")
     with _memory(path, project, config) as memory:
         if memory is None:
             raise InputError(_nothing(memory))
         try:
+            if examples:
+                return _export_examples(memory, journal, config, out, as_json)
             count = export_memory(memory, out)
         except OSError as error:
             raise InputError(
@@ -229,6 +240,36 @@ def run_export(
     else:
         click.echo(f"{out}: {count:,} outcomes")
     return 0
+
+
+def _export_examples(
+    memory: SeekingMemory, journal: Path | None, config: Path | None, out: Path, as_json: bool
+) -> int:
+    """Exit code 1 where no episode was good."""
+    from centerlm.learning.consolidating import consolidate
+    from centerlm.learning.stored import write_examples
+
+    at = _config.journal_path(_config.load_settings(config), journal)
+    if not at.exists():
+        raise InputError(f"there is no journal {at}; examples are made of its episodes")
+    store = SqliteJournal(at)
+    try:
+        done = consolidate(memory, store)
+    finally:
+        store.close()
+    write_examples(out, done.examples)
+    good = done.episodes - sum(done.left_out.values())
+    if as_json:
+        shown = {"examples": len(done.examples), "episodes": done.episodes, "good": good}
+        print_json({"file": str(out), **shown, "left_out": dict(done.left_out)})
+    else:
+        click.echo(
+            f"{out}: {len(done.examples):,} examples of {good} of {done.episodes} episodes; train "
+            f"on them with: [data] remembered = [{str(out)!r}]"
+        )
+        for why, number in done.left_out.items():
+            click.echo(f"  {number} left out: {why}")
+    return 0 if done.examples else 1
 
 
 def run_import(

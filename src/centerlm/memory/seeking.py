@@ -162,6 +162,18 @@ class SeekingMemory:
         ).fetchone()
         return row is not None
 
+    def taught_by(self) -> list[str]:
+        """The episodes that were learned and not forgotten, the oldest first.
+
+        Raises:
+            sqlite3.Error: the file cannot be read.
+        """
+        rows = self._db.execute(
+            "SELECT name FROM episodes WHERE project=? AND NOT forgotten ORDER BY at, name",
+            (self._project(),),
+        )
+        return [str(row[0]) for row in rows]
+
     def forgotten_until(self) -> float:
         """Episodes that ended before this (seconds since 1970) were forgotten all together."""
         row = self._db.execute(
