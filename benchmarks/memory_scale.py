@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -159,7 +159,7 @@ def _measured(
     )
 
 
-def _timed(ask: Any, texts: Iterator[str]) -> list[float]:
+def _timed(ask: Callable[[str], Awaitable[object]], texts: Iterator[str]) -> list[float]:
     """CPU milliseconds of each, the first left out: it reads the kinds."""
 
     async def run() -> list[float]:

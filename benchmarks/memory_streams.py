@@ -129,10 +129,10 @@ class SimilarPlans(NoMemory):
     async def choose(self, task: int, text: str) -> int:
         if not self._right:
             return await super().choose(task, text)
-        near = self._table.similarities(self._space.embed([text])[0])
+        near = self._table.nearest(self._space.embed([text])[0], len(self._right))
         # Of tasks as similar the newest count.
-        rows = sorted(range(len(near)), key=lambda row: (-round(near[row], 6), -row))[:SIMILAR]
-        return Counter(self._right[row] for row in rows).most_common(1)[0][0]
+        rows = [row for row, _ in sorted(near, key=lambda one: (-round(one[1], 6), -one[0]))]
+        return Counter(self._right[row] for row in rows[:SIMILAR]).most_common(1)[0][0]
 
     async def told(self, task: int, text: str, source: int, right: bool, price: float) -> None:
         if right:

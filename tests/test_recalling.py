@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,8 @@ def test_the_order_is_the_plans_where_a_source_writes_or_is_a_person() -> None:
     memory = opened()
     teach(memory, "docs", [0] * 12)
     teach(memory, "mirror", [1] * 12)
-    for more in ({"effect": "write"}, {"shared": False}):
+    options: list[dict[str, Any]] = [{"effect": "write"}, {"shared": False}]
+    for more in options:
         sources = [Asks("docs", lambda seek: found("1901"), **more), _sources()[1]]
         assert run(BORN, PLAN, sources, memory=memory).solution.answer == "1901"
 
@@ -109,7 +111,8 @@ class _Changes:
         del objective, source
         return Experience()
 
-    async def learn(self, episode: str, events: object) -> None:
+    async def learn(self, episode: str, events: object, blob: object) -> None:
+        del events, blob
         self.learned.append(episode)
 
 

@@ -215,8 +215,8 @@ class Recalls:
         del objective, source
         return Experience()
 
-    async def learn(self, episode: str, events: Sequence[Event]) -> None:
-        del episode, events
+    async def learn(self, episode: str, events: Sequence[Event], blob: object) -> None:
+        del episode, events, blob
 
 
 def test_a_plan_made_after_recall_is_no_longer_free_to_write() -> None:

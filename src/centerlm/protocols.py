@@ -73,8 +73,13 @@ class Memory(Protocol):
         """Lines about words in which a source found the like of what it did not find now."""
         ...
 
-    async def learn(self, episode: str, events: Sequence[Event]) -> None:
-        """Take in an ended episode; called again where it is resumed and ends again."""
+    async def learn(
+        self, episode: str, events: Sequence[Event], blob: Callable[[str], bytes]
+    ) -> None:
+        """Take in an ended episode; called again where it is resumed and ends again.
+
+        `blob` gives the content that events name by hash.
+        """
         ...
 
 

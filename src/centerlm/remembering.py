@@ -61,6 +61,8 @@ def _open(path: Path, project: str) -> SeekingMemory:
 
 def catch_up(memory: SeekingMemory, setup: Mapping[str, str], journal: SqliteJournal) -> int:
     """Learn the newest episodes of this memory that ended and were not learned; how many."""
+    from centerlm.memory.outcomes import outcomes
+
     since, learned = memory.forgotten_until(), 0
     for row in journal.summaries(CATCH_UP):
         if row.status in ("running", "cancelled") or row.started <= since:
@@ -70,8 +72,9 @@ def catch_up(memory: SeekingMemory, setup: Mapping[str, str], journal: SqliteJou
         events = journal.events(row.name)
         settings = next((e.settings for e in events if isinstance(e, EpisodeStarted)), "")
         stored: Any = msgspec.json.decode(journal.blob(settings)) if settings else {}
-        if (stored.get("setup") or {}).get("memory") == dict(setup):
-            learned += memory.learn_now(row.name, events)
+        its: Any = stored.get("setup") or {}
+        if its.get("memory") == dict(setup):
+            learned += memory.remember(row.name, outcomes(events, journal.blob))
     return learned
 
 

@@ -169,7 +169,8 @@ async def _solve(
     solution = _finish(recorder, finding, _status(finding, root, recorder.state))
     await recorder.commit()
     if memory is not None and not options.replaying:
-        await memory.learn(recorder.name, recorder.journal.events(recorder.name))
+        events = recorder.journal.events(recorder.name)
+        await memory.learn(recorder.name, events, recorder.journal.blob)
     return solution
 
 

@@ -157,8 +157,8 @@ def test_what_a_kill_kept_from_being_learned_is_learned_next_time(
 ) -> None:
     from centerlm.memory import SeekingMemory
 
-    async def killed(self: object, episode: str, events: object) -> None:
-        del self, episode, events
+    async def killed(self: object, episode: str, events: object, blob: object) -> None:
+        del self, episode, events, blob
 
     with monkeypatch.context() as patch:
         patch.setattr(SeekingMemory, "learn", killed)

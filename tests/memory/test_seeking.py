@@ -307,7 +307,7 @@ def test_a_file_that_fails_during_a_solve_costs_no_answer(tmp_path: Path) -> Non
     memory.connection.execute("DROP TABLE inbox")
     assert asyncio.run(memory.recall(BORN, (DOCS,))).lines == ()
     assert asyncio.run(memory.order(BORN, ("a", "b"), 0)) == ("a", "b")
-    asyncio.run(memory.learn("e", []))
+    asyncio.run(memory.learn("e", [], lambda name: b""))
     (problem,) = memory.problems
     assert "cannot be used (no such table: inbox)" in problem
     assert "--no-memory" in problem

@@ -19,7 +19,6 @@ from centerlm.center import CenterLM
 from centerlm.episode import Episode, fold
 from centerlm.errors import InputError
 from centerlm.events import Event
-from centerlm.finding import finding_from_json
 from centerlm.journal import Journal
 from centerlm.learning.credit import Gold, acts_of, credit
 from centerlm.learning.example import TrainingExample
@@ -29,7 +28,6 @@ from centerlm.memory import SeekingMemory
 from centerlm.memory.outcomes import Outcome, outcomes
 from centerlm.models.scripted import ScriptedModel
 from centerlm.solver import stored_objective
-from centerlm.verify import why_unsupported
 
 ORIGIN = "remembered"
 WEIGHT = 0.5
@@ -62,8 +60,8 @@ def consolidate(memory: SeekingMemory, journal: Journal) -> Consolidated:
         except InputError:
             left_out["removed from the journal"] += 1
             continue
-        tree, told = fold(events), outcomes(events)
-        if why := _why_not(memory, tree, told, journal):
+        tree, told = fold(events), outcomes(events, journal.blob)
+        if why := _why_not(memory, tree, told):
             left_out[why] += 1
             continue
         for example in _examples(name, tree, events, told, journal):
@@ -71,16 +69,12 @@ def consolidate(memory: SeekingMemory, journal: Journal) -> Consolidated:
     return Consolidated(tuple(examples.values()), len(names), dict(left_out))
 
 
-def _why_not(
-    memory: SeekingMemory, tree: Episode, told: Sequence[Outcome], journal: Journal
-) -> str:
+def _why_not(memory: SeekingMemory, tree: Episode, told: Sequence[Outcome]) -> str:
     """Why an episode is not good; "" if it is."""
     if tree.status != "answered" or tree.plan_by == "direct":
         return "not answered by a plan"
     good = {_path(one) for one in told if one.success >= GOOD}
-    findings = [node.finding for node in tree.nodes.values() if node.finding]
-    stored = (finding_from_json(msgspec.json.decode(journal.blob(name))) for name in findings)
-    if any(_path(one) not in good for one in told) or any(map(why_unsupported, stored)):
+    if any(_path(one) not in good for one in told):
         return "a step was not borne out"
     for one in told:
         if one.success >= GOOD:

@@ -61,9 +61,8 @@ def put(db: sqlite3.Connection, project: int, episode: int, found: Iterable[Outc
         [(project, episode, msgspec.msgpack.encode(outcome)) for outcome in found],
     )
     db.execute(
-        "DELETE FROM inbox WHERE project=?1 AND id <= "
-        "(SELECT id FROM inbox WHERE project=?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
-        (project, MAX_INBOX),
+        "DELETE FROM inbox WHERE id <= (SELECT id FROM inbox ORDER BY id DESC LIMIT 1 OFFSET ?)",
+        (MAX_INBOX,),
     )
 
 

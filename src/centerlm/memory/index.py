@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from heapq import nlargest
 from typing import Any
 
 from centerlm.memory.kinds import Space, Table, mask
@@ -67,9 +66,7 @@ class KindIndex:
 
     def nearest(self, vector: Any, count: int = 1) -> list[tuple[int, float]]:
         """The kinds nearest to a question and how near they are, the nearest first."""
-        near = self._table.similarities(vector)
-        rows = nlargest(count, range(len(near)), key=near.__getitem__)
-        return [(self._ids[row], near[row]) for row in rows]
+        return [(self._ids[row], near) for row, near in self._table.nearest(vector, count)]
 
     def embed(self, texts: Sequence[str]) -> Sequence[Any]:
         """Vectors of questions, their names masked."""

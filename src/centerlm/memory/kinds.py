@@ -11,6 +11,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
+from heapq import nlargest
 from typing import TYPE_CHECKING, Any, Protocol
 
 from centerlm.finding import clean_text
@@ -56,8 +57,10 @@ class Table(Protocol):
 
     def add(self, vector: Any) -> None: ...
 
-    def similarities(self, vector: Any) -> Sequence[float]:
-        """One a kind, in the order in which they were added; 1 is the same question."""
+    def nearest(self, vector: Any, count: int) -> list[tuple[int, float]]:
+        """The rows of the nearest kinds (in the order in which they were added, from 0) and how
+        near they are (1 is the same question), the nearest first.
+        """
         ...
 
 
@@ -117,12 +120,12 @@ class _WordTable:
             self._with.setdefault(word, []).append((self._size, weight))
         self._size += 1
 
-    def similarities(self, vector: dict[str, float]) -> list[float]:
-        found = [0.0] * self._size
+    def nearest(self, vector: dict[str, float], count: int) -> list[tuple[int, float]]:
+        found: dict[int, float] = {}
         for word, weight in vector.items():
             for row, other in self._with.get(word, ()):
-                found[row] += weight * other
-        return found
+                found[row] = found.get(row, 0.0) + weight * other
+        return nlargest(count, found.items(), key=lambda item: (item[1], -item[0]))
 
 
 class MeaningSpace:
@@ -164,7 +167,11 @@ class _MeaningTable:
         self._rows[self._size] = vector
         self._size += 1
 
-    def similarities(self, vector: Any) -> Sequence[float]:
+    def nearest(self, vector: Any, count: int) -> list[tuple[int, float]]:
         if self._rows is None:
-            return ()
-        return (self._rows[: self._size] @ vector).tolist()
+            return []
+        near = self._rows[: self._size] @ vector
+        if count == 1:
+            row = int(near.argmax())
+            return [(row, float(near[row]))]
+        return [(int(row), float(near[row])) for row in (-near).argsort(kind="stable")[:count]]

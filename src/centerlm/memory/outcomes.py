@@ -1,12 +1,12 @@
 """What an episode tells of its sources: one outcome for each time that one was asked.
 
-From the events alone. Without known answers, a source did well where the step ended with an answer
-from it that its citations bear; `worth` says what is known better.
+From its events and findings alone. Without known answers, a source did well where the step ended
+with an answer from it that its citations bear; `worth` says what is known better.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -19,8 +19,11 @@ from centerlm.events import (
     StepReopened,
     StepStarted,
 )
-from centerlm.finding import Status
+from centerlm.finding import Status, finding_from_json
 from centerlm.plan import references
+from centerlm.verify import why_unsupported
+
+Blob = Callable[[str], bytes]
 
 _TELLING = {Status.FOUND, Status.NOTHING, Status.FAILED}
 _GENERATION = 100
@@ -49,70 +52,72 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def outcomes(
-    events: Iterable[Event], worth: Mapping[str, float] | None = None
+    events: Iterable[Event], blob: Blob, worth: Mapping[str, float] | None = None
 ) -> tuple[Outcome, ...]:
-    """The outcomes of an episode, in the order in which sources answered.
+    """The outcomes of an episode, in the order in which sources answered. `blob` is its journal's.
 
     `worth` in 0..1 by path says how right a step's answer was (`learning.credit`); a path that it
-    does not name counts as right where it has an answer. What time, budget or a person ended says
-    nothing of the source and gives no outcome.
+    does not name counts as right where it has an answer that its citations bear. What time, budget
+    or a person ended says nothing of the source and gives no outcome.
+
+    Raises:
+        JournalError: the journal has lost a finding.
     """
-    return tuple(_Reading(worth or {}).read(list(events)))
+    return tuple(_Reading(list(events), blob, worth or {}).read())
 
 
 class _Reading:
-    def __init__(self, worth: Mapping[str, float]) -> None:
-        self._worth = worth
-
-    def read(self, events: list[Event]) -> Iterator[Outcome]:
-        lines = {e.path: e.line for e in events if isinstance(e, StepPlanned)}
-        steps = {(e.path, e.attempt): e for e in events if isinstance(e, StepStarted)}
-        ends = {(e.path, e.attempt): e for e in events if isinstance(e, StepFinished)}
-        asked = {(e.path, e.source, e.attempt): e for e in events if isinstance(e, SeekStarted)}
-        answered = {(e.path, e.source, e.attempt): e for e in events if isinstance(e, SeekFinished)}
-        reopened = {e.path for e in events if isinstance(e, StepReopened)}
-        last: dict[tuple[str, int], int] = {}
-        for (path, _, attempt), seek in answered.items():
+    def __init__(self, events: list[Event], blob: Blob, worth: Mapping[str, float]) -> None:
+        self._blob, self._worth = blob, worth
+        self._lines = {e.path: e.line for e in events if isinstance(e, StepPlanned)}
+        self._steps = {(e.path, e.attempt): e for e in events if isinstance(e, StepStarted)}
+        self._ends = {(e.path, e.attempt): e for e in events if isinstance(e, StepFinished)}
+        self._asked = {
+            (e.path, e.source, e.attempt): e for e in events if isinstance(e, SeekStarted)
+        }
+        self._answered = {
+            (e.path, e.source, e.attempt): e for e in events if isinstance(e, SeekFinished)
+        }
+        self._reopened = {e.path for e in events if isinstance(e, StepReopened)}
+        self._last: dict[tuple[str, int], int] = {}
+        for (path, _, attempt), seek in self._answered.items():
             if seek.status == Status.FOUND:
-                generation = attempt // _GENERATION
-                last[path, generation] = max(last.get((path, generation), -1), attempt)
-        for at, seek in answered.items():
-            path, source, attempt = at
+                step = (path, attempt // _GENERATION)
+                self._last[step] = max(self._last.get(step, -1), attempt)
+
+    def read(self) -> Iterator[Outcome]:
+        for (path, source, attempt), seek in self._answered.items():
             generation = attempt // _GENERATION
-            step, end = steps.get((path, generation)), ends.get((path, generation))
-            if step is None or end is None or seek.status not in _TELLING:
+            step, end = self._steps.get((path, generation)), self._ends.get((path, generation))
+            if step is None or end is None:
                 continue
-            if end.status not in _TELLING:
+            if seek.status not in _TELLING or end.status not in _TELLING:
                 continue
-            helped = (
-                end.status == Status.FOUND
-                and end.source == source
-                and last.get((path, generation)) == attempt
-                and not self._unsupported(path, generation, attempt, ends, reopened)
-            )
-            query = asked[at].text if at in asked and attempt % _GENERATION >= _OTHER_WORDS else ""
-            began = asked[at].at if at in asked else seek.at
+            began = self._asked.get((path, source, attempt))
+            other_words = began is not None and attempt % _GENERATION >= _OTHER_WORDS
+            query = began.text if began is not None and other_words else ""
+            worth = min(max(self._worth.get(path, 1.0), 0.0), 1.0)
+            helped = end.source == source and self._helped(path, attempt, end)
             yield Outcome(
                 entry=f"{path}/{attempt}",
                 source=source,
                 text=step.text,
                 query="" if query == step.text else query,
-                success=min(max(self._worth.get(path, 1.0), 0.0), 1.0) if helped else 0.0,
+                success=worth if helped else 0.0,
                 cost=seek.usage.cost,
-                seconds=max(seek.at - began, 0.0),
+                seconds=max(seek.at - began.at, 0.0) if began is not None else 0.0,
                 at=seek.at,
-                plain="." not in path and path in lines and not references(lines[path]),
+                plain="." not in path and path in self._lines and not references(self._lines[path]),
             )
 
-    @staticmethod
-    def _unsupported(
-        path: str,
-        generation: int,
-        attempt: int,
-        ends: Mapping[tuple[str, int], StepFinished],
-        reopened: set[str],
-    ) -> bool:
-        """Whether the step was asked again after this, because its answer did not hold."""
-        if path not in reopened:
+    def _helped(self, path: str, attempt: int, end: StepFinished) -> bool:
+        """Whether the step's answer is from this attempt, holds, and was not asked for again."""
+        generation = attempt // _GENERATION
+        if end.status != Status.FOUND or self._last.get((path, generation)) != attempt:
             return False
-        return (path, generation + 1) in ends or attempt % _GENERATION < _OTHER_WORDS
+        if path in self._reopened and (path, generation + 1) in self._ends:
+            return False
+        if not end.finding:
+            return True
+        stored = finding_from_json(msgspec.json.decode(self._blob(end.finding)))
+        return why_unsupported(stored) is None

@@ -10,7 +10,7 @@ from random import Random
 from centerlm.experience import experience_line, query_line
 from centerlm.memory.belief import PRIOR, UNKNOWN, Posterior, counts, posterior
 from centerlm.memory.filing import decode_belief
-from centerlm.memory.window import Seen, unpack
+from centerlm.memory.window import faded, last_at, spent
 
 COST_WEIGHT = 0.2
 """Of two sources, one whose cost is the whole scale has to be right a quarter more often."""
@@ -54,55 +54,47 @@ def view_sources(
     ticks = 0
     if kind is not None:
         (ticks,) = db.execute("SELECT ticks FROM kinds WHERE id=?", (kind,)).fetchone()
+    arms: dict[str, tuple[int, bytes, bytes]] = {}
+    if kind is not None:
+        rows = db.execute("SELECT source, tick, belief, window FROM arms WHERE kind=?", (kind,))
+        arms = {source: (tick, belief, window) for source, tick, belief, window in rows}
     views: list[SourceView] = []
     for source in sources:
-        row = None
-        if kind is not None:
-            row = db.execute(
-                "SELECT tick, belief, window FROM arms WHERE kind=? AND source=?", (kind, source)
-            ).fetchone()
         record = _record(db, project, source)
-        elsewhere = [s for s in record if s.tick != kind]
-        prior, strength = _backed(elsewhere)
-        seen = unpack(row[2]) if row else []
-        belief, idle = UNKNOWN, 0
-        if row:
-            days = max(now - seen[-1].at, 0.0) / _DAY if seen else 0.0
-            belief, idle = decode_belief(row[1]), ticks - row[0] + int(days)
+        prior, strength = _backed(*faded(record, _FADE, but=kind))
+        belief, idle, window = UNKNOWN, 0, b""
+        if source in arms:
+            tick, data, window = arms[source]
+            days = max(now - last_at(window), 0.0) / _DAY
+            belief, idle = decode_belief(data), ticks - tick + int(days)
         found, asked = counts(belief)
-        spent = (seen or record)[-_RECENT:]
+        cost, seconds = spent(window or record, _RECENT) or (None, None)
         views.append(
             SourceView(
                 source,
                 posterior(belief, idle, prior=prior, strength=strength),
                 found,
                 asked,
-                _mean([s.cost for s in spent]),
-                _mean([s.seconds for s in spent]),
+                cost,
+                seconds,
             )
         )
     return views
 
 
-def _record(db: sqlite3.Connection, project: int, source: str) -> list[Seen]:
+def _record(db: sqlite3.Connection, project: int, source: str) -> bytes:
+    """The window of a source over all kinds."""
     row = db.execute(
         "SELECT window FROM records WHERE project=? AND source=?", (project, source)
     ).fetchone()
-    return unpack(row[0]) if row else []
+    return row[0] if row else b""
 
 
-def _backed(elsewhere: Sequence[Seen]) -> tuple[float, float]:
+def _backed(found: float, asked: float) -> tuple[float, float]:
     """The success to expect from a source's record on other kinds, and how many questions it
-    counts as: 2 where there is no record, up to 4; the newest outcomes count most.
+    counts as: 2 where there is no record, up to 4.
     """
-    found, asked, weight = 0.0, 0.0, 1.0
-    for seen in reversed(elsewhere):
-        found, asked, weight = found + weight * seen.success, asked + weight, weight * _FADE
     return (found + 1.0) / (asked + 2.0), PRIOR * (1.0 + asked / (asked + 8.0))
-
-
-def _mean(numbers: Sequence[float]) -> float | None:
-    return sum(numbers) / len(numbers) if numbers else None
 
 
 def drawn_order(views: Sequence[SourceView], rng: Random) -> tuple[str, ...]:
@@ -116,10 +108,16 @@ def lines_of(
 ) -> tuple[str, ...]:
     """At most four lines: on each kind what the best sources did, then the next ones."""
     lines: list[str] = []
+    offered = set(sources)
     for kind in kinds:
+        asked = [
+            source
+            for (source,) in db.execute("SELECT source FROM arms WHERE kind=?", (kind,))
+            if source in offered
+        ]
         views = [
             view
-            for view in view_sources(db, project, kind, sources, now)
+            for view in view_sources(db, project, kind, asked, now)
             if view.asked >= ASKED_ENOUGH
         ]
         views.sort(key=lambda view: -view.posterior.mean)

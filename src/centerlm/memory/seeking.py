@@ -12,7 +12,7 @@ import sqlite3
 import struct
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Literal, TypeVar
@@ -26,7 +26,7 @@ from centerlm.library.embed import Embedder, find_embedder
 from centerlm.memory.filing import file_inbox, key_of, mark, put, take_out, waiting
 from centerlm.memory.index import KindIndex
 from centerlm.memory.kinds import MeaningSpace, Space, WordSpace
-from centerlm.memory.outcomes import Outcome, outcomes
+from centerlm.memory.outcomes import Blob, Outcome, outcomes
 from centerlm.memory.recalling import (
     SourceView,
     drawn_order,
@@ -123,25 +123,25 @@ class SeekingMemory:
         )
         return Experience(found)
 
-    async def learn(self, episode: str, events: Sequence[Event]) -> None:
+    async def learn(self, episode: str, events: Sequence[Event], blob: Blob) -> None:
         """Take in an ended episode: once, however often; what it told before is replaced."""
-        if self.learns:
-            await self._guarded(lambda: self.learn_now(episode, events), None)
+        if not self.learns:
+            return
+        try:
+            found = outcomes(events, blob)  # here: a journal belongs to its thread
+        except CenterError as error:
+            self.problems.append(str(error))
+            return
+        await self._guarded(lambda: self.remember(episode, found), None)
 
-    def learn_now(
-        self, episode: str, events: Sequence[Event], worth: Mapping[str, float] | None = None
-    ) -> bool:
-        """`learn` without an event loop; `worth` by path as `outcomes` takes it.
+    def remember(self, episode: str, found: Sequence[Outcome]) -> bool:
+        """Take in outcomes as those of an episode, in place of what it told before.
 
-        Returns whether it was taken in: not an episode that was forgotten.
+        Returns whether they were taken in: not those of an episode that was forgotten.
 
         Raises:
             sqlite3.Error: the file cannot be written.
         """
-        return self.remember(episode, outcomes(events, worth))
-
-    def remember(self, episode: str, found: Sequence[Outcome]) -> bool:
-        """Take in outcomes as those of an episode, in place of what it told before."""
         project, key = self._project(), key_of(episode)
         with transaction(self._db):
             row = self._db.execute(

@@ -89,3 +89,27 @@ def appended(data: bytes, new: Seen) -> bytes:
     """A window without a belief, with one more outcome."""
     data += pack((new,))
     return data if size(data) < MOST else data[-KEPT * _FORMAT.size :]
+
+
+def faded(data: bytes, fade: float, *, but: int | None) -> tuple[float, float]:
+    """Found and asked in a record over all kinds `but` one, each outcome counting `fade` times the
+    next newer one.
+    """
+    found = asked = 0.0
+    for _, _, _, kind, success, _, _ in _FORMAT.iter_unpack(data):
+        if kind != but:
+            found, asked = found * fade + success / _SCALE, asked * fade + 1.0
+    return found, asked
+
+
+def spent(data: bytes, newest: int) -> tuple[float, float] | None:
+    """Mean cost and seconds of the newest outcomes; None where there are none."""
+    rows = list(_FORMAT.iter_unpack(data[-newest * _FORMAT.size :]))
+    if not rows:
+        return None
+    return sum(row[5] for row in rows) / len(rows), sum(row[6] for row in rows) / len(rows)
+
+
+def last_at(data: bytes) -> int:
+    """When the newest outcome of a window that has one was."""
+    return _FORMAT.unpack_from(data, len(data) - _FORMAT.size)[2]
