@@ -62,11 +62,6 @@ def run(arguments: argparse.Namespace) -> Path:
         raise InputError("--seeds: at least 5, or the intervals say nothing")
     seeds = range(arguments.seeds)
     streams = {stream.name: run_stream(stream, seeds) for stream in (WIDE, CLOSE)}
-    rows: list[dict[str, object]] = []
-    with TemporaryDirectory() as folder:
-        for row in measure(Path(folder), sizes):
-            _say(f"{row.experiences:,} experiences: {row}")
-            rows.append(asdict(row))
     config = {
         "command": command_line(),
         "date": time.strftime("%Y-%m-%d"),
@@ -74,7 +69,14 @@ def run(arguments: argparse.Namespace) -> Path:
         "seeds": arguments.seeds,
         "tuned_on_seeds": f"{TUNED.start} to {TUNED.stop - 1}",
     }
-    return write_report(streams, rows, config, arguments.out, KNOWN)
+    rows: list[dict[str, object]] = []
+    page = write_report(streams, rows, config, arguments.out, KNOWN)
+    with TemporaryDirectory() as folder:
+        for row in measure(Path(folder), sizes):
+            _say(f"{row.experiences:,} experiences: {row}")
+            rows.append(asdict(row))
+            page = write_report(streams, rows, config, arguments.out, KNOWN)
+    return page
 
 
 def _say(line: str) -> None:
@@ -87,7 +89,7 @@ def main() -> int:
     parser.add_argument("--sizes", default="1000,10000,100000,1000000", help="experiences")
     parser.add_argument("--out", type=Path, default=Path("docs/results"), help="folder to write to")
     arguments = parser.parse_args()
-    return run_benchmark(lambda: run(arguments), interrupted="nothing was written")
+    return run_benchmark(lambda: run(arguments), interrupted="what was measured whole is written")
 
 
 if __name__ == "__main__":

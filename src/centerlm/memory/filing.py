@@ -183,13 +183,20 @@ def file(
 def _kinds_of(db: sqlite3.Connection, index: KindIndex, texts: Sequence[str]) -> list[int]:
     """The kind of each question; new ones are begun where none is near enough."""
     unique = list(dict.fromkeys(texts))
+    vectors = index.embed(unique)
     kinds: dict[str, int] = {}
-    for text, vector in zip(unique, index.embed(unique), strict=True):
-        near = index.nearest(vector)
-        if near and near[0][1] >= index.space.joins:
-            kinds[text] = near[0][0]
-        else:
-            kinds[text] = index.add(db, text, vector)
+    begun = False
+    for text, vector, near in zip(unique, vectors, index.nearest_each(vectors), strict=True):
+        if near is not None and near[1] >= index.space.joins:
+            kinds[text] = near[0]
+            continue
+        if begun:  # kinds of this very batch
+            again = index.nearest(vector)
+            if again and again[0][1] >= index.space.joins:
+                kinds[text] = again[0][0]
+                continue
+        kinds[text] = index.add(db, text, vector)
+        begun = True
     return [kinds[text] for text in texts]
 
 

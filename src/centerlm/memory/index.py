@@ -68,6 +68,11 @@ class KindIndex:
         """The kinds nearest to a question and how near they are, the nearest first."""
         return [(self._ids[row], near) for row, near in self._table.nearest(vector, count)]
 
+    def nearest_each(self, vectors: Sequence[Any]) -> list[tuple[int, float] | None]:
+        """The nearest kind of each question and how near it is; None where there is no kind."""
+        each = self._table.nearest_each(vectors)
+        return [None if one is None else (self._ids[one[0]], one[1]) for one in each]
+
     def embed(self, texts: Sequence[str]) -> Sequence[Any]:
         """Vectors of questions, their names masked."""
         return self.space.embed([mask(text) for text in texts])

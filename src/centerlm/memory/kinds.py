@@ -63,6 +63,10 @@ class Table(Protocol):
         """
         ...
 
+    def nearest_each(self, vectors: Sequence[Any]) -> list[tuple[int, float] | None]:
+        """The nearest row of each of many vectors; None where there is none."""
+        ...
+
 
 class Space(Protocol):
     """A way to compare questions. At `joins` two are of one kind, from `resembles` on they help."""
@@ -127,6 +131,9 @@ class _WordTable:
                 found[row] = found.get(row, 0.0) + weight * other
         return nlargest(count, found.items(), key=lambda item: (item[1], -item[0]))
 
+    def nearest_each(self, vectors: Sequence[dict[str, float]]) -> list[tuple[int, float] | None]:
+        return [next(iter(self.nearest(vector, 1)), None) for vector in vectors]
+
 
 class MeaningSpace:
     """Cosine of sentence vectors, stored as float16."""
@@ -175,3 +182,12 @@ class _MeaningTable:
             row = int(near.argmax())
             return [(row, float(near[row]))]
         return [(int(row), float(near[row])) for row in (-near).argsort(kind="stable")[:count]]
+
+    def nearest_each(self, vectors: Sequence[Any]) -> list[tuple[int, float] | None]:
+        import numpy as np
+
+        if self._rows is None:
+            return [None] * len(vectors)
+        near = np.stack(vectors) @ self._rows[: self._size].T
+        rows = near.argmax(axis=1)
+        return [(int(row), float(near[n, row])) for n, row in enumerate(rows)]
