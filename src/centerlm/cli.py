@@ -182,6 +182,7 @@ def solve(question: str | None, **given: Any) -> int:
 @cli.command(short_help="Show the plan for a question; run nothing.")
 @click.argument("question", required=False)
 @_common
+@_no_memory
 @_json
 def plan(question: str | None, **given: Any) -> int:
     """Show the plan for QUESTION (or standard input) in the plan language; run nothing.

@@ -20,7 +20,7 @@ import click
 import msgspec
 
 from centerlm import config as _config
-from centerlm.acts import PlanView, ShownBudget
+from centerlm.acts import Experience, PlanView, ShownBudget
 from centerlm.center import CenterLM
 from centerlm.episode import episode_to_json, fold
 from centerlm.errors import InputError, JournalError, ModelError, PlanError
@@ -29,11 +29,12 @@ from centerlm.journal import SqliteJournal
 from centerlm.objective import Objective
 from centerlm.plan import Plan, format_plan, plan_to_json
 from centerlm.printing import complain, print_json, print_solution, print_tree
+from centerlm.protocols import Memory
 from centerlm.remembering import opened_memory
 from centerlm.review import editor_review
 from centerlm.screen import live_tree, plain_lines
 from centerlm.solver import Solution, solve, stored_objective
-from centerlm.sources.base import Source
+from centerlm.sources.base import Card
 from centerlm.upkeep import existing_journal
 
 Listener = Callable[[Event], None]
@@ -309,13 +310,21 @@ def run_plan(
     base_url: str | None,
     config: Path | None,
     budget: str | None,
+    no_memory: bool,
     as_json: bool,
 ) -> int:
+    config = config or _config.default_file()
     settings = _settings(config, model, base_url)
     objective = Objective(question, budget=_config.budget_of(settings, budget))
     opened = _config.open_sources(settings, library=library, names=sources)
+    center = _config.open_center(settings)
+    cards = tuple(source.card for source in opened)
+    remembering = None if no_memory else _remembering(settings, config)
+    if remembering is not None and not Path(remembering["path"]).exists():
+        remembering = None  # planning alone makes no memory
     try:
-        plan = asyncio.run(_plan(_config.open_center(settings), objective, opened))
+        with opened_memory(remembering) as memory:
+            plan = asyncio.run(_plan(center, objective, cards, memory))
     except PlanError as error:
         raise ModelError(
             f"the model wrote no plan ({error}); solving would ask the sources directly"
@@ -327,13 +336,17 @@ def run_plan(
     return 0
 
 
-async def _plan(center: CenterLM, objective: Objective, sources: list[Source]) -> Plan:
+async def _plan(
+    center: CenterLM, objective: Objective, cards: tuple[Card, ...], memory: Memory | None
+) -> Plan:
     limits = objective.budget
+    experience = await memory.recall(objective.text, cards) if memory else Experience()
     view = PlanView(
         objective=objective.text,
-        cards=tuple(source.card for source in sources),
+        cards=cards,
         recursion=limits.depth > 1,
         budget=ShownBudget(limits.calls, limits.tokens, limits.seconds, limits.money, limits.depth),
+        experience=experience,
     )
     request = center.decompose(view)
     try:

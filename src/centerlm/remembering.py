@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from centerlm import config as _config
-from centerlm.errors import InputError, JournalError
+from centerlm.errors import InputError, JournalError, MemoryFileError
 from centerlm.events import EpisodeStarted
 from centerlm.journal import SqliteJournal
 from centerlm.printing import complain, print_json
@@ -30,7 +30,7 @@ CATCH_UP = 20
 
 @contextmanager
 def opened_memory(
-    setup: Mapping[str, str] | None, journal: SqliteJournal
+    setup: Mapping[str, str] | None, journal: SqliteJournal | None = None
 ) -> Generator[SeekingMemory | None]:
     """The memory of an episode, as its setup names it; what went wrong with it is said at the end.
 
@@ -43,7 +43,8 @@ def opened_memory(
     memory = _open(Path(setup["path"]), setup["project"])
     try:
         try:
-            catch_up(memory, setup, journal)
+            if journal is not None:
+                catch_up(memory, setup, journal)
         except (sqlite3.Error, JournalError) as error:
             memory.problems.append(f"what earlier episodes told could not be learned: {error}")
         yield memory
@@ -78,21 +79,40 @@ def catch_up(memory: SeekingMemory, setup: Mapping[str, str], journal: SqliteJou
     return learned
 
 
-def forget_removed(episodes: Sequence[str]) -> None:
-    """Forget, in all projects of the user's memory, what removed episodes taught."""
+def memory_of(journal: SqliteJournal, episode: str) -> Path | None:
+    """The file that an episode taught; None where it taught none.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    started = next((e for e in journal.events(episode) if isinstance(e, EpisodeStarted)), None)
+    if started is None:
+        return None
+    stored: Any = msgspec.json.decode(journal.blob(started.settings))
+    its: Any = (stored.get("setup") or {}).get("memory") or {}
+    return Path(its["path"]) if its else None
+
+
+def forget_removed(taught: Mapping[str, Path | None]) -> bool:
+    """Forget what removed episodes told, in the memories they taught; whether that went well."""
     from centerlm.memory.forgetting import forget_episodes
 
-    file = _config.default_file()
-    settings = _config.load_settings(file)
-    path = _config.memory_path(settings)
-    if not episodes or not path.exists():
-        return
-    memory = _open(path, _config.project_of(settings, file))
-    try:
-        with _readable(memory):
-            forget_episodes(memory, episodes, everywhere=True)
-    finally:
-        memory.close()
+    done = True
+    for path in dict.fromkeys(taught.values()):
+        if path is None or not path.exists():
+            continue
+        names = [name for name, at in taught.items() if at == path]
+        try:
+            memory = _open(path, "default")
+            try:
+                with _readable(memory):
+                    forget_episodes(memory, names, everywhere=True)
+            finally:
+                memory.close()
+        except MemoryFileError as error:
+            complain(f"the episodes are removed, but what they taught is not forgotten: {error}")
+            done = False
+    return done
 
 
 @contextmanager

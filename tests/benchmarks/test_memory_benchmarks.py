@@ -14,6 +14,7 @@ from centerlm.center import CenterLM
 from centerlm.models import ScriptedModel
 from centerlm.models.base import Prompt, Sampling
 
+TIMES = ("recall_p50", "recall_p99", "order_p50", "order_p99")
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
@@ -53,10 +54,10 @@ def test_the_report_has_every_chooser_and_the_sizes(tmp_path: Path) -> None:
     run = play(NoMemory, WIDE, 0)
     known = "known"
     faded = play(lambda stream, rng: Discounted(stream, rng, 0.98), WIDE, 0)
-    streams = {WIDE.name: ({**dict.fromkeys(CHOOSERS, [run]), known: [faded]}, 0.98)}
-    rows = [dict(experiences=n, kinds=9, megabytes=1.0, recall_p50=1.0, recall_p99=2.0,
-                 order_p50=1.0, order_p99=2.0, embedded_p50=None, embedded_p99=None, file_ms=0.1)
-            for n in (1000, 10000)]  # fmt: skip
+    streams = {WIDE.name: ({**{name: [run] for name in CHOOSERS}, known: [faded]}, 0.98)}
+    size = dict.fromkeys(("megabytes", *TIMES), 1.0) | {"kinds": 9, "file_ms": 0.1}
+    size |= {"embedded_p50": None, "embedded_p99": None}
+    rows = [{"experiences": n, **size} for n in (1000, 10000)]
     page = write_report(streams, rows, {"command": "x", "seeds": 1}, tmp_path, known).read_text()
     assert "| seeking memory |" in page and "| known |" in page
     assert "10 times the experiences: 1 times the file" in page

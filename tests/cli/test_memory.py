@@ -53,6 +53,7 @@ def test_what_was_recalled_is_said_and_shown_to_the_plan(run: Run, solve: list[s
     for _ in range(3):
         assert "memory:" not in run(*solve).err
     assert "memory: 1 line recalled" in run(*solve).err
+    assert run("plan", *solve[1:]).out == run("plan", *solve[1:], "--no-memory").out
     assert run("replay", "last").code == 0
 
 
@@ -88,6 +89,20 @@ def test_removing_an_episode_forgets_what_it_taught(run: Run, solve: list[str]) 
     assert {s["source"] for kind in kinds for s in kind["sources"]} == {"calculator"}
     assert run("episodes", "rm", "--before", "2100-01-01").code == 0
     assert json.loads(run("memory", "list", "--json").out) == []
+
+
+def test_a_memory_of_another_place_is_forgotten_too(run: Run, solve: list[str], home: Path) -> None:
+    (home / "own.toml").write_text("[memory]\npath = 'own.sqlite'\n")
+    run(*solve, "--config", "own.toml")
+    assert not (home / "memory.sqlite").exists()
+    assert "Norburg" in run("memory", "list", "--config", "own.toml").out
+    assert run("episodes", "rm", "last").code == 0
+    assert json.loads(run("memory", "list", "--config", "own.toml", "--json").out) == []
+    run(*solve, "--config", "own.toml")
+    (home / "own.sqlite").write_text("no database" * 999)
+    done = run("episodes", "rm", "last")
+    assert done.code == 1
+    assert "what they taught is not forgotten" in done.complaint()
 
 
 def test_forgetting(run: Run, solve: list[str]) -> None:

@@ -227,7 +227,8 @@ class SeekingMemory:
         return self._index
 
     def close(self) -> None:
-        self._db.close()
+        with self._lock:  # a recall that was cancelled may still be under way
+            self._db.close()
 
     def _project(self) -> int:
         if self._id is None:
