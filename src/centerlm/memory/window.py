@@ -16,6 +16,7 @@ MOST, KEPT = 128, 64
 """A window that reaches `MOST` outcomes is cut to the newest `KEPT` of them."""
 _FORMAT = struct.Struct("<qIIIBff")
 _SCALE = 254  # halves stay exact
+_MOST = 1e30  # of cost and seconds: a float32 holds no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,8 @@ def pack(seen: Iterable[Seen]) -> bytes:
             min(max(s.at, 0), 0xFFFFFFFF),
             s.tick,
             round(s.success * _SCALE),
-            s.cost,
-            s.seconds,
+            min(s.cost, _MOST),
+            min(s.seconds, _MOST),
         )
         for s in seen
     )
