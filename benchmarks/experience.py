@@ -178,6 +178,7 @@ def summary(chosen: Sequence[Chosen]) -> dict[str, Any]:
         conditions[condition] = {
             "follows": _share(followed),
             "same choice without lines": _share(before),
+            "names any twin": _share([float(bool(_twins(one))) for one in runs.values()]),
         }
     plain, misled = by.get("one card, no lines", {}), by.get("one card, misled", {})
     stays = [float(one.sources == plain[id_].sources) for id_, one in misled.items()]
@@ -189,12 +190,14 @@ def summary(chosen: Sequence[Chosen]) -> dict[str, Any]:
 
 def _follows(one: Chosen, praised: str | None) -> bool:
     """Whether of the twins only the praised one was named."""
-    twins = {
-        card.name
-        for card in one.case.view.cards
-        if sum(other.knows == card.knows for other in one.case.view.cards) > 1
-    }
-    return {name for name in one.sources if name in twins} == {praised}
+    return _twins(one) == {praised}
+
+
+def _twins(one: Chosen) -> set[str]:
+    """The twins that the plan named."""
+    known = [card.knows for card in one.case.view.cards]
+    twins = {card.name for card in one.case.view.cards if known.count(card.knows) > 1}
+    return twins & set(one.sources)
 
 
 def _share(values: Sequence[float]) -> dict[str, float] | None:

@@ -6,8 +6,8 @@
 becomes the best: share of best choices and regret, against an oracle, no memory, a static card,
 similarity to past plans, and discounted Thompson sampling whose decay is known. Then the time of a
 recall and the size of the file at up to a million experiences. Nothing was tuned on the seeds that
-are reported (0 on): the constants of `memory/belief.py` were chosen on seeds 1000 to 1099, the known
-decay is the best on seeds 1000 to 1039. The page is written again after each size. Writes
+are reported (0 on): the constants of `memory/belief.py` were chosen on seeds 1000 to 1099, and the
+known decay is the best on seeds 1000 to 1039. The page is written again after each size. Writes
 memory.json, memory.md and memory.svg.
 """
 
@@ -17,9 +17,10 @@ import argparse
 import platform
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 
 from centerlm.errors import InputError
@@ -29,6 +30,7 @@ from memory_streams import (
     CHOOSERS,
     CLOSE,
     WIDE,
+    Chooser,
     Discounted,
     Played,
     Stream,
@@ -44,10 +46,11 @@ KNOWN = "discounted Thompson, decay known"
 def run_stream(stream: Stream, seeds: Sequence[int]) -> tuple[dict[str, list[Played]], float]:
     """All choosers on all seeds, and the discount that is known to be best."""
     discount = known_discount(stream, TUNED)
-    choosers = {
-        **CHOOSERS,
-        KNOWN: lambda shown, rng: Discounted(shown, rng, discount),
-    }
+
+    def faded(shown: Stream, rng: Random) -> Chooser:
+        return Discounted(shown, rng, discount)
+
+    choosers: dict[str, Callable[[Stream, Random], Chooser]] = {**CHOOSERS, KNOWN: faded}
     played: dict[str, list[Played]] = {}
     for name, make in choosers.items():
         _say(f"{stream.name}: {name}")

@@ -89,7 +89,8 @@ def memory_of(journal: SqliteJournal, episode: str) -> Path | None:
     if started is None:
         return None
     stored: Any = msgspec.json.decode(journal.blob(started.settings))
-    its: Any = (stored.get("setup") or {}).get("memory") or {}
+    setup: Any = stored.get("setup") or {}
+    its: Any = setup.get("memory")
     return Path(its["path"]) if its else None
 
 
