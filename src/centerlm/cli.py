@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from centerlm.cli_adapter import adapter
+from centerlm.cli_memory import memory
 from centerlm.errors import CenterError, InputError
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -138,6 +139,9 @@ def _common(command: Any) -> Any:
 _journal = click.option(
     "--journal", type=_FILE, metavar="FILE", help="File of episodes [default: data folder]."
 )
+_no_memory = click.option(
+    "--no-memory", is_flag=True, help="Recall nothing and remember nothing (see: centerlm memory)."
+)
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
@@ -161,6 +165,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
     help="any, text, number, date, boolean or list: what the answer has to be.",
 )
 @click.option("--seed", type=int, metavar="N", help="Seed of sampling.")
+@_no_memory
 @_journal
 @_json
 def solve(question: str | None, **given: Any) -> int:
@@ -178,6 +183,7 @@ def solve(question: str | None, **given: Any) -> int:
 @cli.command(short_help="Show the plan for a question; run nothing.")
 @click.argument("question", required=False)
 @_common
+@_no_memory
 @_json
 def plan(question: str | None, **given: Any) -> int:
     """Show the plan for QUESTION (or standard input) in the plan language; run nothing.
@@ -253,6 +259,8 @@ def episodes_rm(
 ) -> int:
     """Remove an EPISODE, or all before a day, with everything only they refer to.
 
+    What the seeking memory learned from them is forgotten too.
+
     \b
     Example:
       centerlm episodes rm --before 2026-01-31
@@ -283,6 +291,7 @@ def show(episode: str, journal: Path | None, as_json: bool) -> int:
 @cli.command(short_help="Go on with an episode that was stopped.")
 @click.argument("episode")
 @_common
+@_no_memory
 @_journal
 @_json
 def resume(episode: str, **given: Any) -> int:
@@ -497,6 +506,7 @@ def guide(**given: Any) -> int:
     return run_guide(**given)
 
 
+cli.add_command(memory)
 cli.add_command(adapter)
 
 

@@ -98,6 +98,16 @@ class JournalSettings(_Section, frozen=True):
     synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
 
 
+class MemorySettings(_Section, frozen=True):
+    """The seeking memory. `project` scopes it: by default the folder of `centerlm.toml`, or the
+    current one where there is none.
+    """
+
+    enabled: bool = True
+    path: str | None = None
+    project: str | None = None
+
+
 class SolveSettings(_Section, frozen=True):
     seed: int = 0
     each_limit: _Count = 32
@@ -123,6 +133,7 @@ class Settings(_Section, frozen=True):
     budget: BudgetSettings = msgspec.field(default_factory=BudgetSettings)
     library: LibrarySettings = msgspec.field(default_factory=LibrarySettings)
     journal: JournalSettings = msgspec.field(default_factory=JournalSettings)
+    memory: MemorySettings = msgspec.field(default_factory=MemorySettings)
     solve: SolveSettings = msgspec.field(default_factory=SolveSettings)
     evaluate: EvaluateSettings = msgspec.field(default_factory=EvaluateSettings)
     experts: dict[str, ExpertSettings] = msgspec.field(default_factory=dict[str, ExpertSettings])
@@ -395,3 +406,19 @@ def journal_path(settings: Settings, given: Path | None) -> Path:
     if settings.journal.path:
         return Path(settings.journal.path).expanduser()
     return home() / "journal.sqlite"
+
+
+def memory_path(settings: Settings, given: Path | None = None) -> Path:
+    """The file of the seeking memory: given, configured, or in the data folder."""
+    if given is not None:
+        return given
+    if settings.memory.path:
+        return Path(settings.memory.path).expanduser()
+    return home() / "memory.sqlite"
+
+
+def project_of(settings: Settings, config: Path | None) -> str:
+    """Whose experience it is: what the settings say, or the folder one works in."""
+    if settings.memory.project:
+        return settings.memory.project
+    return str((config.parent if config else Path()).resolve())

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from centerlm.absorbing import best_of
-from centerlm.acts import Experience, ShownBudget
+from centerlm.acts import ShownBudget
 from centerlm.budget import Account, Amount
 from centerlm.episode import Episode
 from centerlm.errors import InputError
@@ -131,10 +131,7 @@ async def _solve(
     descend: Descend,
 ) -> Solution:
     _begin(recorder, events, objective, center, sources, setup)
-    experience = Experience()
-    if memory is not None:
-        experience = await memory.recall(objective.text, tuple(sources))
-    root = _root(objective, experience)
+    root = _root(objective)
     past = recorder.past
     root.account.charge(past.spent + past.lost + past.cut_off)
     deadline = None
@@ -159,6 +156,7 @@ async def _solve(
                 deadline,
                 review,
                 validator,
+                memory,
             )
             try:
                 async with asyncio.timeout_at(deadline):
@@ -186,7 +184,8 @@ async def _solve(
     solution = _finish(recorder, finding, _status(finding, root, recorder.state))
     await recorder.commit()
     if memory is not None and not options.replaying:
-        await memory.learn(recorder.name)
+        events = recorder.journal.events(recorder.name)
+        await memory.learn(recorder.name, events, recorder.journal.blob)
     return solution
 
 
@@ -274,7 +273,7 @@ def stored_objective(settings: bytes) -> Objective:
     )
 
 
-def _root(objective: Objective, experience: Experience) -> Level:
+def _root(objective: Objective) -> Level:
     budget = objective.budget
     shown = ShownBudget(budget.calls, budget.tokens, budget.seconds, budget.money, budget.depth)
     return Level(
@@ -284,7 +283,6 @@ def _root(objective: Objective, experience: Experience) -> Level:
         account=Account(Amount.limits(budget)),
         shown=shown,
         ancestors=frozenset({identity((CENTER,), objective.text, {})}),
-        experience=experience,
         answer_type=objective.answer_type,
     )
 

@@ -44,6 +44,7 @@ class DataSection(_Section, frozen=True):
 
     sets: tuple[_Set, ...] = SETS  # pyright: ignore[reportAssignmentType] (the same names)
     guidance: tuple[str, ...] = ()
+    remembered: tuple[str, ...] = ()
     plans: dict[str, _Count] = msgspec.field(default_factory=dict[str, int])
     readings: dict[str, _Count] = msgspec.field(default_factory=dict[str, int])
     atomic: _Count = 600

@@ -109,6 +109,8 @@ def _made(
         else:
             acts = [act for act in ACTS_OF[job.stage] if recipe.shares().get(act)]
             examples = examples_of(collected.train, seed=seed, acts=acts)
+            for file in recipe.data.remembered:
+                examples += [e for e in read_examples(Path(file).expanduser()) if e.act in acts]
             held = examples_of(collected.held, seed=seed + 1, acts=acts)
             if "decompose" in acts:
                 pairs, bad = edit_preferences(collected.edits, seed=seed)
