@@ -25,7 +25,7 @@ from centerlm.models.chat import FAMILY, render
 from centerlm.models.gguf import read_gguf
 from centerlm.models.llama_server import Adapter, Decoded, Prefill, decode, start_server
 from centerlm.models.lora import present
-from centerlm.models.prepared import is_slow
+from centerlm.models.prepared import PREPARATION
 from centerlm.models.slots import Slots
 from centerlm.models.tokenizer import Tokenizer, tokenizer_of
 from centerlm.models.weights import file_sha256, find
@@ -95,8 +95,8 @@ class LlamaCppModel:
         """
         if self._identity is None:
             parts = [FAMILY, file_sha256(self._weights())]
-            if not self._gpu_layers and is_slow(read_gguf(self._weights())):
-                parts.append("q8_0")
+            if not self._gpu_layers:
+                parts.append(PREPARATION)
             for adapter in self._adapters:
                 present(adapter.path)
                 parts.append(f"{file_sha256(adapter.path)}*{adapter.scale:g}")

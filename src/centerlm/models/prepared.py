@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     Array = ndarray[Any, Any]
 
+PREPARATION = "q8_0"
+"""Part of the identity of models that run on a CPU: changes whenever their copies do."""
+
 SLOW, FAST = 3, 8
 """The ggml types Q4_1 and Q8_0."""
 BLOCK = 32
