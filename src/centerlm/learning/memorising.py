@@ -43,7 +43,7 @@ def memorise(
     base: str,
     goal: float,
     reviews: int,
-    on_progress: OnProgress | None = None,
+    on_progress: OnProgress = lambda _: None,
     stop: Stop = lambda: False,
 ) -> Memorised:
     """Train on all examples, then up to `reviews` times on those not known and as many known ones,
@@ -75,14 +75,14 @@ def memorise(
                 base=base,
                 start=start,
                 resume=(folder / "run.json").is_file(),
+                on_progress=on_progress,
                 stop=stop,
-                **({"on_progress": on_progress} if on_progress else {}),
             )
             encoded = [encode(example, encoder) for example in examples]
-            known = right_replies(trained.model, encoded, row_tokens=settings.row_tokens)
-            done = {"known": known, "tokens": trained.tokens, "updates": trained.updates}
+            found = right_replies(trained.model, encoded, row_tokens=settings.row_tokens)
+            done = dict[str, Any](known=found, tokens=trained.tokens, updates=trained.updates)
             write_json(folder / RECALL, done)
-        known = done["known"]
+        known: list[bool] = done["known"]
         shares.append(sum(known) / len(known))
         tokens, updates = tokens + done["tokens"], updates + done["updates"]
         start = folder / "adapter"

@@ -98,10 +98,12 @@ class RoundsSection(_Section, frozen=True):
     Each rolls out `k` episodes on each of `questions` fresh questions and trains on what worked and
     on `replay` (a share, at least a quarter) of the first data, at `learning_rate`. A round after
     which an act lost more than `tolerance` of its score is not kept. `dagger` of the rounds also
-    train absorbing on the states the center reached.
+    train absorbing on the states the center reached. `method` "policy" is policy gradient on every
+    act of the episodes, without replay and DAgger; its temperature should be 1.
     """
 
     count: _Count = 0
+    method: Literal["experience", "policy"] = "experience"
     questions: _Count = 200
     k: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
     dagger: _Count = 2

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from centerlm.center import CenterLM
 from centerlm.errors import InputError
 from centerlm.learning.curves import gather_curves
 from centerlm.learning.example import TrainingExample
@@ -244,6 +245,10 @@ def _rounds(
     done = [first_round(teacher, folder.round(0), examples, held, start)]
     listener.line(_scored(0, done[0]))
     for number in range(1, _count(job, recipe) + 1):
+        if recipe.rounds.method == "policy":
+            done.append(_policy(job, folder, number, done[-1], teacher, held, listener))
+            listener.line(_scored(number, done[-1]))
+            continue
         fresh = _fresh(job, folder, recipe, number, done[-1], listener)
         if not fresh:
             listener.line(f"round {number}: no episode gave anything to learn from")
@@ -288,6 +293,16 @@ def _tried(
 ) -> list[TrainingExample]:
     """Episodes of the policy so far on fresh worlds, and what is worth learning of them."""
     from centerlm.learning.experience_rounds import gather
+
+    center = _so_far(folder, recipe, number, before)
+    trained = read_examples(folder.examples)
+    for earlier in range(1, number):
+        trained += read_examples(folder.round(earlier) / "examples.jsonl")
+    return gather(number, folder.round(number), recipe, center, trained, listener)
+
+
+def _so_far(folder: RunFolder, recipe: Recipe, number: int, before: Result) -> CenterLM:
+    """The center that round `number` rolls out."""
     from centerlm.learning.policy import policy
 
     base = gguf_base(recipe.base)
@@ -296,15 +311,32 @@ def _tried(
             "rounds of experience run on llama.cpp, which needs a GGUF base: take base = "
             '"default" or a .gguf file, or set [rounds] count = 0'
         )
-    place = folder.round(number)
     adapters = {
         part: _exported(folder, recipe, peft, part, f"rounds/{number}/policy-{part}")[part]
         for part, peft in before.adapters.items()
     }
+    return policy(base, adapters)
+
+
+def _policy(
+    job: Job,
+    folder: RunFolder,
+    number: int,
+    before: Result,
+    teacher: Teacher,
+    held: Sequence[TrainingExample],
+    listener: Listener,
+) -> Result:
+    """A round of policy gradient, on rows of its own or those of the run replayed."""
+    from centerlm.learning.policy_rounds import gather_rows, policy_round, take_rows
+
+    recipe, place = teacher.recipe, folder.round(number)
+    if job.replay is not None:
+        take_rows(RunFolder(job.replay).round(number), place)
     trained = read_examples(folder.examples)
-    for earlier in range(1, number):
-        trained += read_examples(folder.round(earlier) / "examples.jsonl")
-    return gather(number, place, recipe, policy(base, adapters), trained, listener)
+    center = _so_far(folder, recipe, number, before)
+    batch = gather_rows(number, place, recipe, center, trained, listener)
+    return policy_round(teacher, place, number, batch, held, before, listener)
 
 
 def _loaded(recipe: Recipe) -> tuple[Any, Any]:

@@ -191,7 +191,7 @@ def train(
     if settings.rank:
         if in_16_bits(settings):
             model = model.to(torch.bfloat16)
-        model = _with_adapter(model, settings, start, base)
+        model = with_adapter(model, settings, start, base)
     rows = [row for update in plan for row in scaled(update)]
     watch = _watch(rows, settings, len(plan), out / "curves.jsonl", on_progress, stop)
     last = last_checkpoint(out / "checkpoints") if resume else None
@@ -314,7 +314,7 @@ def _write_json(path: Path, data: dict[str, Any]) -> None:
     write_atomically(path, (json.dumps(data, indent=1, sort_keys=True) + "\n").encode())
 
 
-def _with_adapter(model: Any, settings: TrainSettings, start: Path | None, base: str) -> Any:
+def with_adapter(model: Any, settings: TrainSettings, start: Path | None, base: str) -> Any:
     """`model` with a LoRA on all its linear layers (Hu et al. 2021), new or read from `start`."""
     peft = load("peft")
     if start is not None:
