@@ -48,7 +48,7 @@ class Budgets:
 
     epochs: int = 6
     reviews: int = 3
-    goal: float = 0.97
+    goal: float = 0.98
     tokens: int = 60_000
     replay: float = 1 / 3
     rates: tuple[float, float] = (1.5e-3, 8e-4)

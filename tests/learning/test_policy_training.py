@@ -20,7 +20,8 @@ from centerlm.errors import InputError, StoppedError
 from centerlm.learning.advantage import advantages
 from centerlm.learning.calls import read_calls
 from centerlm.learning.credit import source_choices
-from centerlm.learning.policy_training import PolicySettings, policy_updates, train_policy
+from centerlm.learning.policy_training import train_policy
+from centerlm.learning.policy_updates import PolicySettings, policy_updates
 from centerlm.learning.row_files import write_rows
 from centerlm.learning.rows import Row, episode_rows
 from learning.taught import equal

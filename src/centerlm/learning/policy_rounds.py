@@ -27,7 +27,8 @@ from centerlm.learning.example import TrainingExample
 from centerlm.learning.experience_rounds import FIRST_SEED, SLOTS
 from centerlm.learning.expert import UNTIMED, credits_of
 from centerlm.learning.material import embedder
-from centerlm.learning.policy_training import PolicySettings, no_signal, train_policy
+from centerlm.learning.policy_training import train_policy
+from centerlm.learning.policy_updates import PolicySettings, no_signal
 from centerlm.learning.problems import run_async
 from centerlm.learning.recipe import Recipe
 from centerlm.learning.rollouts import Rollout, RolloutSettings, rollouts

@@ -19,7 +19,8 @@ from typing import Any
 import msgspec
 
 from centerlm.errors import CenterError, InputError, MissingExtraError
-from centerlm.learning.policy_training import PolicySettings, train_policy
+from centerlm.learning.policy_training import train_policy
+from centerlm.learning.policy_updates import PolicySettings
 from centerlm.learning.row_files import read_rows
 
 
