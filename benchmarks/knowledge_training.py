@@ -6,7 +6,7 @@ from its last checkpoint.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -16,13 +16,14 @@ import msgspec
 
 from centerlm.acts import PlanView
 from centerlm.center import DIRECT, plan_prompt
+from centerlm.errors import InputError
 from centerlm.learning.adapters import to_gguf
 from centerlm.learning.base import base_name, load_base
 from centerlm.learning.encoding import encode
 from centerlm.learning.example import TrainingExample
 from centerlm.learning.memorising import Memorised, memorise
 from centerlm.learning.run_folder import read_json, write_json
-from centerlm.learning.training import Progress, TrainSettings, train
+from centerlm.learning.training import Progress, TrainSettings, data_hash, train
 from centerlm.models.base import Message, Prompt
 from centerlm.models.tokenizer import tokenizer_of
 from centerlm.models.transformers import PlainEncoder
@@ -156,13 +157,18 @@ def teach_facts(school: School, name: str, facts: Sequence[SingleFact]) -> Taugh
     Raises:
         StoppedError, InputError: as `memorise`.
     """
-    folder, budgets = school.folder / name, school.budgets
-    if (record := read_json(folder / DONE)) is None:
+    folder, budgets, examples = school.folder / name, school.budgets, fact_examples(facts)
+    settings = school.settings("facts")
+    made_of = _made_of(school, examples, settings) | {
+        "goal": budgets.goal,
+        "reviews": budgets.reviews,
+    }
+    if (record := _done(folder, made_of)) is None:
         done: Memorised = memorise(
-            fact_examples(facts),
+            examples,
             school.load,
             folder,
-            school.settings("facts"),
+            settings,
             base=base_name(school.base),
             goal=budgets.goal,
             reviews=budgets.reviews,
@@ -175,6 +181,7 @@ def teach_facts(school: School, name: str, facts: Sequence[SingleFact]) -> Taugh
             "tokens": done.tokens,
             "updates": done.updates,
             "adapter": str(done.adapter.relative_to(folder)),
+            "made_of": made_of,
         }
         write_json(folder / DONE, record)
     return Taught(name, _gguf(school, name), record)
@@ -194,14 +201,17 @@ def teach(
         StoppedError, InputError: as `train`.
     """
     folder = school.folder / name
-    if (record := read_json(folder / DONE)) is None:
+    # A question with its plan below its root's is long.
+    settings = msgspec.structs.replace(school.settings("compositions"), max_tokens=tokens)
+    made_of = _made_of(school, examples, settings)
+    if (record := _done(folder, made_of)) is None:
         model, encoder = school.load()
         trained = train(
             examples,
             model,
             encoder,
             folder,
-            msgspec.structs.replace(school.settings("compositions"), max_tokens=tokens),
+            settings,
             base=base_name(school.base),
             start=start,
             resume=(folder / "run.json").is_file(),
@@ -215,6 +225,7 @@ def teach(
             "trained_tokens": trained.trained_tokens,
             "updates": trained.updates,
             "adapter": trained.folder.name,
+            "made_of": made_of,
         }
         write_json(folder / DONE, record)
     return Taught(name, _gguf(school, name), record)
@@ -255,6 +266,29 @@ def _again(
             break
         chosen.append(example)
     return chosen
+
+
+def _made_of(
+    school: School, examples: Sequence[TrainingExample], settings: TrainSettings
+) -> dict[str, Any]:
+    """What a model is made of, as its folder keeps it."""
+    return {
+        "base": base_name(school.base),
+        "data": data_hash(examples),
+        "settings": msgspec.to_builtins(settings),
+    }
+
+
+def _done(folder: Path, made_of: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The record of a model that is trained.
+
+    Raises:
+        InputError: it was made of something else.
+    """
+    record = read_json(folder / DONE)
+    if record is not None and record["made_of"] != made_of:
+        raise InputError(f"{folder} was made of other facts or settings; give another --work")
+    return record
 
 
 def _gguf(school: School, name: str) -> Path:

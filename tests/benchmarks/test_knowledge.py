@@ -7,12 +7,14 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from centerlm.center import CenterLM
+from centerlm.errors import InputError
 from centerlm.models.base import LanguageModel, Prompt, Sampling
 from centerlm.models.scripted import ScriptedModel
 from learning.tiny import tiny_gguf, tiny_model
@@ -161,3 +163,6 @@ def test_the_whole_runs_and_goes_on_where_it_stopped(
     monkeypatch.setattr("centerlm.models.llama_cpp.start_server", never)
     again = json.loads(knowledge.run(arguments).with_suffix(".json").read_text(encoding="utf-8"))
     assert again["arms"] == report["arms"]
+    longer = replace(arguments.budgets, epochs=2)
+    with pytest.raises(InputError, match="made of other facts or settings; give another --work"):
+        knowledge.run(replace(arguments, budgets=longer))
