@@ -36,10 +36,10 @@ $(DEMO): pyproject.toml constraints.txt
 	$(PIP) --editable '.[local]'
 	@touch $(DEMO)
 
-# Tests and checks also need what trains: that has torch in it.
+# Tests and checks also need what trains (that has torch in it) and what evaluates.
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) --editable '.[local,train,dev]'
+	$(PIP) --editable '.[local,train,eval,dev]'
 	@touch $(INSTALLED) $(DEMO)
 
 clean:

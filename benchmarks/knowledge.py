@@ -25,7 +25,7 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from centerlm.learning.base import base_name
-from centerlm.learning.running import gguf_base
+from centerlm.learning.run_result import gguf_base
 from knowledge_report import Measured, write_report
 from knowledge_runs import ARMS, Models, Outcome, Recall, ask_arm, recall_of
 from knowledge_training import ANSWERS, CHAINS, WHOLE, Budgets, School, Taught, teach_all

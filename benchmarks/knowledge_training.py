@@ -23,7 +23,9 @@ from centerlm.learning.encoding import encode
 from centerlm.learning.example import TrainingExample
 from centerlm.learning.memorising import Memorised, memorise
 from centerlm.learning.run_folder import read_json, write_json
-from centerlm.learning.training import Progress, TrainSettings, data_hash, train
+from centerlm.learning.train_settings import TrainSettings
+from centerlm.learning.training import data_hash, train
+from centerlm.learning.watching import Progress
 from centerlm.models.base import Message, Prompt
 from centerlm.models.tokenizer import tokenizer_of
 from centerlm.models.transformers import PlainEncoder

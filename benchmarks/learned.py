@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 from platformdirs import user_cache_dir
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from centerlm.center import CenterLM
 from centerlm.errors import InputError
@@ -62,6 +61,7 @@ from learned_sets import (
 from pool import pool_hash, read_pool
 from pool_library import build_library
 from reporting import command_line, run_benchmark
+from telling import Telling
 
 PARTS = ("plans", "sums", "reading")
 SEED = 0
@@ -148,7 +148,7 @@ def ask(arguments: Arguments) -> Asked:
     if "sums" in arguments.parts:
         asked.sums = shuffled(sums(data), arguments.limit)
     if "reading" in arguments.parts:
-        with Progress() as progress:
+        with Telling() as progress:
             folder = build_library(pool, arguments.cache, progress)
         with Library.open(folder) as library:
             if library.note:
@@ -177,9 +177,8 @@ async def measure(spec: CenterSpec, asked: Asked, arguments: Arguments) -> Measu
     plans: dict[str, list[Decided]] = {}
     unconstrained: dict[str, list[Decided]] = {}
     answered: dict[str, list[Answered]] = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     try:
-        with Progress(*columns, TimeRemainingColumn()) as progress:
+        with Telling() as progress:
 
             def bar(what: str, total: int) -> Advance:
                 task = progress.add_task(f"{spec.name}: {what}", total=total)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from centerlm.evaluation.metrics import normalise_answer
+from centerlm.evaluation.scoring import number_in
 from centerlm.finding import Passage
 from centerlm.learning.guidance import Read
 from centerlm.learning.readers import read_guidance
@@ -33,7 +33,6 @@ PASSAGES = 5
 PLAN_SETS = ("musique", "strategyqa")
 HOP_SETS = ("musique", "2wikimultihopqa")
 FILES = (*PLAN_SETS, "2wikimultihopqa", "gsm8k")
-_NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,15 +153,6 @@ def sums(data: Path) -> list[Sum]:
         if answer is not None:
             found.append(Sum(f"gsm8k-{digest[:16]}", " ".join(record["question"].split()), answer))
     return found
-
-
-def number_in(text: str) -> Fraction | None:
-    """The last number of a text; None where there is none."""
-    numbers = _NUMBER.findall(text)
-    try:
-        return Fraction(numbers[-1].replace(",", "").replace(" ", "")) if numbers else None
-    except ZeroDivisionError:
-        return None
 
 
 def data_hash(data: Path) -> str:

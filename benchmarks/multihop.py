@@ -17,8 +17,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import hashlib
-import os
-import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -26,10 +24,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from platformdirs import user_cache_dir
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from centerlm.center import CenterLM
-from centerlm.errors import CenterError, InputError
+from centerlm.errors import InputError
 from centerlm.library import Library
 from centerlm.library.search import Weights
 from centerlm.models import RecordingModel, open_model
@@ -39,6 +36,8 @@ from hop_runs import MODEL_ROWS, Outcome, Row, run_row
 from human_plans import FORMS, Form, HumanPlans, read_plans
 from pool import pool_hash, read_pool
 from pool_library import build_library
+from reporting import command_line, run_benchmark
+from telling import Telling
 
 SEARCHES = ("bm25", "hybrid")
 
@@ -120,9 +119,8 @@ async def measure(
     read = min(asked, arguments.read) if arguments.read is not None else asked
     center = _center(arguments) if read else None
     outcomes: dict[System, list[Outcome]] = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     try:
-        with Progress(*columns, TimeRemainingColumn()) as progress:
+        with Telling() as progress:
             bar = progress.add_task("questions", total=asked)
             for number in range(asked):
                 reader = center if number < read else None
@@ -156,7 +154,7 @@ def _center(arguments: Arguments) -> CenterLM:
     return CenterLM(RecordingModel(open_model(arguments.model), arguments.cache / "answers"))
 
 
-def run(arguments: Arguments, command: str) -> Path:
+def run(arguments: Arguments) -> Path:
     """Measure and write the report; returns the Markdown file.
 
     Raises:
@@ -174,7 +172,7 @@ def run(arguments: Arguments, command: str) -> Path:
     if len({tuple(h.id for h in p.plans) for p in plans.values()}) != 1:
         problems = "; ".join(line for p in plans.values() for line in p.problems)
         raise InputError(f"some human plans are plans in one form only: {problems}")
-    with Progress() as progress:
+    with Telling() as progress:
         folder = build_library(pool, arguments.cache, progress)
     with (
         Library.open(folder, embedder=None) as words,
@@ -194,7 +192,7 @@ def run(arguments: Arguments, command: str) -> Path:
     measured = Measured(
         outcomes=outcomes,
         plans=plans,
-        command=command,
+        command=command_line(),
         model=_model_name(arguments),
         passages=stats.passages,
         weights=asdict(Weights()),
@@ -214,26 +212,9 @@ def _model_name(arguments: Arguments) -> str:
 
 def main() -> int:
     arguments = parse_arguments(sys.argv[1:])
-    shown = [Path(sys.argv[0]).name, *sys.argv[1:]]
-    try:
-        report = run(arguments, f"python benchmarks/{shlex.join(_without_home(shown))}")
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
-        return 130
-    except CenterError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    except OSError as error:
-        print(f"{error.filename}: {error.strerror}; choose another folder", file=sys.stderr)
-        return 2
-    print(report.read_text(encoding="utf-8"))
-    print(f"written to {os.fspath(report)}", file=sys.stderr)
-    return 0
-
-
-def _without_home(words: Sequence[str]) -> list[str]:
-    """The command without this machine's absolute paths: their last part is what says enough."""
-    return [Path(word).name if Path(word).is_absolute() else word for word in words]
+    return run_benchmark(
+        lambda: run(arguments), interrupted="the same command goes on where it stopped"
+    )
 
 
 if __name__ == "__main__":

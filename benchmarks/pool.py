@@ -6,7 +6,6 @@ corpus, without duplicates. Used by the retrieval and library benchmarks.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import sys
@@ -14,6 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from centerlm.evaluation.pool import pool_hash
+
+__all__ = ["Hop", "Question", "pool_hash", "read_lines", "read_pool", "read_questions"]
 
 SETS = ("musique", "hotpotqa", "2wikimultihopqa")
 
@@ -68,13 +71,6 @@ def read_questions(data: Path, part: str) -> list[Question]:
             hops.append(Hop(text, _key(paragraph["title"], paragraph["paragraph_text"])))
         questions.append(Question(record["id"], record["question"], record["answer"], tuple(hops)))
     return questions
-
-
-def pool_hash(pool: list[tuple[str, str]]) -> str:
-    digest = hashlib.sha256()
-    for title, text in pool:
-        digest.update(f"{title}\t{text}\n".encode())
-    return digest.hexdigest()
 
 
 def _paragraphs(record: dict[str, Any]) -> Iterator[tuple[str, str]]:

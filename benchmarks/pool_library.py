@@ -1,36 +1,16 @@
-"""The pooled passages as one centerlm library, built once into a cache folder and reused.
-
-A paragraph of the sets is one passage, so that what is found can be compared with what the sets
-name as support. Title and beginning of the text tell which paragraph a passage is: the engine cuts
-what is longer.
-"""
+"""The pooled passages as one centerlm library, built once into a cache folder and reused."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import NamedTuple
 
 from rich.progress import Progress
 
-from centerlm.finding import short_answer
-from centerlm.library import Library
-from centerlm.library.document import safe_text
+from centerlm.evaluation.items import PassageKey, passage_key
+from centerlm.evaluation.pool import pool_library
 from centerlm.library.ingest import Progress as Ingested
-from pool import pool_hash
 
-PARAGRAPH_WORDS = 10_000
-TITLE, BEGINNING = 100, 1000
-
-
-class PassageKey(NamedTuple):
-    title: str
-    beginning: str
-
-
-def passage_key(title: str, text: str) -> PassageKey:
-    """What tells one paragraph of the pool from the others, however it was stored and cut."""
-    return PassageKey(short_answer(title)[:TITLE], " ".join(safe_text(text).split())[:BEGINNING])
+__all__ = ["PassageKey", "build_library", "passage_key"]
 
 
 def build_library(pool: list[tuple[str, str]], cache: Path, progress: Progress) -> Path:
@@ -40,15 +20,6 @@ def build_library(pool: list[tuple[str, str]], cache: Path, progress: Progress) 
         LibraryError: it cannot be written.
         OSError: the cache folder cannot be written.
     """
-    folder = cache / f"pool-{pool_hash(pool)[:12]}"
-    folder.mkdir(parents=True, exist_ok=True)
-    source = folder / "pool.jsonl"
-    if not source.is_file():
-        fresh = source.with_suffix(".tmp")
-        with fresh.open("w", encoding="utf-8") as lines:
-            for title, text in pool:
-                lines.write(json.dumps({"title": title, "text": text}) + "\n")
-        fresh.replace(source)
     bars = {
         phase: progress.add_task(f"library: {phase}", total=None, visible=False)
         for phase in ("reading", "embedding")
@@ -57,8 +28,7 @@ def build_library(pool: list[tuple[str, str]], cache: Path, progress: Progress) 
     def show(at: Ingested) -> None:
         progress.update(bars[at.phase], completed=at.done, total=at.total, visible=True)
 
-    with Library.open(folder / "library", create=True) as library:
-        library.ingest([source], progress=show, max_words=PARAGRAPH_WORDS)
+    folder = pool_library(pool, cache, progress=show)
     for bar in bars.values():
         progress.remove_task(bar)
-    return folder / "library"
+    return folder

@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 from platformdirs import user_cache_dir
-from rich.progress import Progress
 
 from centerlm.center import EXAMPLES, CenterLM
 from centerlm.errors import InputError, MissingExtraError
@@ -36,6 +35,7 @@ from centerlm.models.base import Prompt, Reply, Sampling
 from centerlm.models.llama_cpp import LlamaCppModel
 from centerlm.models.llama_server import Adapter
 from reporting import command_line, config_lines, number, run_benchmark, table, versions, write
+from telling import Telling
 from world_runs import build_library, run_question
 
 FIRST_SEED = 2_000_000
@@ -183,7 +183,7 @@ def measure(given: argparse.Namespace) -> list[Chunk]:
     generate = generator(given)
     adapters = (Adapter(given.adapter),) if given.adapter is not None else ()
     chunks: list[Chunk] = []
-    with ExitStack() as stack, Progress() as progress, asyncio.Runner() as runner:
+    with ExitStack() as stack, Telling() as progress, asyncio.Runner() as runner:
         asked = ask(given, stack)
         model = LlamaCppModel(
             adapters=adapters, slots=given.slots, threads=given.threads, context=2048

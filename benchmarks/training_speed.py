@@ -29,7 +29,8 @@ from centerlm.learning.example import TrainingExample
 from centerlm.learning.noting import noted, pool
 from centerlm.learning.offering import card_sets
 from centerlm.learning.packing import Tokens
-from centerlm.learning.training import TrainSettings, plan_updates, train
+from centerlm.learning.train_settings import TrainSettings
+from centerlm.learning.training import plan_updates, train
 from centerlm.learning.worlds import make_world
 
 PLAIN, BFD, PACKED = "TRL SFTTrainer", "TRL SFTTrainer, bfd packing", "centerlm, packed rows"

@@ -7,34 +7,26 @@ center's own.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from centerlm.center import CenterLM
-from centerlm.errors import ModelError
 from centerlm.evaluation.metrics import exact_match, token_f1
 from centerlm.evaluation.oracle import OracleCenter
+from centerlm.evaluation.rationed import Rationed
 from centerlm.finding import Finding, Passage, Status, Usage
 from centerlm.learning.records import Reading, Text
-from centerlm.learning.world_questions import Carded
-from centerlm.learning.worlds import World, WorldQuestion, world_sources
+from centerlm.learning.world_questions import sources_for, world_library
+from centerlm.learning.worlds import World, WorldQuestion
 from centerlm.library import Library
-from centerlm.models.base import (
-    Prompt,
-    Reply,
-    Sampling,
-)
-from centerlm.models.wrapped import WrappedModel
 from centerlm.objective import Budget, Objective
 from centerlm.plan import normalise
 from centerlm.protocols import Center
 from centerlm.run import Options
 from centerlm.solver import solve
 from centerlm.sources.base import Seek, Source
-from centerlm.sources.calculator import Calculator
 from centerlm.sources.documents import Documents, cite
 
 Form = Literal["peel", "flat"]
@@ -55,7 +47,6 @@ CALLS = 12
 would be shown in the prompts; a center that goes on without end is stopped from outside instead.
 """
 PASSAGES = 5
-_PAGE = "documents.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +73,7 @@ def build_library(world: World, folder: Path, *, words_only: bool = False) -> Pa
     Raises:
         LibraryError, OSError: it cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    page = folder / _PAGE
-    if not page.is_file():
-        fresh = page.with_suffix(".tmp")
-        with fresh.open("w", encoding="utf-8") as lines:
-            for text in world.documents:
-                lines.write(json.dumps({"title": text.title, "text": text.text}) + "\n")
-        fresh.replace(page)
-    embedder = None if words_only else "installed"
-    with Library.open(folder / "library", create=True, embedder=embedder) as library:
-        library.ingest([page])
+    world_library(world, folder, embedder=None if words_only else "installed").close()
     return folder / "library"
 
 
@@ -119,7 +100,7 @@ async def run_question(
     solution = await solve(
         Objective(question.text, budget=Budget(depth=DEPTH if form == "peel" else 1)),
         center=_center(rationed, question, form, oracle),
-        sources=sources_of(question, world, library, form, documents),
+        sources=sources_for(world, question.decisions[form][0].cards, documents),
         options=Options(seed=SEED, seek_seconds=None),
     )
     accepted = (question.answer, *question.aliases)
@@ -148,45 +129,6 @@ def _center(center: Center, question: WorldQuestion, form: Form, oracle: Oracle)
         asked = (*question.readings, *question.hearings)
         answers = {normalise(r.question): r.answer for r in asked if r.answer is not None}
     return OracleCenter(center, plans, answers)
-
-
-def sources_of(
-    question: WorldQuestion,
-    world: World,
-    library: Library,
-    form: Form,
-    documents: Source | None = None,
-) -> list[Source]:
-    """The sources of the question's cards, in their order and with these cards."""
-    cards = question.decisions[form][0].cards
-    others: list[Source] = [
-        documents or Documents(library, k=PASSAGES),
-        Calculator(),
-        *world_sources(world, names=[card.name for card in cards]),
-    ]
-    named = {source.card.name: source for source in others}
-    return [Carded(named[card.name], card) for card in cards]
-
-
-@dataclass(frozen=True, slots=True)
-class Rationed(WrappedModel):
-    """A model that answers as many calls as `calls` holds, then fails all others."""
-
-    calls: Iterator[int]
-
-    async def complete(
-        self,
-        prompt: Prompt,
-        sampling: Sampling,
-        *,
-        on_text: Callable[[str], None] | None = None,
-        before_retry: Callable[[], None] | None = None,
-    ) -> Reply:
-        if next(self.calls, None) is None:
-            raise ModelError("the calls of this episode are used up")
-        return await self.model.complete(
-            prompt, sampling, on_text=on_text, before_retry=before_retry
-        )
 
 
 class GoldDocuments:

@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from platformdirs import user_cache_dir
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from centerlm.evaluation.acts import each_of
 from centerlm.learning.worlds import World, WorldQuestion, make_world, questions_of, templates
@@ -32,6 +31,7 @@ from centerlm.learning.worlds.world import KINDS
 from centerlm.library import Library
 from centers import CenterSpec, center_specs, open_center
 from reporting import command_line, run_benchmark
+from telling import Telling
 from world_acts import ActRecord, act_records, score_acts
 from world_report import Measured, write_report
 from world_runs import (
@@ -138,7 +138,7 @@ def _forms(text: str) -> tuple[Form, ...]:
     return cast("tuple[Form, ...]", tuple(forms))
 
 
-def ask(arguments: Arguments, stack: ExitStack, progress: Progress) -> list[Asked]:
+def ask(arguments: Arguments, stack: ExitStack, progress: Telling) -> list[Asked]:
     """The same questions for every center: so many of each hops, few of each world.
 
     Raises:
@@ -185,9 +185,8 @@ async def measure(spec: CenterSpec, asked: Sequence[Asked], arguments: Arguments
         seen[a.question.hops] = seen.get(a.question.hops, 0) + 1
         if seen[a.question.hops] <= arguments.acts:
             records += act_records(a.question, a.world, a.library)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     try:
-        with Progress(*columns, TimeRemainingColumn()) as progress:
+        with Telling() as progress:
             bar = progress.add_task(f"{spec.name}: acts", total=len(records))
             acts = await score_acts(center, records, advance=lambda n: progress.advance(bar, n))
             episodes = progress.add_task(f"{spec.name}: episodes", total=len(runs))
@@ -228,7 +227,7 @@ def run(arguments: Arguments) -> Path:
     """
     started = time.monotonic()
     with ExitStack() as stack:
-        with Progress() as progress:
+        with Telling() as progress:
             asked = ask(arguments, stack, progress)
         measured = [asyncio.run(measure(spec, asked, arguments)) for spec in arguments.centers]
     config: dict[str, Any] = {

@@ -153,6 +153,7 @@ class Outcome:
     solution: Solution
     events: list[Event]
     model: ScriptedModel
+    blob: Callable[[str], bytes]
 
     def status(self, path: str) -> str:
         return self.solution.tree.nodes[path].status
@@ -207,7 +208,7 @@ def run(
     )
     events = journal.events(episode)[before:]
     check(events, resumed=before > 0)
-    return Outcome(solution, events, model)
+    return Outcome(solution, events, model, journal.blob)
 
 
 def finish(work: Coroutine[Any, Any, T], seconds: float = 20) -> T:

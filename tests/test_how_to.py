@@ -15,7 +15,8 @@ from centerlm.cli import cli
 from centerlm.config import load_settings
 
 HOW_TO = Path(__file__).parents[1] / "docs" / "how-to"
-GUIDES = ("use-your-own-model.md", "resume-and-replay.md", "write-a-source.md")
+GUIDES = ("use-your-own-model.md", "resume-and-replay.md", "write-a-source.md", "memory.md")
+WITHOUT_PYTHON = (*GUIDES, "evaluate.md")
 
 
 def _blocks(guide: str, language: str) -> list[str]:
@@ -37,7 +38,7 @@ def test_its_python_runs(guide: str, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", "\n".join(calls)], cwd=tmp_path, check=True, timeout=60)
 
 
-@pytest.mark.parametrize("guide", GUIDES)
+@pytest.mark.parametrize("guide", WITHOUT_PYTHON)
 def test_its_settings_load(guide: str, tmp_path: Path) -> None:
     for block in _blocks(guide, "toml"):
         if "[project." not in block:
@@ -45,7 +46,7 @@ def test_its_settings_load(guide: str, tmp_path: Path) -> None:
             load_settings(tmp_path / "centerlm.toml")
 
 
-@pytest.mark.parametrize("guide", GUIDES)
+@pytest.mark.parametrize("guide", WITHOUT_PYTHON)
 def test_its_commands_exist(guide: str) -> None:
     lines = [line for block in _blocks(guide, "sh") for line in block.splitlines()]
     commands = [line for line in lines if line.startswith("centerlm ")]

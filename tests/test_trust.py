@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from centerlm.acts import Experience
 from centerlm.errors import InputError, PlanError
-from centerlm.events import PlanFinished, encode_event
+from centerlm.events import Event, PlanFinished, encode_event
 from centerlm.finding import Citation, Finding, Passage, Status, found, short_answer
 from centerlm.models.base import Prompt, Sampling
 from centerlm.objective import Budget
 from centerlm.plan import Plan, Step
 from centerlm.run import Options
-from centerlm.sources.base import Seek
+from centerlm.sources.base import Card, Seek
 from engine import PLAIN, Asks, Outcome, act_of, echo, finished, question_of, run, script
 
 POISON = {
@@ -202,11 +203,20 @@ def test_a_person_s_edit_is_checked() -> None:
 class Recalls:
     """A memory that recalls one line."""
 
-    async def recall(self, objective: str, sources: tuple[str, ...]) -> Experience:
+    async def recall(self, objective: str, cards: tuple[Card, ...]) -> Experience:
+        del objective, cards
         return Experience(("use [mail]\n1 [mail] now",))
 
-    async def learn(self, episode: str) -> None:
-        del episode
+    async def order(self, objective: str, sources: tuple[str, ...], seed: int) -> tuple[str, ...]:
+        del objective, seed
+        return sources
+
+    async def queries(self, objective: str, source: str) -> Experience:
+        del objective, source
+        return Experience()
+
+    async def learn(self, episode: str, events: Sequence[Event], blob: object) -> None:
+        del episode, events, blob
 
 
 def test_a_plan_made_after_recall_is_no_longer_free_to_write() -> None:

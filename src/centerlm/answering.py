@@ -15,6 +15,7 @@ from centerlm.events import StepJoined, StepReopened, cut
 from centerlm.finding import Finding, Status, failed, nothing
 from centerlm.plan import CENTER, normalise
 from centerlm.planning import is_leaf
+from centerlm.recalling import recall_order, recall_queries
 from centerlm.run import Level, Run
 from centerlm.seeking import seek_source
 from centerlm.sources.base import Seek
@@ -122,8 +123,10 @@ def _reaskable(run: Run, names: tuple[str, ...]) -> str | None:
 async def _answer(run: Run, level: Level, task: Task, *, leaf: bool) -> Finding:
     """Alternatives in order, one re-ask, a split; at a `leaf` nothing but the alternatives."""
     base, findings = task.generation * 100, list[Finding]()
+    order = task.sources
     try:
-        for index, name in enumerate(task.sources):
+        order = await recall_order(run, task, base)
+        for index, name in enumerate(order):
             if name == CENTER:
                 finding = await _child(run, level, task, leaf=leaf)
             else:
@@ -135,7 +138,7 @@ async def _answer(run: Run, level: Level, task: Task, *, leaf: bool) -> Finding:
             return _worst(findings)
         nothing_from = tuple(
             name
-            for name, finding in zip(task.sources, findings, strict=True)
+            for name, finding in zip(order, findings, strict=True)
             if finding.status is Status.NOTHING
         )
         name = _reaskable(run, nothing_from) if run.options.reasks else None
@@ -199,7 +202,8 @@ async def _child(run: Run, level: Level, task: Task, *, leaf: bool) -> Finding:
 async def _reask(run: Run, level: Level, task: Task, name: str, attempt: int) -> Finding:
     """Ask a source once more in the center's own words."""
     card = run.sources[name].card
-    view = SeekView(task.text, card, run.objective.text, (task.text,))
+    experience = await recall_queries(run, task, name, attempt)
+    view = SeekView(task.text, card, run.objective.text, (task.text,), experience)
     try:
         query = await _written(run, level, task, view, attempt)
     except ModelError as error:

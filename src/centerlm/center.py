@@ -16,6 +16,7 @@ from centerlm.acts import (
     Absorbed,
     AbsorbView,
     Asked,
+    Experience,
     Note,
     PlanView,
     Request,
@@ -212,9 +213,7 @@ def plan_prompt(view: PlanView, examples: Sequence[Example] = ()) -> Prompt:
         user.append(f"Part of: {_one_line(view.root, 300)}")
     if budget := _budget_line(view.budget):
         user.append(budget)
-    if view.experience.lines:
-        user.append("Helped before:")
-        user += [f'- "{_one_line(line, 200)}"' for line in view.experience.lines]
+    user += _helped(view.experience)
     user.append(f"Question: {_one_line(view.objective, 8000)}")
     system_message = Message("system", "\n".join(system))
     return Prompt((system_message, *turns, Message("user", "\n".join(user))))
@@ -281,6 +280,13 @@ def _note_line(note: Note) -> str:
     return f"{title}: {_one_line(note.text, MAX_NOTE)}" if title else _one_line(note.text, MAX_NOTE)
 
 
+def _helped(experience: Experience) -> list[str]:
+    """What was recalled, each line quoted."""
+    if not experience.lines:
+        return []
+    return ["Helped before:", *(f'- "{_one_line(line, 200)}"' for line in experience.lines)]
+
+
 def _names(view: PlanView) -> tuple[str, ...]:
     names = tuple(card.name for card in view.cards)
     return with_center(names) if view.recursion or not names else names
@@ -301,6 +307,7 @@ def _seek_user(view: SeekView) -> str:
     lines = [f"Source: {_card_line(view.card)}"]
     if view.root and view.root != view.objective:
         lines.append(f"Part of: {_one_line(view.root, 300)}")
+    lines += _helped(view.experience)
     lines += [f"Asked: {_one_line(query, 200)}" for query in view.asked]
     lines.append(f"Question: {_one_line(view.objective, 2000)}")
     return "\n".join(lines)

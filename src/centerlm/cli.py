@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from centerlm.cli_adapter import adapter
+from centerlm.cli_memory import memory
 from centerlm.errors import CenterError, InputError
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -110,7 +111,8 @@ def _common(command: Any) -> Any:
             "sources",
             multiple=True,
             metavar="NAME",
-            help="calculator, person, expert:FIELD, a plugin or module:object; may be repeated.",
+            help="calculator, experiment, person, expert:FIELD, a plugin or module:object; "
+            "may be repeated.",
         ),
         click.option(
             "--model",
@@ -137,6 +139,9 @@ def _common(command: Any) -> Any:
 _journal = click.option(
     "--journal", type=_FILE, metavar="FILE", help="File of episodes [default: data folder]."
 )
+_no_memory = click.option(
+    "--no-memory", is_flag=True, help="Recall nothing and remember nothing (see: centerlm memory)."
+)
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
@@ -160,6 +165,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
     help="any, text, number, date, boolean or list: what the answer has to be.",
 )
 @click.option("--seed", type=int, metavar="N", help="Seed of sampling.")
+@_no_memory
 @_journal
 @_json
 def solve(question: str | None, **given: Any) -> int:
@@ -177,6 +183,7 @@ def solve(question: str | None, **given: Any) -> int:
 @cli.command(short_help="Show the plan for a question; run nothing.")
 @click.argument("question", required=False)
 @_common
+@_no_memory
 @_json
 def plan(question: str | None, **given: Any) -> int:
     """Show the plan for QUESTION (or standard input) in the plan language; run nothing.
@@ -252,6 +259,8 @@ def episodes_rm(
 ) -> int:
     """Remove an EPISODE, or all before a day, with everything only they refer to.
 
+    What the seeking memory learned from them is forgotten too.
+
     \b
     Example:
       centerlm episodes rm --before 2026-01-31
@@ -282,6 +291,7 @@ def show(episode: str, journal: Path | None, as_json: bool) -> int:
 @cli.command(short_help="Go on with an episode that was stopped.")
 @click.argument("episode")
 @_common
+@_no_memory
 @_journal
 @_json
 def resume(episode: str, **given: Any) -> int:
@@ -365,6 +375,56 @@ def learn(stage: str, **given: Any) -> int:
     return run_learn(stage, **given)
 
 
+@cli.command(short_help="Measure systems on a scenario.")
+@click.argument("scenario")
+@click.option(
+    "--data", metavar="DIR", help="Folder of sets, a JSONL file, or hub:NAME; none for worlds."
+)
+@click.option(
+    "--system",
+    "systems",
+    metavar="NAMES",
+    default="holistic",
+    show_default=True,
+    help="Systems, with commas between them.",
+)
+@click.option("--set", "sets", metavar="NAMES", help="Only these sets, with commas between them.")
+@click.option("--limit", type=int, metavar="N", help="At most N items of each set.")
+@click.option(
+    "--out", type=_FOLDER, metavar="DIR", required=True, help="Folder of journal and report."
+)
+@click.option(
+    "--candidates",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    default=5,
+    show_default=True,
+    help="Proposals an item may be tried with, where they are checked.",
+)
+@click.option("--model", metavar="MODEL", help="As of solve.")
+@click.option("--base-url", metavar="URL", help="As of solve.")
+@click.option("--config", type=_FILE, metavar="FILE", help="As of solve.")
+@click.option("--budget", metavar="LIMITS", help="Of each episode; as of solve.")
+@click.option("--seed", type=int, metavar="N", help="Seed of sampling.")
+@click.option("--no-vectors", is_flag=True, help="Search by words only.")
+@click.option(
+    "--replay", type=_FOLDER, metavar="DIR", help="Take the model's answers from this evaluation."
+)
+@_json
+def evaluate(scenario: str, **given: Any) -> int:
+    """Measure systems on SCENARIO (ood_qa or strategy), and write a report.
+
+    The same command goes on where it stopped; what is finished is never run again.
+
+    \b
+    Example:
+      centerlm evaluate ood_qa --data DATA --system holistic,retrieve --out run
+    """
+    from centerlm.evaluate_command import run_evaluate
+
+    return run_evaluate(scenario, **given)
+
+
 @cli.group(short_help="Fetch and list the pinned models.")
 def models() -> None:
     """Fetch and list the pinned models.
@@ -446,6 +506,7 @@ def guide(**given: Any) -> int:
     return run_guide(**given)
 
 
+cli.add_command(memory)
 cli.add_command(adapter)
 
 

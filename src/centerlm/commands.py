@@ -20,7 +20,7 @@ import click
 import msgspec
 
 from centerlm import config as _config
-from centerlm.acts import PlanView, ShownBudget
+from centerlm.acts import Experience, PlanView, ShownBudget
 from centerlm.center import CenterLM
 from centerlm.episode import episode_to_json, fold
 from centerlm.errors import InputError, JournalError, ModelError, PlanError
@@ -29,10 +29,12 @@ from centerlm.journal import SqliteJournal
 from centerlm.objective import Objective
 from centerlm.plan import Plan, format_plan, plan_to_json
 from centerlm.printing import complain, print_json, print_solution, print_tree
+from centerlm.protocols import Memory
+from centerlm.remembering import opened_memory
 from centerlm.review import editor_review
 from centerlm.screen import live_tree, plain_lines
 from centerlm.solver import Solution, solve, stored_objective
-from centerlm.sources.base import Source
+from centerlm.sources.base import Card
 from centerlm.upkeep import existing_journal
 
 Listener = Callable[[Event], None]
@@ -57,6 +59,7 @@ def run_solve(
     answer_type: Any,
     seed: int | None,
     journal: Path | None,
+    no_memory: bool,
     as_json: bool,
 ) -> int:
     config = config or _config.default_file()
@@ -73,6 +76,7 @@ def run_solve(
         "base_url": base_url,
         "config": str(config.resolve()) if config else None,
         "review": review,
+        "memory": None if no_memory else _remembering(settings, config),
     }
     return _solve(settings, objective, setup, journal=journal, as_json=as_json, seed=seed)
 
@@ -87,6 +91,7 @@ def run_resume(
     config: Path | None,
     budget: str | None,
     journal: Path | None,
+    no_memory: bool,
     as_json: bool,
 ) -> int:
     """Go on with an episode; what the command line gives replaces what the episode began with."""
@@ -110,6 +115,8 @@ def run_resume(
         "config": str(config.resolve()) if config else None,
     }
     setup |= {key: value for key, value in given.items() if value}
+    if no_memory:
+        setup["memory"] = None
     file = Path(setup["config"]) if setup.get("config") else None
     settings = _settings(file, setup.get("model"), setup.get("base_url"))
     objective = stored_objective(stored)
@@ -120,14 +127,18 @@ def run_resume(
     return _solve(settings, objective, setup, journal=journal, as_json=as_json, episode=name, at=at)
 
 
+def _remembering(settings: _config.Settings, config: Path | None) -> dict[str, str] | None:
+    """Which memory an episode recalls from and tells: file and project; None for none."""
+    if not settings.memory.enabled:
+        return None
+    return {
+        "path": str(_config.memory_path(settings).resolve()),
+        "project": _config.project_of(settings, config),
+    }
+
+
 def _settings(path: Path | None, model: str | None, base_url: str | None) -> _config.Settings:
-    settings = _config.load_settings(path)
-    center = settings.center
-    if model is not None:
-        center = msgspec.structs.replace(center, model=model)
-    if base_url is not None:
-        center = msgspec.structs.replace(center, base_url=base_url)
-    return msgspec.structs.replace(settings, center=center)
+    return _config.with_model(_config.load_settings(path), model, base_url)
 
 
 @dataclass(slots=True)
@@ -176,6 +187,7 @@ def _solve(
                 objective,
                 center=center,
                 sources=sources,
+                memory=memory,
                 journal=store,
                 options=_config.options_of(settings, seed),
                 episode=episode,
@@ -188,7 +200,10 @@ def _solve(
             await endpoints.close()
 
     path = at or _config.journal_path(settings, journal)
-    with _opened(path, settings.journal.synchronous) as store:
+    with (
+        _opened(path, settings.journal.synchronous) as store,
+        opened_memory(setup.get("memory"), store) as memory,
+    ):
         try:
             with screen(as_json, asks=review is not None or "person" in names) as listen:
                 solution = asyncio.run(_stoppable(run(listen), running))
@@ -289,13 +304,21 @@ def run_plan(
     base_url: str | None,
     config: Path | None,
     budget: str | None,
+    no_memory: bool,
     as_json: bool,
 ) -> int:
+    config = config or _config.default_file()
     settings = _settings(config, model, base_url)
     objective = Objective(question, budget=_config.budget_of(settings, budget))
     opened = _config.open_sources(settings, library=library, names=sources)
+    center = _config.open_center(settings)
+    cards = tuple(source.card for source in opened)
+    remembering = None if no_memory else _remembering(settings, config)
+    if remembering is not None and not Path(remembering["path"]).exists():
+        remembering = None  # planning alone makes no memory
     try:
-        plan = asyncio.run(_plan(_config.open_center(settings), objective, opened))
+        with opened_memory(remembering) as memory:
+            plan = asyncio.run(_plan(center, objective, cards, memory))
     except PlanError as error:
         raise ModelError(
             f"the model wrote no plan ({error}); solving would ask the sources directly"
@@ -307,13 +330,17 @@ def run_plan(
     return 0
 
 
-async def _plan(center: CenterLM, objective: Objective, sources: list[Source]) -> Plan:
+async def _plan(
+    center: CenterLM, objective: Objective, cards: tuple[Card, ...], memory: Memory | None
+) -> Plan:
     limits = objective.budget
+    experience = await memory.recall(objective.text, cards) if memory else Experience()
     view = PlanView(
         objective=objective.text,
-        cards=tuple(source.card for source in sources),
+        cards=cards,
         recursion=limits.depth > 1,
         budget=ShownBudget(limits.calls, limits.tokens, limits.seconds, limits.money, limits.depth),
+        experience=experience,
     )
     request = center.decompose(view)
     try:

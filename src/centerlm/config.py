@@ -7,10 +7,7 @@ variable that holds it.
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
@@ -26,6 +23,7 @@ from centerlm.models.weights import home
 from centerlm.objective import DEFAULT_DEPTH, Budget
 from centerlm.run import Options
 from centerlm.sources.base import Source
+from centerlm.toml_settings import read_toml, settings_of
 
 if TYPE_CHECKING:
     from centerlm.models.provider import Provider
@@ -103,10 +101,32 @@ class JournalSettings(_Section, frozen=True):
     synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
 
 
+class MemorySettings(_Section, frozen=True):
+    """The seeking memory. `project` scopes it: by default the folder of `centerlm.toml`, or the
+    current one where there is none.
+    """
+
+    enabled: bool = True
+    path: str | None = None
+    project: str | None = None
+
+
 class SolveSettings(_Section, frozen=True):
     seed: int = 0
     each_limit: _Count = 32
     seek_seconds: _Seconds = 120.0
+
+
+class EvaluateSettings(_Section, frozen=True):
+    """What `evaluate` compares with: adapters of the same base model, trained on single answers
+    (`fragmentation`) and on chains of thought (`cot`); episodes at a time; and the model calls an
+    episode may make where the budget does not say.
+    """
+
+    fragmentation: str | None = None
+    cot: str | None = None
+    concurrency: _Count = 4
+    calls: _Count = 40
 
 
 class Settings(_Section, frozen=True):
@@ -116,7 +136,9 @@ class Settings(_Section, frozen=True):
     budget: BudgetSettings = msgspec.field(default_factory=BudgetSettings)
     library: LibrarySettings = msgspec.field(default_factory=LibrarySettings)
     journal: JournalSettings = msgspec.field(default_factory=JournalSettings)
+    memory: MemorySettings = msgspec.field(default_factory=MemorySettings)
     solve: SolveSettings = msgspec.field(default_factory=SolveSettings)
+    evaluate: EvaluateSettings = msgspec.field(default_factory=EvaluateSettings)
     experts: dict[str, ExpertSettings] = msgspec.field(default_factory=dict[str, ExpertSettings])
     sources: tuple[str, ...] = ("calculator",)
 
@@ -136,33 +158,18 @@ def load_settings(path: Path | None) -> Settings:
     path = path or default_file()
     if path is None:
         return Settings()
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(
-            f"the configuration {path} cannot be read ({error.strerror}); check the path"
-        ) from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"the configuration {path} is not UTF-8 text; save it as such") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"the configuration {path} is not TOML: {error}") from None
-    try:
-        return msgspec.convert(data, Settings)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"the configuration {path}: {_mend(str(error))}") from None
+    data = read_toml(path, "configuration")
+    return settings_of(data, Settings, f"the configuration {path}", _known)
 
 
-def _mend(problem: str) -> str:
-    """msgspec's sentence about a setting, in the words of a configuration file."""
-    text, _, where = problem.partition(" - at ")
-    path = where.strip("`").removeprefix("$").lstrip(".")
-    if match := re.fullmatch(r"Object contains unknown field `(.*)`", text):
-        known = _known(path)
-        close = get_close_matches(match[1], known, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        place = f" in [{path.replace('[...]', '.NAME')}]" if path else ""
-        return f"there is no setting {match[1]!r}{place}; {hint}known: {', '.join(known)}"
-    return f"{path or 'it'}: {text[:1].lower()}{text[1:].replace('`', '')}"
+def with_model(settings: Settings, model: str | None, base_url: str | None) -> Settings:
+    """The settings with the center's model and endpoint replaced where they are given."""
+    center = settings.center
+    if model is not None:
+        center = replace(center, model=model)
+    if base_url is not None:
+        center = replace(center, base_url=base_url)
+    return replace(settings, center=center)
 
 
 def _known(path: str) -> tuple[str, ...]:
@@ -334,6 +341,10 @@ def _built_in(names: Sequence[str]) -> dict[str, Source]:
     from centerlm.sources.person import Person
 
     built: dict[str, Source] = {"calculator": Calculator()}
+    if "experiment" in names:
+        from centerlm.sources.experiment import Experiment
+
+        built["experiment"] = Experiment()
     if "person" in names:
         built["person"] = Person()
     return built
@@ -399,3 +410,19 @@ def journal_path(settings: Settings, given: Path | None) -> Path:
     if settings.journal.path:
         return Path(settings.journal.path).expanduser()
     return home() / "journal.sqlite"
+
+
+def memory_path(settings: Settings, given: Path | None = None) -> Path:
+    """The file of the seeking memory: given, configured, or in the data folder."""
+    if given is not None:
+        return given
+    if settings.memory.path:
+        return Path(settings.memory.path).expanduser()
+    return home() / "memory.sqlite"
+
+
+def project_of(settings: Settings, config: Path | None) -> str:
+    """Whose experience it is: what the settings say, or the folder one works in."""
+    if settings.memory.project:
+        return settings.memory.project
+    return str((config.parent if config else Path()).resolve())

@@ -17,6 +17,7 @@ from centerlm.events import (
     EpisodeResumed,
     EpisodeStarted,
     Event,
+    MemoryRecalled,
     PlanFinished,
     SeekFinished,
     SeekStarted,
@@ -71,6 +72,7 @@ class Episode:
     started: float = 0.0
     finished: float = 0.0
     resumed: int = 0
+    recalled: int = 0
     usage: Usage = field(default_factory=Usage)
     events: int = 0
     nodes: dict[str, Node] = field(default_factory=dict[str, Node])
@@ -80,6 +82,9 @@ class Episode:
         """Fold one event in."""
         self.events += 1
         match event:
+            case MemoryRecalled():
+                if not event.path and event.act == "decompose":
+                    self.recalled = event.lines
             case StepPlanned():
                 self.node(event.path).line = event.line
             case StepStarted():

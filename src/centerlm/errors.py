@@ -73,6 +73,10 @@ class LibraryError(InputError):
     """A library of documents cannot be opened, read or written."""
 
 
+class MemoryFileError(InputError):
+    """A seeking memory, or a file of exported experience, cannot be opened, read or written."""
+
+
 class JournalError(CenterError):
     """The journal cannot be opened, read or written."""
 

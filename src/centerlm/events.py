@@ -17,7 +17,7 @@ import msgspec
 
 from centerlm.finding import Usage
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 MAX_EVENT_BYTES = 2048
 MAX_FIELD = 300
 
@@ -39,6 +39,18 @@ class EpisodeResumed(_Event, frozen=True, tag="episode.resumed"):
     """`lost` is what calls in flight at the kill may have spent."""
 
     lost: Usage = Usage()
+
+
+class MemoryRecalled(_Event, frozen=True, tag="memory.recalled"):
+    """What the seeking memory said for an act ("decompose", "seek"), or as the "order" of sources.
+
+    `recalled` names a blob: a JSON list of `lines` texts.
+    """
+
+    act: str
+    attempt: int
+    recalled: str
+    lines: int = 0
 
 
 class CallStarted(_Event, frozen=True, tag="call.started"):
@@ -140,6 +152,7 @@ class EpisodeFinished(_Event, frozen=True, tag="episode.finished"):
 Event: TypeAlias = (
     EpisodeStarted
     | EpisodeResumed
+    | MemoryRecalled
     | CallStarted
     | CallFinished
     | StepPlanned

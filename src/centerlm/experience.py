@@ -1,5 +1,6 @@
-"""The one form of a recalled experience: a line that says which source answered what kind of
-question, and how often. Memory writes it, training shows it, the center reads it as data.
+"""The forms of a recalled experience: a line that says which source answered what kind of question,
+and how often; and one that says which other words found something. Memory writes them, training
+shows the first, the center reads both as data.
 """
 
 from __future__ import annotations
@@ -7,6 +8,7 @@ from __future__ import annotations
 from centerlm.finding import short_answer
 
 MAX_LIKE = 120
+MAX_QUERY = 85
 
 
 def experience_line(source: str, found: int, asked: int, like: str) -> str:
@@ -14,7 +16,14 @@ def experience_line(source: str, found: int, asked: int, like: str) -> str:
 
     `found` (0 to `asked`) counts the questions answered; `like` is one of the kind.
     """
-    like = short_answer(like)
-    if len(like) > MAX_LIKE:
-        like = like[: MAX_LIKE - 1].rstrip() + "…"
-    return f"{source} answered {found} of {asked} like: {like}"
+    return f"{source} answered {found} of {asked} like: {_shortened(like)}"
+
+
+def query_line(query: str, like: str) -> str:
+    """`asking Van Hook county seat found: What is the seat of Van Hook?`"""
+    return f"asking {_shortened(query, MAX_QUERY)} found: {_shortened(like, MAX_QUERY)}"
+
+
+def _shortened(text: str, limit: int = MAX_LIKE) -> str:
+    text = short_answer(text)
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"

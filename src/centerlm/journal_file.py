@@ -32,7 +32,8 @@ _MIGRATIONS: dict[int, str] = {
     CREATE TABLE uses(episode INTEGER NOT NULL, hash TEXT NOT NULL,
         PRIMARY KEY (episode, hash)) WITHOUT ROWID;
     ALTER TABLE episodes ADD COLUMN answer TEXT NOT NULL DEFAULT '';
-    """
+    """,
+    3: "",  # a new kind of event, which an older version cannot read
 }
 
 

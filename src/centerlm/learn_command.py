@@ -18,8 +18,8 @@ from centerlm.printing import complain, print_json
 
 if TYPE_CHECKING:
     from centerlm.evaluation.worlds import HopAccuracy
-    from centerlm.learning.running import Job, Learned, Listener
-    from centerlm.learning.training import Progress
+    from centerlm.learning.job import Job, Learned, Listener
+    from centerlm.learning.watching import Progress
 
 _STOPPING = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -45,9 +45,10 @@ def run_learn(
 ) -> int:
     import msgspec
 
+    from centerlm.learning.job import Job
     from centerlm.learning.recipe import Recipe, load_recipe
     from centerlm.learning.recipe import preset as preset_of
-    from centerlm.learning.running import Job, learn
+    from centerlm.learning.running import learn
 
     given = bool(config or preset or base or match or replay) or not resume
     recipe: Recipe = load_recipe(config, preset_of(preset or "default"))
@@ -163,7 +164,7 @@ def progress(stopper: Stopper) -> Generator[Listener]:
         TimeRemainingColumn,
     )
 
-    from centerlm.learning.running import Listener
+    from centerlm.learning.job import Listener
 
     console = Console(stderr=True, soft_wrap=True)
     columns = (
@@ -214,7 +215,7 @@ def _left(now: Progress) -> str:
 
 def _evaluated(job: Job, learned: Learned, listener: Listener) -> list[HopAccuracy]:
     """Accuracy by hops on fresh worlds through the real solver, at the end of `learn all`."""
-    from centerlm.learning.running import gguf_base
+    from centerlm.learning.run_result import gguf_base
 
     recipe = learned.recipe
     questions = recipe.worlds.tested

@@ -16,6 +16,7 @@ from centerlm.events import (
     EpisodeResumed,
     EpisodeStarted,
     Event,
+    MemoryRecalled,
     PlanFinished,
     SeekFinished,
     SeekStarted,
@@ -46,6 +47,7 @@ class Past:
     refused: dict[CallKey, CallFinished] = field(default_factory=dict[CallKey, CallFinished])
     seeks: dict[SeekKey, SeekFinished] = field(default_factory=dict[SeekKey, SeekFinished])
     begun: dict[SeekKey, SeekStarted] = field(default_factory=dict[SeekKey, SeekStarted])
+    recalled: dict[CallKey, MemoryRecalled] = field(default_factory=dict[CallKey, MemoryRecalled])
     plans: dict[str, PlanFinished] = field(default_factory=dict[str, PlanFinished])
     steps: dict[tuple[str, int], StepFinished] = field(
         default_factory=dict[tuple[str, int], StepFinished]
@@ -121,6 +123,8 @@ def past_of(events: Iterable[Event], *, replaying: bool = False) -> Past:
                 past.spent += event.usage
                 if replaying or event.status not in _NOT_FINISHED:
                     past.seeks[event.path, event.source, event.attempt] = event
+            case MemoryRecalled():
+                past.recalled[event.path, event.act, event.attempt] = event
             case PlanFinished():
                 past.plans[event.path] = event
             case StepJoined():

@@ -22,6 +22,7 @@ from centerlm.plan import (
     make_plan,
     parse_plan,
 )
+from centerlm.recalling import recall_plan, recorded_plan
 from centerlm.run import Level, Run
 from centerlm.sources.base import Card
 
@@ -47,6 +48,7 @@ async def plan_level(run: Run, level: Level, start: Start) -> None:
         if run.options.replaying:
             for step in plan.steps:
                 recorder.again(StepPlanned(path=level.at(step.id), line=_line(step)))
+        level.experience = recorded_plan(run, level)
         recorder.again(recorded)
         _settle(run, level, plan, start, by=recorded.by)
         return
@@ -70,6 +72,7 @@ def _may_answer(run: Run, level: Level) -> bool:
 
 
 async def _ask(run: Run, level: Level, start: Start) -> None:
+    level.experience = await recall_plan(run, level)
     view = PlanView(
         objective=level.objective,
         cards=run.cards(level),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from centerlm.acts import (
@@ -15,10 +15,12 @@ from centerlm.acts import (
     SeekView,
 )
 from centerlm.errors import PlanError
+from centerlm.events import Event
 from centerlm.models.base import LanguageModel
 from centerlm.objective import Objective
 from centerlm.plan import Plan
 from centerlm.reading import PlanReader
+from centerlm.sources.base import Card
 
 
 class Center(Protocol):
@@ -57,12 +59,27 @@ class Center(Protocol):
 
 
 class Memory(Protocol):
-    """Experience of what helped."""
+    """Experience of what helped. The engine asks each thing once and records what it was told."""
 
-    async def recall(self, objective: str, sources: tuple[str, ...]) -> Experience: ...
+    async def recall(self, objective: str, cards: tuple[Card, ...]) -> Experience:
+        """Lines about these sources that help to plan an objective."""
+        ...
 
-    async def learn(self, episode: str) -> None:
-        """Update from a finished episode's events."""
+    async def order(self, objective: str, sources: tuple[str, ...], seed: int) -> tuple[str, ...]:
+        """The alternatives of a step in the order in which to ask them."""
+        ...
+
+    async def queries(self, objective: str, source: str) -> Experience:
+        """Lines about words in which a source found the like of what it did not find now."""
+        ...
+
+    async def learn(
+        self, episode: str, events: Sequence[Event], blob: Callable[[str], bytes]
+    ) -> None:
+        """Take in an ended episode; called again where it is resumed and ends again.
+
+        `blob` gives the content that events name by hash.
+        """
         ...
 
 

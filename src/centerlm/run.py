@@ -12,7 +12,7 @@ from centerlm.finding import Finding
 from centerlm.joining import Joins
 from centerlm.objective import AnswerType, Objective
 from centerlm.plan import Step
-from centerlm.protocols import Center, Review, Validator
+from centerlm.protocols import Center, Memory, Review, Validator
 from centerlm.recorder import Recorder
 from centerlm.sources.base import Card, Source
 
@@ -100,6 +100,7 @@ class Run:
     deadline: float | None = None
     review: Review | None = None
     validator: Validator | None = None
+    memory: Memory | None = None
     named: frozenset[str] = frozenset()
     reopened: set[str] = field(default_factory=set[str])
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from centerlm.episode import Episode, Node
-from centerlm.events import EpisodeStarted, Event, StepFinished
+from centerlm.events import EpisodeStarted, Event, MemoryRecalled, StepFinished
 from centerlm.finding import clean_text
 
 if TYPE_CHECKING:
@@ -64,6 +64,11 @@ def outcome(node: Node) -> str:
     return f"{node.status.replace('_', ' ')}: {node.reason}" if node.reason else node.status
 
 
+def remembered(lines: int) -> str:
+    """What the seeking memory recalled for the plan."""
+    return f"memory: {lines} line{'' if lines == 1 else 's'} recalled"
+
+
 def cost_of(node: Node) -> str:
     parts: list[str] = []
     if node.started:
@@ -83,6 +88,8 @@ def draw(episode: Episode, *, folded: bool = False) -> RenderableType:
     from rich.tree import Tree
 
     head = Text(one_line(episode.question), style="bold")
+    if episode.recalled:
+        head.append(f"  {remembered(episode.recalled)}", style="dim")
     tree = Tree(head, guide_style="dim")
     for node in sorted_nodes(episode.roots):
         _draw_node(tree, node, folded)
@@ -196,6 +203,8 @@ def plain_lines(out: TextIO | None = None) -> Generator[Callable[[Event], None]]
         match event:
             case EpisodeStarted():
                 say(one_line(event.question))
+            case MemoryRecalled(path="", act="decompose", lines=lines) if lines:
+                say(remembered(lines))
             case StepFinished():
                 say(plain_line(episode.nodes[event.path]))
             case _:

@@ -8,14 +8,14 @@ It knows protocols (`protocols.py`, `sources/base.py`, `models/base.py`) and no 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
 from centerlm.absorbing import best_of
-from centerlm.acts import Experience, ShownBudget
+from centerlm.acts import ShownBudget
 from centerlm.budget import Account, Amount
 from centerlm.episode import Episode
 from centerlm.errors import InputError
@@ -33,6 +33,8 @@ from centerlm.reopening import improve, why_refused
 from centerlm.run import Level, Options, Run
 from centerlm.sources.base import Source
 from centerlm.tasks import identity
+
+Descend = Callable[[Run, Level], Awaitable[Finding]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +68,14 @@ async def solve(
     setup: Mapping[str, Any] | None = None,
     on_event: Callable[[Event], None] | None = None,
     on_start: Callable[[str], None] | None = None,
+    descend: Descend = solve_level,
 ) -> Solution:
     """Solve an objective, or go on with `episode` where the journal holds a part of it.
 
     Nothing is done before the event that says so is committed to `journal` (default: in memory).
     `setup` is plain data kept with the episode: how its parts were put together. `on_start` gets
-    the episode's name before anything else happens.
+    the episode's name before anything else happens. `descend` solves a level, the root's first:
+    evaluation puts other ways of solving to the same sources, budget and journal.
 
     Raises:
         InputError: two sources share a name, or one has a name that no plan could use.
@@ -97,7 +101,17 @@ async def solve(
             on_event=on_event,
         )
         return await _solve(
-            recorder, events, objective, center, named, memory, options, review, validator, setup
+            recorder,
+            events,
+            objective,
+            center,
+            named,
+            memory,
+            options,
+            review,
+            validator,
+            setup,
+            descend,
         )
     finally:
         journal.unlock(name)
@@ -114,12 +128,10 @@ async def _solve(
     review: Review | None,
     validator: Validator | None,
     setup: Mapping[str, Any] | None,
+    descend: Descend,
 ) -> Solution:
     _begin(recorder, events, objective, center, sources, setup)
-    experience = Experience()
-    if memory is not None:
-        experience = await memory.recall(objective.text, tuple(sources))
-    root = _root(objective, experience)
+    root = _root(objective)
     past = recorder.past
     root.account.charge(past.spent + past.lost + past.cut_off)
     deadline = None
@@ -140,14 +152,15 @@ async def _solve(
                 objective,
                 options,
                 Joins(group),
-                solve_level,
+                descend,
                 deadline,
                 review,
                 validator,
+                memory,
             )
             try:
                 async with asyncio.timeout_at(deadline):
-                    finding = await solve_level(run, root)
+                    finding = await descend(run, root)
                     for attempt in range(1, options.reopens + 1):
                         if (problem := why_refused(run, root, finding)) is None:
                             break
@@ -171,7 +184,8 @@ async def _solve(
     solution = _finish(recorder, finding, _status(finding, root, recorder.state))
     await recorder.commit()
     if memory is not None and not options.replaying:
-        await memory.learn(recorder.name)
+        events = recorder.journal.events(recorder.name)
+        await memory.learn(recorder.name, events, recorder.journal.blob)
     return solution
 
 
@@ -259,7 +273,7 @@ def stored_objective(settings: bytes) -> Objective:
     )
 
 
-def _root(objective: Objective, experience: Experience) -> Level:
+def _root(objective: Objective) -> Level:
     budget = objective.budget
     shown = ShownBudget(budget.calls, budget.tokens, budget.seconds, budget.money, budget.depth)
     return Level(
@@ -269,7 +283,6 @@ def _root(objective: Objective, experience: Experience) -> Level:
         account=Account(Amount.limits(budget)),
         shown=shown,
         ancestors=frozenset({identity((CENTER,), objective.text, {})}),
-        experience=experience,
         answer_type=objective.answer_type,
     )
 

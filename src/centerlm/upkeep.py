@@ -13,6 +13,7 @@ from centerlm import config as _config
 from centerlm.errors import InputError, JournalError
 from centerlm.journal import SqliteJournal
 from centerlm.printing import complain, print_json
+from centerlm.remembering import forget_removed, memory_of
 from centerlm.screen import one_line
 
 
@@ -100,32 +101,34 @@ def list_episodes(journal: Path | None, limit: int, as_json: bool) -> None:
 
 
 def remove_episodes(journal: Path | None, episode: str | None, before: str | None) -> int:
-    """Exit code 1 where an episode is kept because it is being solved."""
+    """Exit code 1 where an episode is kept because it is being solved, or not forgotten."""
     if (episode is None) == (before is None):
         raise InputError("name one episode, or give --before DATE")
     if episode is not None:
         store, name = existing_journal(journal, episode)
+        taught = {name: memory_of(store, name)}
         store.remove(name)
         store.close()
         click.echo(f"removed {name}")
-        return 0
+        return 0 if forget_removed(taught) else 1
     try:
         when = time.mktime(time.strptime(before or "", "%Y-%m-%d"))
     except (ValueError, OverflowError):
         raise InputError(f"--before {before!r} is not a day; write e.g. 2026-01-31") from None
-    store, removed, kept = open_journal(journal), 0, 0
+    store, removed, kept = open_journal(journal), dict[str, Path | None](), 0
     for row in store.summaries(-1) if store else ():
         if row.started < when and store:
             try:
+                taught_at = memory_of(store, row.name)
                 store.remove(row.name)
-                removed += 1
+                removed[row.name] = taught_at
             except JournalError as error:
                 complain(str(error))
                 kept += 1
     if store:
         store.close()
-    click.echo(f"removed {removed} episode{'' if removed == 1 else 's'}")
-    return 1 if kept else 0
+    click.echo(f"removed {len(removed)} episode{'' if len(removed) == 1 else 's'}")
+    return 0 if forget_removed(removed) and not kept else 1
 
 
 def get_models(name: str, via: Any) -> None:

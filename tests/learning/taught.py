@@ -10,7 +10,7 @@ import pytest
 from centerlm.acts import AbsorbView, Note
 from centerlm.center import absorb_prompt
 from centerlm.learning.example import Act, TrainingExample
-from centerlm.learning.training import TrainSettings
+from centerlm.learning.train_settings import TrainSettings
 
 pytest.importorskip("torch", reason="training needs the extra train")
 pytest.importorskip("peft", reason="training needs the extra train")

@@ -11,17 +11,20 @@ import pytest
 
 from centerlm.acts import PlanView
 from centerlm.center import plan_prompt
-from centerlm.errors import InputError
+from centerlm.errors import InputError, StoppedError
 from centerlm.learning.dpo import (
     DPOSettings,
-    TransformersEncoder,
+    Tuned,
     collator,
     pair_tokens,
     train_dpo,
 )
 from centerlm.learning.preferences import Preference
+from centerlm.learning.watching import Progress
 from centerlm.models.chat import chat_tokens, render
+from centerlm.models.transformers import PlainEncoder
 from centerlm.sources.base import Card
+from learning import taught
 from learning.tiny import tiny_model
 
 for _module in ("trl", "peft", "datasets", "torch"):
@@ -57,7 +60,7 @@ def loaded(folder: Path) -> tuple[Any, Any]:
 def test_the_batch_is_the_rendering_of_use_and_only_replies_are_trained(folder: Path) -> None:
     """Decoded, what the mask keeps is the two plans with the token that ends a turn."""
     _, tokenizer = loaded(folder)
-    encoder = TransformersEncoder(tokenizer)
+    encoder = PlainEncoder(tokenizer)
     tokens = [pair_tokens(pair, encoder) for pair in pairs()]
     rows = [
         {
@@ -91,31 +94,25 @@ def test_the_margin_grows_and_what_is_trained_is_what_was_given(
     folder: Path, tmp_path: Path
 ) -> None:
     """What reaches the model in TRL's trainer is recorded: our ids, to the last token."""
-    model, tokenizer = loaded(folder)
+    model, encoder = taught.loaded(folder)
     seen: list[list[int]] = []
 
     def watch(module: Any, inputs: tuple[Any, ...]) -> None:
         seen.extend(inputs[0].tolist())
 
     model.get_input_embeddings().register_forward_pre_hook(watch)
-    told: list[tuple[int, float]] = []
+    told: list[Progress] = []
     settings = DPOSettings(
         learning_rate=5e-3, rank=4, alpha=8, epochs=6, pairs=2, beta=0.5, device="cpu"
     )
-    done = train_dpo(
-        pairs(),
-        model,
-        tokenizer,
-        tmp_path / "run",
-        settings,
-        on_step=lambda step, margin: told.append((step, margin)),
-    )
+    done = train_dpo(pairs(), model, encoder, tmp_path / "run", settings, on_progress=told.append)
     assert done.steps == 6
     assert done.margins[0] == pytest.approx(0.0, abs=1e-4)
     assert done.margins[-1] > max(0.1, done.margins[1])
     assert done.losses[-1] < done.losses[0]
-    assert told == list(enumerate(done.margins, start=1))
-    encoder, wanted_seen = TransformersEncoder(tokenizer), set[tuple[int, ...]]()
+    assert [(now.update, now.loss) for now in told] == list(enumerate(done.losses, start=1))
+    assert told[-1].tokens == done.tokens
+    wanted_seen = set[tuple[int, ...]]()
     wanted = {
         (*t.prompt, *reply)
         for t in (pair_tokens(p, encoder) for p in pairs())
@@ -131,19 +128,19 @@ def test_the_margin_grows_and_what_is_trained_is_what_was_given(
     assert (record["finished"], record["pairs"], record["steps"]) == (True, 2, 6)
     assert (done.folder / "adapter_model.safetensors").is_file()
     with pytest.raises(InputError, match="already holds a run"):
-        train_dpo(pairs(), model, tokenizer, tmp_path / "run", settings)
+        train_dpo(pairs(), model, encoder, tmp_path / "run", settings)
 
 
 def test_a_model_with_an_adapter_goes_on_with_it(folder: Path, tmp_path: Path) -> None:
     """The reference is a copy of the adapter as it came in: the first margin is zero."""
-    model, tokenizer = loaded(folder)
+    model, encoder = taught.loaded(folder)
     peft: Any = importlib.import_module("peft")
     torch: Any = importlib.import_module("torch")
     torch.manual_seed(1)
     config = peft.LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False)
     model = peft.get_peft_model(model, config)
     settings = DPOSettings(learning_rate=5e-3, epochs=3, pairs=2, beta=0.5, device="cpu")
-    done = train_dpo(pairs(), model, tokenizer, tmp_path / "run", settings)
+    done = train_dpo(pairs(), model, encoder, tmp_path / "run", settings)
     assert done.margins[0] == pytest.approx(0.0, abs=1e-4)
     assert done.margins[-1] > done.margins[0]
     saved = json.loads((done.folder / "adapter_config.json").read_text())
@@ -151,9 +148,45 @@ def test_a_model_with_an_adapter_goes_on_with_it(folder: Path, tmp_path: Path) -
     assert not (done.folder / "ref").exists()
 
 
+def test_a_stopped_run_goes_on_to_the_same_adapter(folder: Path, tmp_path: Path) -> None:
+    """Also where the reference is a copy of the adapter as it came in."""
+    settings = DPOSettings(
+        learning_rate=5e-3, epochs=6, pairs=1, beta=0.5, save_every=2, device="cpu"
+    )
+
+    def run(out: Path, *, resume: bool = False, stop_at: int | None = None) -> Tuned:
+        model, encoder = taught.loaded(folder)
+        peft: Any = importlib.import_module("peft")
+        torch: Any = importlib.import_module("torch")
+        torch.manual_seed(1)
+        config = peft.LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False)
+        updates: list[int] = []
+        done = train_dpo(
+            pairs(),
+            peft.get_peft_model(model, config),
+            encoder,
+            out,
+            settings,
+            resume=resume,
+            on_progress=lambda now: updates.append(now.update),
+            stop=lambda: stop_at is not None and len(updates) >= stop_at,
+        )
+        assert not resume or updates[0] > 1
+        return done
+
+    whole = run(tmp_path / "whole")
+    assert whole.steps == 12
+    with pytest.raises(StoppedError, match="after update 5 of 12 on preferences"):
+        run(tmp_path / "cut", stop_at=4)
+    cut = run(tmp_path / "cut", resume=True)
+    assert cut.margins == whole.margins
+    assert taught.equal(cut.folder, whole.folder)
+
+
 def test_pairs_that_cannot_be_trained_are_refused(folder: Path, tmp_path: Path) -> None:
-    model, tokenizer = loaded(folder)
+    model, encoder = taught.loaded(folder)
     with pytest.raises(InputError, match="no preferences"):
-        train_dpo([], model, tokenizer, tmp_path / "a")
+        train_dpo([], model, encoder, tmp_path / "a")
     with pytest.raises(InputError, match="every pair is longer than max_tokens = 20"):
-        train_dpo(pairs(), model, tokenizer, tmp_path / "b", DPOSettings(max_tokens=20))
+        train_dpo(pairs(), model, encoder, tmp_path / "b", DPOSettings(max_tokens=20))
+    assert not (tmp_path / "b").exists()

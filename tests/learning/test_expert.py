@@ -6,12 +6,10 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
-import pytest
-
 from centerlm.acts import AbsorbView, Note, PlanView
 from centerlm.center import CenterLM, absorb_prompt, plan_prompt
 from centerlm.journal import MemoryJournal
-from centerlm.learning.expert import Round, expert_round, next_left
+from centerlm.learning.expert import Round, expert_round
 from centerlm.learning.rollouts import Question, RolloutSettings
 from centerlm.models.base import Sampling
 from centerlm.models.scripted import ScriptedModel
@@ -189,16 +187,6 @@ def test_the_fold_of_a_level_is_learned_as_it_is_asked() -> None:
     )
     wanted = absorb_prompt(AbsorbView(MOTHER_BORN, notes))
     assert [e.target for e in done.harvest.examples if e.prompt == wanted] == ["1921 [2]"]
-
-
-@pytest.mark.parametrize(
-    ("left", "success", "then"),
-    [(1, 0.5, 1), (1, 0.9, 2), (2, 0.9, None), (None, 1.0, None), (2, 0.79, 2)],
-)
-def test_curricula_move_back_after_success(
-    left: int | None, success: float, then: int | None
-) -> None:
-    assert next_left(left, 2, success) == then
 
 
 def test_plans_of_the_town_parse() -> None:

@@ -42,10 +42,10 @@ def test_its_commands_exist() -> None:
         command: click.Command = cli
         while isinstance(command, click.Group) and words and words[0] in command.commands:
             command = command.commands[words.pop(0)]
-        command.make_context("example", words)
+        command.make_context("example", words, **cli.context_settings)
 
 
-@pytest.mark.parametrize("section", ["data", "worlds", "mix", "train", "rounds"])
+@pytest.mark.parametrize("section", ["data", "worlds", "mix", "train", "rounds", "dpo"])
 def test_every_setting_is_listed_with_its_default(section: str) -> None:
     part = getattr(Recipe(), section)
     (text,) = re.findall(rf"### \[{section}\]\n(.*?)(?=\n##|\Z)", REFERENCE, flags=re.DOTALL)

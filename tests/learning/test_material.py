@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from centerlm.errors import InputError
+from centerlm.learning import material
 from centerlm.learning.guidance import Guidance, Read, Skipped
 from centerlm.learning.material import (
     Shelf,
@@ -20,6 +22,7 @@ from centerlm.learning.material import (
     statistics,
 )
 from centerlm.learning.recipe import DataSection, Recipe, WorldsSection
+from centerlm.learning.training import data_hash
 from centerlm.plan import parse_plan
 
 WORLDS = Recipe(
@@ -63,6 +66,40 @@ def test_the_same_recipe_gives_the_same_examples() -> None:
     assert statistics(once)["worlds"]["absorb"] == sum(e.act == "absorb" for e in once)
     only = examples_of(collect(small, None, say=say).train, seed=0, acts=("absorb",))
     assert {e.act for e in only} == {"absorb"}
+
+
+def towns(folder: Path) -> Path:
+    """A data folder with paragraphs about towns, in SQuAD's format; two questions of each."""
+    articles: list[dict[str, object]] = []
+    for n, name in enumerate(("Arn", "Bel", "Cor", "Dun", "Esk", "Fal", "Gar", "Hul")):
+        text = f"{name}ford lies on the river {name}a. It was founded in {1300 + 7 * n} by monks."
+        asked = {
+            f"Which river does {name}ford lie on?": f"the river {name}a",
+            f"When was the town of {name}ford founded?": str(1300 + 7 * n),
+        }
+        questions: list[dict[str, object]] = []
+        for q, a in asked.items():
+            answer = {"text": a, "answer_start": text.find(a)}
+            questions.append({"id": f"{n}-{len(questions)}", "question": q, "answers": [answer]})
+        articles.append({"title": name, "paragraphs": [{"context": text, "qas": questions}]})
+    (folder / "reading").mkdir()
+    file = folder / "reading" / "xquad_en.json"
+    file.write_text(json.dumps({"data": articles}), encoding="utf-8")
+    return folder
+
+
+def test_what_is_collected_is_what_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stored: making it faster changes nothing. By words, so that no weights are needed."""
+    monkeypatch.setattr(material, "embedder", lambda: None)
+    recipe = Recipe(
+        data=DataSection(sets=("xquad",), held=0.3, atomic=4),
+        worlds=WorldsSection(count=1, max_hops=2, people=6, templates=False),
+    )
+    made = collect(recipe, towns(tmp_path), say=say)
+    examples = examples_of(made.train, seed=0), examples_of(made.held, seed=1)
+    assert {e.origin for some in examples for e in some} == {"xquad", "worlds"}
+    assert [len(some) for some in examples] == [35, 304]
+    assert [data_hash(some)[:16] for some in examples] == ["b5421a3e7918a091", "5d7cd3c1d85bceac"]
 
 
 def test_guidance_gives_decisions_and_composed_questions() -> None:

@@ -12,6 +12,7 @@ from centerlm.errors import InputError
 from centerlm.learning.noting import NoteSet, Search, noted, pool
 from centerlm.learning.reading import mentions, windows
 from centerlm.learning.records import Reading, Text
+from centerlm.library import Library
 
 NAMES = [
     f"{a}{b}" for a in ("Tor", "Mir", "Sel", "Dun", "Kal", "Bre") for b in ("ana", "wick", "mo")
@@ -151,6 +152,32 @@ def test_the_pool_is_kept_and_follows_its_texts(tmp_path: Path) -> None:
         assert len(search("painter", 9)) == 3
     with pool(TEXTS[2:5], tmp_path, embedder=None) as search:
         assert set(search("painter", 9)) == {text.id for text in TEXTS[2:5]}
+
+
+def test_what_is_searched_ahead_is_what_is_found_and_is_searched_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [f"Who is the mother of person {n}?" for n in range(4)]
+    with pool(TEXTS, tmp_path, embedder=None) as search:
+        wanted = {(q, k): search(q, k) for k in (13, 5, 1, 20) for q in asked}
+    searches: list[str] = []
+    real = Library.search
+
+    def counted(self: Library, query: str, k: int = 5) -> object:
+        searches.append(query)
+        return real(self, query, k)
+
+    monkeypatch.setattr(Library, "search", counted)
+    told: list[tuple[int, int]] = []
+    with pool(
+        TEXTS, tmp_path, embedder=None, asked=[*asked, *asked], say=lambda *done: told.append(done)
+    ) as search:
+        assert {(q, k): search(q, k) for k in (13, 5, 1) for q in asked} == {
+            key: found for key, found in wanted.items() if key[1] < 20
+        }
+        assert sorted(searches) == asked
+        assert [search(q, 20) for q in asked] == [wanted[q, 20] for q in asked]
+    assert told == [(n, 4) for n in range(1, 5)]
 
 
 def test_a_text_longer_than_a_passage_is_refused(tmp_path: Path) -> None:

@@ -9,13 +9,26 @@ import msgspec
 import pytest
 
 from centerlm.errors import InputError, StoppedError
-from centerlm.learning.example import TrainingExample
-from centerlm.learning.recipe import DataSection, Recipe, RoundsSection, TrainSection, WorldsSection
-from centerlm.learning.rounds import Result, Teacher, first_round, next_round, replayed
+from centerlm.learning.job import Job, Listener
+from centerlm.learning.preferences import Preference
+from centerlm.learning.recipe import (
+    DataSection,
+    Recipe,
+    RoundsSection,
+    TrainSection,
+    WorldsSection,
+    recipe_toml,
+)
+from centerlm.learning.rounds import Result, Teacher, first_round, next_round
 from centerlm.learning.run_folder import RunFolder, read_json
-from centerlm.learning.running import Job, Listener, learn
-from centerlm.learning.stored import read_examples
-from centerlm.learning.training import Progress
+from centerlm.learning.running import learn
+from centerlm.learning.stored import (
+    read_examples,
+    read_preferences,
+    write_examples,
+    write_preferences,
+)
+from centerlm.learning.watching import Progress
 from learning.taught import equal, examples, loaded
 from learning.tiny import tiny_model
 
@@ -149,7 +162,7 @@ def test_a_match_processes_as_many_tokens(base: Path, whole: RunFolder, tmp_path
     assert {e.act for e in read_examples(folder.examples)} == {"answer"}
 
 
-def teacher(base: Path, train: TrainSection, **rounds: float) -> Teacher:
+def teacher(base: Path, train: TrainSection, **rounds: float | None) -> Teacher:
     made = Recipe(base=str(base), train=train, rounds=RoundsSection(count=1, **rounds))  # pyright: ignore[reportArgumentType] (numbers)
     told = Told()
     return Teacher(lambda: loaded(base), "tiny", made, told.listener.update, told.stop, print)
@@ -178,10 +191,101 @@ def test_a_round_that_loses_an_act_is_not_kept(base: Path, tmp_path: Path, worse
     assert read_json(tmp_path / "1" / "scores.json") is not None
 
 
-def test_a_round_replays_its_share_of_the_first_data() -> None:
-    first: list[TrainingExample] = examples(40)
-    again = replayed(first, 0.25, 1)
-    assert len(again) == 10
-    assert again == replayed(first, 0.25, 1)
-    assert again != replayed(first, 0.25, 2)
-    assert len(replayed(first, 1.0, 1)) == 40
+@pytest.mark.parametrize(("bound", "most"), [(None, 10**6), (1600, 1600)])
+def test_a_round_has_a_bound_of_its_own(
+    base: Path, tmp_path: Path, bound: int | None, most: int
+) -> None:
+    """Not the one of the first training, which is 4 updates here."""
+    with_rounds = teacher(base, TRAIN, max_tokens=bound)
+    first = first_round(with_rounds, tmp_path / "0", examples(96), [], {})
+    after = next_round(with_rounds, tmp_path / "1", 1, examples(24), examples(96), [], first)
+    assert first.updates == 4
+    assert after.tokens <= most
+    assert (after.updates > 4) is (bound is None)
+    assert after.examples == 24 + 48 if bound is None else after.examples < 24 + 48
+    again = next_round(with_rounds, tmp_path / "1", 1, [], [], [], first)
+    assert again == after
+
+
+def seeking(base: Path, **rounds: object) -> Recipe:
+    """A run of one round that needs nothing but one small world."""
+    return Recipe(
+        base=str(base),
+        train=msgspec.structs.replace(TRAIN, row_tokens=1500),
+        data=DataSection(sets=(), held=0.0),
+        worlds=WorldsSection(count=1, max_hops=1, people=6),
+        rounds=RoundsSection(count=1, **rounds),  # pyright: ignore[reportArgumentType] (of its own)
+    )
+
+
+def test_a_replay_trains_on_the_rounds_and_preferences_of_another_run(
+    base: Path, tmp_path: Path
+) -> None:
+    """The other run is what one leaves: material, and what its round added."""
+    theirs = RunFolder(tmp_path / "theirs")
+    theirs.path.mkdir()
+    theirs.recipe.write_text(recipe_toml(seeking(base)), encoding="utf-8")
+    write_examples(theirs.examples, examples())
+    write_examples(theirs.held, examples(8))
+    theirs.statistics.write_text("{}", encoding="utf-8")
+    write_examples(theirs.round(1) / "examples.jsonl", examples(8))
+    pair = Preference(examples()[0].prompt, "1 [documents] A?", "1 [documents] B?", "p", "tried")
+    write_preferences(theirs.round(1) / "preferences.jsonl", [pair])
+    write_preferences(theirs.path / "preferences.jsonl", [pair, pair])
+    told, folder = run(Job("seek", Recipe(), tmp_path / "again", replay=theirs.path))
+    record = read_json(folder.record)
+    assert record is not None
+    assert [made["preferences"]["pairs"] for made in record["rounds"]] == [2, 1]
+    assert "round 0: 2 preferences" in "\n".join(told.lines)
+    assert all((folder.round(n) / "dpo" / "scores.json").is_file() for n in (0, 1))
+    told, _ = run(Job("seek", Recipe(), folder.path, given=False, resume=True))
+    assert told.updates == []
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"train": TrainSection(rank=0)}, "rank = 0 trains none"),
+        ({}, "needs a GGUF base"),
+        ({"base": "x.gguf", "rounds": RoundsSection(count=1, max_tokens=5000)}, "less than 4 rows"),
+    ],
+)
+def test_rounds_that_cannot_be_run_are_refused_before_anything_is_made(
+    base: Path, tmp_path: Path, change: dict[str, object], says: str
+) -> None:
+    wrong = msgspec.structs.replace(seeking(base), **change)
+    with pytest.raises(InputError, match=says):
+        run(Job("all", wrong, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_edits_of_people_are_preferences_of_the_first_round(base: Path, tmp_path: Path) -> None:
+    plan = "1 [documents] Who made {}?\n2 [documents] When was #1 born?"
+    rows = [
+        {
+            "objective": f"When was the maker of thing {n} born?",
+            "plan": plan.format(f"thing {n}"),
+            "by": "person",
+            "edited_from": f"1 [expert:things] When was the maker of thing {n} born?",
+        }
+        for n in range(3)
+    ]
+    rows[2]["edited_from"] = rows[2]["plan"]
+    edits = tmp_path / "edits.jsonl"
+    edits.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    small = msgspec.structs.replace(
+        seeking(base),
+        data=DataSection(sets=(), held=0.0, guidance=(str(edits),)),
+        rounds=RoundsSection(count=0),
+        train=msgspec.structs.replace(TRAIN, row_tokens=1500, max_updates=1),
+    )
+    told, folder = run(Job("all", small, tmp_path / "run"))
+    pairs = read_preferences(folder.path / "preferences.jsonl")
+    assert [pair.rejected for pair in pairs] == [row["edited_from"] for row in rows[:2]]
+    assert [pair.chosen for pair in pairs] == [row["plan"] for row in rows[:2]]
+    shown = ["\n".join(m.text for m in pair.prompt.messages) for pair in pairs]
+    assert all("expert:things: answers questions of things" in text for text in shown)
+    assert "left out, no edit: 1" in told.lines
+    record = read_json(folder.record)
+    assert record is not None
+    assert record["rounds"][0]["preferences"]["pairs"] == 2

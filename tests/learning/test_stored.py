@@ -10,22 +10,30 @@ from hypothesis import strategies as st
 
 from centerlm.errors import InputError
 from centerlm.learning.example import TrainingExample
-from centerlm.learning.stored import read_examples, write_examples
+from centerlm.learning.preferences import Preference
+from centerlm.learning.stored import (
+    read_examples,
+    read_preferences,
+    write_examples,
+    write_preferences,
+)
 from centerlm.models.base import Message, Prompt
 
 _text = st.text(st.characters(codec="utf-8"), max_size=20)
+_prompt = st.builds(
+    lambda texts: Prompt(tuple(Message("user", text) for text in texts)),
+    st.lists(_text, min_size=1, max_size=3),
+)
 _example = st.builds(
     TrainingExample,
     st.sampled_from(["decompose", "seek", "absorb", "answer"]),
-    st.builds(
-        lambda texts: Prompt(tuple(Message("user", text) for text in texts)),
-        st.lists(_text, min_size=1, max_size=3),
-    ),
+    _prompt,
     _text,
     _text,
     _text,
     st.floats(0, 2),
 )
+_preference = st.builds(Preference, _prompt, _text, _text, _text, _text, st.floats(0, 2))
 
 
 @settings(max_examples=25, deadline=None)
@@ -36,6 +44,23 @@ def test_what_is_written_is_read(
     path = tmp_path_factory.mktemp("stored") / "deep" / "examples.jsonl"
     write_examples(path, examples)
     assert read_examples(path) == examples
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(_preference, max_size=5))
+def test_preferences_that_are_written_are_read(
+    tmp_path_factory: pytest.TempPathFactory, pairs: list[Preference]
+) -> None:
+    path = tmp_path_factory.mktemp("stored") / "preferences.jsonl"
+    write_preferences(path, pairs)
+    assert read_preferences(path) == pairs
+
+
+def test_a_line_that_is_no_preference_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "preferences.jsonl"
+    path.write_text('{"prompt": [{"role": "user", "content": "a"}], "chosen": []}\n')
+    with pytest.raises(InputError, match="line 1 is no preference"):
+        read_preferences(path)
 
 
 @pytest.mark.parametrize(

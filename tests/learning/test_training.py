@@ -15,15 +15,12 @@ import pytest
 from msgspec.structs import replace
 
 from centerlm.errors import ExhaustedError, InputError, StoppedError
+from centerlm.learning.checkpoints import last_checkpoint
 from centerlm.learning.encoding import encode_all
 from centerlm.learning.packing import PackedRow, pack_row, updates
 from centerlm.learning.row_trainer import ScaledRow, collate, row_loss
-from centerlm.learning.training import (
-    Progress,
-    last_checkpoint,
-    plan_updates,
-    train,
-)
+from centerlm.learning.training import plan_updates, train
+from centerlm.learning.watching import Progress
 from learning.taught import SETTINGS, equal, examples, loaded
 from learning.tiny import tiny_model
 
@@ -67,6 +64,14 @@ def test_packed_rows_have_the_loss_and_gradients_of_examples_one_by_one(base: Pa
         torch.testing.assert_close(gradient, alone[name], rtol=1e-3, atol=1e-4)
 
 
+def apart(script: str, base: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    """A script in a process of its own."""
+    paths = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    command = [sys.executable, "-c", script, str(base), str(out)]
+    return subprocess.run(command, env=env, check=False, capture_output=True, text=True)
+
+
 def test_a_killed_run_continues_to_the_same_weights(
     base: Path, whole: Path, tmp_path: Path
 ) -> None:
@@ -80,10 +85,7 @@ def test_a_killed_run_continues_to_the_same_weights(
         "train(examples(), *loaded(Path(sys.argv[1])), Path(sys.argv[2]), SETTINGS, base='tiny',\n"
         "      on_progress=kill)\n"
     )
-    paths = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
-    env = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
-    done = subprocess.run([sys.executable, "-c", script, str(base), str(out)], env=env, check=False)
-    assert done.returncode == -signal.SIGKILL
+    assert apart(script, base, out).returncode == -signal.SIGKILL
     assert not (out / "adapter").exists()
     seen: list[Progress] = []
     train(
@@ -147,6 +149,41 @@ def test_a_full_disk_is_one_sentence_and_the_run_can_go_on(
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     train(examples(), *loaded(base), out, SETTINGS, base="tiny", resume=True)
     assert equal(out / "adapter", whole / "adapter")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits data as Linux counts it")
+def test_memory_that_runs_out_is_one_sentence_and_the_run_can_go_on(
+    base: Path, tmp_path: Path
+) -> None:
+    """Really: after the first update the process may have 16 MiB more than it has."""
+    long = replace(SETTINGS, row_tokens=3000, rows=1, epochs=1, save_every=1)
+    script = (
+        "import resource, sys\nfrom pathlib import Path\nfrom msgspec.structs import replace\n"
+        "from centerlm.errors import ExhaustedError\n"
+        "from centerlm.learning.training import train\n"
+        "from learning.taught import SETTINGS, examples, loaded\n"
+        "def shrink(now):\n"
+        "    pages = int(Path('/proc/self/statm').read_text().split()[5])\n"
+        "    limit = pages * resource.getpagesize() + (16 << 20)\n"
+        "    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))\n"
+        "long = replace(SETTINGS, row_tokens=3000, rows=1, epochs=1, save_every=1)\n"
+        "try:\n"
+        "    train(examples(120), *loaded(Path(sys.argv[1])), Path(sys.argv[2]), long,\n"
+        "          base='tiny', on_progress=shrink)\n"
+        "except ExhaustedError as error:\n"
+        "    print(error)\n"
+        "    sys.exit(3)\n"
+    )
+    out = tmp_path / "run"
+    done = apart(script, base, out)
+    assert (done.returncode, done.stderr.count("Traceback")) == (3, 0), done.stderr
+    assert done.stdout.startswith("there is not enough memory; close other programs")
+    seen: list[Progress] = []
+    train(
+        examples(120), *loaded(base), out, long, base="tiny", resume=True, on_progress=seen.append
+    )
+    assert seen[0].update > 1
+    assert (out / "adapter" / "adapter_model.safetensors").is_file()
 
 
 def test_another_run_in_the_folder_is_refused(base: Path, whole: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from centerlm.errors import MissingExtraError, MissingWeightsError
 from centerlm.library.embed import MiniLM, find_embedder
+from centerlm.models.weights import find
 
 pytestmark = pytest.mark.local
 
@@ -35,6 +36,16 @@ def test_padding_changes_no_vector(model: MiniLM) -> None:
     alone = model.embed(["The dog barked."])[0]
     among = model.embed(["The dog barked.", "A capital city of islands in the bay. " * 3])[0]
     assert alone @ among > 0.98
+
+
+def test_batches_at_once_give_the_vectors_of_batches_in_turn(model: MiniLM) -> None:
+    import numpy as np
+
+    del model
+    files = find("embeddings", "model.onnx"), find("embeddings", "tokenizer.json")
+    texts = [f"The dog number {n} barked {'very ' * (n % 40)}loudly." for n in range(120)]
+    in_turn, at_once = (MiniLM(*files, workers=n).embed(texts) for n in (1, 3))
+    assert np.array_equal(in_turn, at_once)
 
 
 def test_no_text_is_no_vector(model: MiniLM) -> None:

@@ -2,12 +2,16 @@
 
 Expert iteration (`expert`) keeps the acts that worked, hindsight (`hindsight`) the plans that were
 right for another question, and in the first rounds DAgger (`dagger`) the readings that the center's
-own answers led to. Everything runs on llama.cpp; the round's journal keeps what is finished.
+own answers led to. Part of the questions are begun near their end (`curriculum`); of episodes of
+one question the best and worst plans are preferences. Everything runs on llama.cpp; the round's
+journal keeps what is finished.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,27 +21,40 @@ from centerlm.evaluation.metrics import token_f1
 from centerlm.evaluation.worlds import journal_in
 from centerlm.events import PlanFinished
 from centerlm.journal import SqliteJournal
+from centerlm.learning.curriculum import FIRST, WHOLE, Climbed, climb
 from centerlm.learning.dagger import dagger_round
 from centerlm.learning.example import TrainingExample
-from centerlm.learning.expert import Round, expert_round
+from centerlm.learning.expert import harvest
 from centerlm.learning.hindsight import decision_example, hindsight
 from centerlm.learning.material import embedder
+from centerlm.learning.preferences import Preference, tried_pairs
 from centerlm.learning.problems import run_async
 from centerlm.learning.recipe import Recipe
 from centerlm.learning.rollouts import Question, Rollout, RolloutSettings
-from centerlm.learning.run_folder import write_json
+from centerlm.learning.run_folder import read_json, write_json
 from centerlm.learning.world_questions import WorldSources, trained_ids
 from centerlm.learning.worlds import World, make_world
 from centerlm.run import Options
 
 if TYPE_CHECKING:
-    from centerlm.learning.running import Listener
+    from centerlm.learning.job import Listener
 
 FIRST_SEED = 100_000
 """Worlds of rounds begin here, each round `_APART` later: none was trained on."""
 _APART = 10_000
 _QUESTIONS = 24
 SLOTS = 4
+# A split hides that a plan left too much in a step, and takes most of an episode's calls.
+OPTIONS = Options(seek_seconds=None, splits=False)
+EXPERIENCE = "experience.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What a round of experience adds: examples, and pairs of plans of which one is better."""
+
+    examples: tuple[TrainingExample, ...]
+    pairs: tuple[Preference, ...]
 
 
 def gather(
@@ -47,24 +64,46 @@ def gather(
     center: CenterLM,
     trained: Sequence[TrainingExample],
     listener: Listener,
-) -> list[TrainingExample]:
-    """The examples of round `number` (from 1); what it saw is written to `experience.json`.
+    *,
+    left: int | None = FIRST,
+) -> Gathered:
+    """What round `number` (from 1) learns from; what it saw is written to `experience.json`.
 
-    `center` is the policy, closed at the end; `trained` are all examples behind it.
+    `center` is the policy, closed at the end; `trained` are all examples behind it, of whose worlds
+    none is asked about. The curriculum begins with `left` findings left to the center.
 
     Raises:
         ModelError: the policy cannot be run.
     """
-    rounds = recipe.rounds
+    listener.phase(f"round {number}: making worlds", 0, 0)
+    used = trained_ids(trained)
+    worlds = fresh_worlds(number, recipe, used)
+    return run_async(_gathered(number, folder, recipe, center, worlds, used, listener, left))
+
+
+def left_after(folder: Path) -> int | None:
+    """Where the curriculum stands after the round in `folder`: how many findings are left to the
+    center next, None for whole questions. A round that left no word of it: at its beginning.
+    """
+    seen = read_json(folder / EXPERIENCE) or {}
+    left = seen.get("left", FIRST)
+    return left if left is None else int(left)
+
+
+def fresh_worlds(number: int, recipe: Recipe, used: Collection[str]) -> list[World]:
+    """Worlds for a round's questions; those that were trained on are passed over.
+
+    Raises:
+        InputError: the recipe trains on worlds of which fresh ones are made.
+    """
     if recipe.worlds.seed + recipe.worlds.count > FIRST_SEED:
         raise InputError(f"[worlds] seed + count is above {FIRST_SEED:,}, where fresh ones begin")
-    listener.phase(f"round {number}: making worlds", 0, 0)
-    first = FIRST_SEED + number * _APART
-    worlds = [
-        make_world(first + n, max_hops=rounds.max_hops, people=recipe.worlds.people)
-        for n in range(-(-rounds.questions // _QUESTIONS))
-    ]
-    return run_async(_gathered(number, folder, recipe, center, worlds, trained, listener))
+    rounds = recipe.rounds
+    made = (
+        make_world(seed, max_hops=rounds.max_hops, people=recipe.worlds.people)
+        for seed in count(FIRST_SEED + number * _APART)
+    )
+    return list(islice((w for w in made if w.id not in used), -(-rounds.questions // _QUESTIONS)))
 
 
 async def _gathered(
@@ -73,18 +112,18 @@ async def _gathered(
     recipe: Recipe,
     center: CenterLM,
     worlds: Sequence[World],
-    trained: Sequence[TrainingExample],
+    used: Collection[str],
     listener: Listener,
-) -> list[TrainingExample]:
+    left: int | None,
+) -> Gathered:
     rounds = recipe.rounds
     settings = RolloutSettings(
         k=rounds.k,
         seed=recipe.train.seed + number,
         concurrency=SLOTS,
         temperature=rounds.temperature,
-        options=Options(seek_seconds=None),
+        options=OPTIONS,
     )
-    used = trained_ids(trained)
     journal = journal_in(folder)
     examples: list[TrainingExample] = []
     figures: dict[str, float] = {}
@@ -108,24 +147,37 @@ async def _gathered(
                 figures["false_nothing"] = report.false_nothing_rate
                 figures["false_answers"] = report.false_answer_rate
             total = len(questions) * rounds.k
-            done = await expert_round(
+            done = await climb(
                 questions,
                 center,
                 sources.sources_of,
                 settings,
                 journal=journal,
                 used_ids=used,
+                share=rounds.curriculum,
+                left=left,
                 on_rollout=_counting(listener, f"round {number}: trying", total),
             )
-            examples += done.harvest.examples
+            reaped = harvest(done.groups, center, journal)
+            examples += reaped.examples
             examples += _in_hindsight(done, questions, sources, journal)
+            pairs = tried_pairs(done.whole, journal)
             figures |= _figures(done)
     finally:
         journal.close()
         await center.model.close()
-    write_json(folder / "experience.json", {**figures, "kinds": dict(done.harvest.kinds)})
-    listener.line(_told(number, figures, len(examples)))
-    return list({(e.act, e.prompt): e for e in examples}.values())
+    by_left = {
+        name: asdict(tally) | {"success": tally.success} for name, tally in done.by_left.items()
+    }
+    write_json(
+        folder / EXPERIENCE,
+        {**figures, "kinds": dict(reaped.kinds), "by_left": by_left, "left": done.left},
+    )
+    listener.line(_told(number, figures, len(examples), len(pairs)))
+    for name, tally in done.by_left.items():
+        what = "whole questions" if name == WHOLE else f"{name} of their findings left to find"
+        listener.line(f"  {what}: {tally.right} of {tally.episodes} episodes right")
+    return Gathered(tuple({(e.act, e.prompt): e for e in examples}.values()), pairs)
 
 
 def _counting(listener: Listener, what: str, of: int) -> Callable[[Rollout], None]:
@@ -142,14 +194,14 @@ def _counting(listener: Listener, what: str, of: int) -> Callable[[Rollout], Non
 
 
 def _in_hindsight(
-    done: Round, questions: Sequence[Question], sources: WorldSources, journal: SqliteJournal
+    done: Climbed, questions: Sequence[Question], sources: WorldSources, journal: SqliteJournal
 ) -> list[TrainingExample]:
-    """Plans that were right for another question of the same world."""
+    """Plans of the center that were right for another question of the same world."""
     by_world: dict[str, list[Question]] = {}
     for question in questions:
         by_world.setdefault(question.world, []).append(question)
     examples: list[TrainingExample] = []
-    for group in done.groups:
+    for group in done.whole:
         question = group[0].question
         decisions = hindsight(
             [group],
@@ -161,9 +213,11 @@ def _in_hindsight(
     return examples
 
 
-def _figures(done: Round) -> dict[str, float]:
-    """What a round is watched by; all 0 to 1."""
-    trees = [rollout for group in done.groups for rollout in group]
+def _figures(done: Climbed) -> dict[str, float]:
+    """What a round is watched by, of whole questions (none: nothing); all 0 to 1."""
+    if not done.whole:
+        return {}
+    trees = [rollout for group in done.whole for rollout in group]
     plans = [
         event.problem == "" and event.steps > 0
         for rollout in trees
@@ -171,15 +225,15 @@ def _figures(done: Round) -> dict[str, float]:
         if isinstance(event, PlanFinished)
     ]
     f1 = [token_f1(r.tree.answer, r.question.gold.answers) for r in trees]
-    harvest = done.harvest
+    tally = done.by_left[WHOLE]
     return {
-        "reward": harvest.success,
-        "no_signal": harvest.silent / max(harvest.groups, 1),
+        "reward": tally.success,
+        "no_signal": tally.silent / tally.questions,
         "plan_validity": sum(plans) / max(len(plans), 1),
         "answer_f1": sum(f1) / max(len(f1), 1),
     }
 
 
-def _told(number: int, figures: Mapping[str, float], examples: int) -> str:
-    shown = ", ".join(f"{name.replace('_', ' ')} {value:.1%}" for name, value in figures.items())
-    return f"round {number}: {shown}; {examples:,} examples"
+def _told(number: int, figures: Mapping[str, float], examples: int, pairs: int) -> str:
+    shown = "".join(f"{name.replace('_', ' ')} {value:.1%}, " for name, value in figures.items())
+    return f"round {number}: {shown}{examples:,} examples, {pairs:,} preferences"

@@ -3,8 +3,7 @@
 A node's act is kept if gold says that the node is right, also where the root is wrong; of several
 replies to one prompt the one with the most credit is kept (expert iteration, Anthony et al. 2017;
 rejection sampling by verifiable reward). Prompts are those the center was asked, as the journal
-has them, without shown examples; what an oracle told is never learned. Curricula begin near the
-end (`rollouts.reveal`) and move back.
+has them, without shown examples; what an oracle told is never learned.
 """
 
 from __future__ import annotations
@@ -280,16 +279,3 @@ async def expert_round(
     seconds = time.monotonic() - started
     kept = sum(rollout.kept for group in groups for rollout in group)
     return Round(groups, harvest(groups, center, journal, weights=weights), seconds, kept)
-
-
-def next_left(
-    left: int | None, longest: int, success: float, *, threshold: float = 0.8
-) -> int | None:
-    """How many findings the next round leaves to the center, of at most `longest`.
-
-    One more where `success` (in 0..1) of this round reached the threshold; None, the whole
-    question with its plans, after all of them.
-    """
-    if left is None or success < threshold:
-        return left
-    return left + 1 if left < longest else None

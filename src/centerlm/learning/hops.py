@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from centerlm.learning.lines import json_lines
-from centerlm.learning.reading import Material, Shelf, mentions
+from centerlm.learning.reading import Material, Shelf, mentions, read_records
 from centerlm.learning.records import Fold, Text
 from centerlm.learning.relations import relation_to_question
 
@@ -71,44 +69,42 @@ def read_musique(path: Path) -> Material:
     Raises:
         InputError: the file cannot be read.
     """
-    shelf = Shelf()
-    folds: list[Fold] = []
-    for number, record in json_lines(path, shelf.skipped):
-        where = f"{path}, line {number}"
-        match record:
-            case {
-                "id": str(id_),
-                "question": str(question),
-                "answer": str(answer),
-                "paragraphs": [*paragraphs],
-                "question_decomposition": [*steps],
-            } if steps:
-                pass
-            case _:
-                shelf.skip(where, "it lacks an id, a question, an answer or steps", "malformed")
-                continue
-        held = [_add_paragraph(shelf, where, p) for p in paragraphs]
-        hops = _musique_hops(steps, held)
-        if hops is None:
-            shelf.skip(where, "a step lacks its question, answer or paragraph", "malformed")
-            continue
-        for position, (asked, said, passages) in enumerate(hops, start=1):
-            forms = dict.fromkeys(
-                (" ".join(asked.split()) if ">>" in asked else "", as_question(asked))
-            )
-            for form, text in enumerate(filter(None, forms)):
-                shelf.add_reading(
-                    f"{where}, step {position}",
-                    id=f"musique:{id_}:{position}:{form}",
-                    origin="musique",
-                    question=text,
-                    answer=said,
-                    passages=passages,
-                )
-        folds += chain_folds(
-            f"musique:{id_}", "musique", question, [(as_question(q), a) for q, a, _ in hops], answer
+    lacks = "it lacks an id, a question, an answer or steps"
+    return read_records(path, _musique_record, lacks)
+
+
+def _musique_record(shelf: Shelf, where: str, record: dict[str, Any]) -> list[Fold] | None:
+    match record:
+        case {
+            "id": str(id_),
+            "question": str(question),
+            "answer": str(answer),
+            "paragraphs": [*paragraphs],
+            "question_decomposition": [*steps],
+        } if steps:
+            pass
+        case _:
+            return None
+    held = [_add_paragraph(shelf, where, p) for p in paragraphs]
+    hops = _musique_hops(steps, held)
+    if hops is None:
+        shelf.skip(where, "a step lacks its question, answer or paragraph", "malformed")
+        return []
+    for position, (asked, said, passages) in enumerate(hops, start=1):
+        forms = dict.fromkeys(
+            (" ".join(asked.split()) if ">>" in asked else "", as_question(asked))
         )
-    return replace(shelf.material(), folds=tuple(folds))
+        for form, text in enumerate(filter(None, forms)):
+            shelf.add_reading(
+                f"{where}, step {position}",
+                id=f"musique:{id_}:{position}:{form}",
+                origin="musique",
+                question=text,
+                answer=said,
+                passages=passages,
+            )
+    steps = [(as_question(asked), said) for asked, said, _ in hops]
+    return chain_folds(f"musique:{id_}", "musique", question, steps, answer)
 
 
 def _add_paragraph(shelf: Shelf, where: str, paragraph: Any) -> list[Text]:
@@ -166,49 +162,47 @@ def read_2wiki(path: Path) -> Material:
     Raises:
         InputError: the file cannot be read.
     """
-    shelf = Shelf()
-    folds: list[Fold] = []
-    for number, record in json_lines(path, shelf.skipped):
-        where = f"{path}, line {number}"
-        match record:
-            case {
-                "_id": str(id_),
-                "type": str(kind),
-                "question": str(question),
-                "answer": str(answer),
-                "context": [*context],
-                "evidences": [*evidences],
-            }:
-                pass
-            case _:
-                shelf.skip(where, "it lacks an id, a question, a context or evidence", "malformed")
-                continue
-        held = _add_context(shelf, where, context)
-        triples = [triple for item in evidences if (triple := _triple(item))]
-        for subject, relation, said in triples:
-            passages = held.get(subject.casefold()) or held.get(_plain(subject), [])
-            asked = wordings(subject, relation)
-            spot = f"{where}, {asked[0]}"
-            if not passages:
-                shelf.skip(spot, "no paragraph is titled so", "no paragraph")
-                continue
-            before = len(shelf.skipped)
-            for form, text in enumerate(asked):
-                shelf.add_reading(
-                    spot,
-                    id=f"2wiki:{subject}:{relation}:{said}:{form}",
-                    origin="2wiki",
-                    question=text,
-                    answer=said,
-                    passages=passages,
-                )
-            del shelf.skipped[before + 1 :]  # one triple is one record, however it is asked
-        steps = [(relation_to_question(f"{s} >> {r}"), o) for s, r, o in triples]
-        if kind in {"comparison", "bridge_comparison"}:
-            folds += _comparison(f"2wiki:{id_}", question, steps, answer)
-        else:
-            folds += chain_folds(f"2wiki:{id_}", "2wiki", question, steps, answer)
-    return replace(shelf.material(), folds=tuple(folds))
+    lacks = "it lacks an id, a question, a context or evidence"
+    return read_records(path, _2wiki_record, lacks)
+
+
+def _2wiki_record(shelf: Shelf, where: str, record: dict[str, Any]) -> list[Fold] | None:
+    match record:
+        case {
+            "_id": str(id_),
+            "type": str(kind),
+            "question": str(question),
+            "answer": str(answer),
+            "context": [*context],
+            "evidences": [*evidences],
+        }:
+            pass
+        case _:
+            return None
+    held = _add_context(shelf, where, context)
+    triples = [triple for item in evidences if (triple := _triple(item))]
+    for subject, relation, said in triples:
+        passages = held.get(subject.casefold()) or held.get(_plain(subject), [])
+        asked = wordings(subject, relation)
+        spot = f"{where}, {asked[0]}"
+        if not passages:
+            shelf.skip(spot, "no paragraph is titled so", "no paragraph")
+            continue
+        before = len(shelf.skipped)
+        for form, text in enumerate(asked):
+            shelf.add_reading(
+                spot,
+                id=f"2wiki:{subject}:{relation}:{said}:{form}",
+                origin="2wiki",
+                question=text,
+                answer=said,
+                passages=passages,
+            )
+        del shelf.skipped[before + 1 :]  # one triple is one record, however it is asked
+    steps = [(relation_to_question(f"{s} >> {r}"), o) for s, r, o in triples]
+    if kind in {"comparison", "bridge_comparison"}:
+        return _comparison(f"2wiki:{id_}", question, steps, answer)
+    return chain_folds(f"2wiki:{id_}", "2wiki", question, steps, answer)
 
 
 def _triple(item: Any) -> tuple[str, str, str] | None:
@@ -259,12 +253,13 @@ def read_hotpot(path: Path) -> Material:
     Raises:
         InputError: the file cannot be read.
     """
-    shelf = Shelf()
-    for number, record in json_lines(path, shelf.skipped):
-        where = f"{path}, line {number}"
-        match record:
-            case {"context": [*context]}:
-                _add_context(shelf, where, context)
-            case _:
-                shelf.skip(where, "it has no context", "malformed")
-    return shelf.material()
+    return read_records(path, _hotpot_record, "it has no context")
+
+
+def _hotpot_record(shelf: Shelf, where: str, record: dict[str, Any]) -> list[Fold] | None:
+    match record:
+        case {"context": [*context]}:
+            _add_context(shelf, where, context)
+            return []
+        case _:
+            return None

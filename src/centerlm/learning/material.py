@@ -23,16 +23,18 @@ from centerlm.learning.acting import (
     reading_examples,
     reask_examples,
 )
+from centerlm.learning.edits import named
 from centerlm.learning.example import TrainingExample
 from centerlm.learning.guidance import Guidance, Read, Skipped
 from centerlm.learning.natural import atomic_decisions
 from centerlm.learning.noting import NoteSet, Search, noted, pool
-from centerlm.learning.offering import card_sets
+from centerlm.learning.offering import CALCULATOR, DOCUMENTS, card_sets
 from centerlm.learning.reading import Material, joined
 from centerlm.learning.reasking import reasks
 from centerlm.learning.recipe import SETS, Recipe
 from centerlm.learning.records import Decision, Fold, Reading, Reask, Text
-from centerlm.learning.sample_cards import documents_card
+from centerlm.learning.sample_cards import cards_naming, documents_card
+from centerlm.plan import CENTER
 
 GUIDANCE = ("strategyqa", "musique", "2wiki", "gsm8k", "qdmr")
 ACTS = ("decompose", "seek", "absorb")
@@ -83,6 +85,8 @@ class Collected:
     ids: tuple[str, ...] = ()
     questions: tuple[str, ...] = ()
     """Ids and questions of the data sets' records: what is checked against test records."""
+    edits: tuple[Guidance, ...] = ()
+    """Guidance to train on that corrects a plan."""
 
 
 def collect(recipe: Recipe, data: Path | None, *, say: Say) -> Collected:
@@ -140,6 +144,7 @@ class Shelf:
     skipped: list[Skipped] = field(default_factory=list[Skipped])
     ids: list[str] = field(default_factory=list[str])
     questions: list[str] = field(default_factory=list[str])
+    edits: list[Guidance] = field(default_factory=list[Guidance])
 
     def side(self, record: str) -> Side:
         data = self.recipe.data
@@ -157,6 +162,8 @@ class Shelf:
             side.decisions.append(decision_of(guidance, recursion=recursion))
             if composed := composed_of(guidance):
                 side.composed.append(composed)
+            if guidance.edited_from is not None and side is self.train:
+                self.edits.append(guidance)
         self.skipped += read.skipped
 
     def add_passages(self, material: Material, *, say: Say) -> None:
@@ -171,10 +178,16 @@ class Shelf:
         self.ids += [reading.id for reading in readings]
         for decision in atomic_decisions(readings, n=data.atomic, seed=data.seed):
             self.side(record_id(decision.id)).decisions.append(decision)
-        say("searching the passages", 0, 0)
+        say("indexing the passages", 0, 0)
         with (
             tempfile.TemporaryDirectory(prefix="centerlm-pool-") as folder,
-            pool(material.texts, Path(folder), embedder=embedder()) as search,
+            pool(
+                material.texts,
+                Path(folder),
+                embedder=embedder(),
+                asked=[reading.question for reading in readings],
+                say=partial(say, "searching the passages"),
+            ) as search,
         ):
             for side in (self.train, self.held):
                 mine = [r for r in readings if self.side(record_id(r.id)) is side]
@@ -187,6 +200,7 @@ class Shelf:
             tuple(self.skipped),
             tuple(self.ids),
             tuple(self.questions),
+            tuple(self.edits),
         )
 
 
@@ -218,9 +232,19 @@ class Side:
 
 
 def decision_of(guidance: Guidance, *, recursion: bool = True) -> Decision:
-    """The decision that a piece of guidance shows, at the root."""
+    """The decision that a piece of guidance shows, at the root.
+
+    Where its plan names other sources than the data sets do, it brings cards of its own.
+    """
+    names = named(guidance.plan)
+    others = names - {CENTER, DOCUMENTS, CALCULATOR}
     return Decision(
-        guidance.id, guidance.by, guidance.objective, guidance.plan, recursion=recursion
+        guidance.id,
+        guidance.by,
+        guidance.objective,
+        guidance.plan,
+        cards=cards_naming(others, Random(guidance.id)) if others else (),
+        recursion=recursion or CENTER in names,
     )
 
 

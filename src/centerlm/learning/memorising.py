@@ -18,7 +18,9 @@ from centerlm.learning.encoding import encode
 from centerlm.learning.example import TrainingExample
 from centerlm.learning.run_folder import read_json, write_json
 from centerlm.learning.score import right_replies
-from centerlm.learning.training import OnProgress, Stop, TrainSettings, train
+from centerlm.learning.train_settings import TrainSettings
+from centerlm.learning.training import train
+from centerlm.learning.watching import OnProgress, Stop, ignore, never
 
 RECALL = "recall.json"
 """Of a round, written last: what it knows, and so that it is done."""
@@ -43,8 +45,8 @@ def memorise(
     base: str,
     goal: float,
     reviews: int,
-    on_progress: OnProgress = lambda _: None,
-    stop: Stop = lambda: False,
+    on_progress: OnProgress = ignore,
+    stop: Stop = never,
 ) -> Memorised:
     """Train on all examples, then up to `reviews` times on those not known and as many known ones,
     until at least `goal` (in 0..1) of the replies are known.

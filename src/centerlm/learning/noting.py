@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from centerlm.errors import InputError
 from centerlm.learning.reading import mentions
 from centerlm.learning.records import Reading, Text
 from centerlm.library import Library
-from centerlm.library.embed import Embedder
+from centerlm.library.embed import Embedder, cores
 
 Search = Callable[[str, int], Sequence[str]]
 """Ids of the best k `Text`s for a question, best first."""
@@ -29,6 +30,9 @@ Search = Callable[[str, int], Sequence[str]]
 MAX_CITED = 3
 SPARE = 8
 """Passages looked at beyond the k shown: their questions are those that nearly fit."""
+
+AHEAD = 5 + SPARE
+"""Passages that are searched for questions that are known to come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +61,14 @@ def pool(
     folder: Path,
     *,
     embedder: Embedder | Literal["installed"] | None = "installed",
+    asked: Collection[str] = (),
+    say: Callable[[int, int], None] = lambda done, of: None,
 ) -> Generator[Search]:
     """A real library of the texts, kept in `folder` (what did not change is not read again).
 
-    It searches by words and meaning where the embedding weights are installed, else by words.
+    It searches by words and meaning where the embedding weights are installed, else by words. The
+    questions in `asked` are searched first, on all cores (`say` gets how many are done, of how
+    many); none is searched twice.
 
     Raises:
         InputError: a text has more words than a passage may have; cut it with `reading.windowed`.
@@ -85,9 +93,20 @@ def pool(
                 "centerlm.learning.reading.windowed first"
             )
 
+        def find(question: str, k: int) -> list[str | None]:
+            return [ids.get((p.title, p.text)) for p in library.search(question, k)]
+
+        ranked: dict[str, tuple[int, list[str | None]]] = {}
+        questions = [q for q in dict.fromkeys(asked) if q.strip()]
+        with ThreadPoolExecutor(cores(), "centerlm-pool") as workers:
+            for found in workers.map(lambda question: find(question, AHEAD), questions):
+                ranked[questions[len(ranked)]] = AHEAD, found
+                say(len(ranked), len(questions))
+
         def search(question: str, k: int) -> list[str]:
-            found = (ids.get((p.title, p.text)) for p in library.search(question, k))
-            return [id_ for id_ in found if id_ is not None]
+            if ranked.get(question, (0,))[0] < k:
+                ranked[question] = k, find(question, k)
+            return [id_ for id_ in ranked[question][1][:k] if id_ is not None]
 
         yield search
 

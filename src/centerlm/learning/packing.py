@@ -201,31 +201,18 @@ def updates(
 ) -> Iterator[list[PackedRow]]:
     """One pass over the examples: `rows` rows of at most `row_tokens` tokens for each update.
 
-    Every row mixes the acts: the next group of examples is always of the act that lags most behind
-    its share of `mix` (shares of examples; an act without one takes its share of the data), until
-    the examples of an act run out. The order of groups is shuffled by `seed`. An example longer
-    than a row is a row of its own.
+    Every row mixes the acts (`in_turn`) by `mix`, shares of examples (an act without one takes its
+    share of the data), until the examples of an act run out. An example longer than a row is a row
+    of its own.
 
     Raises:
         ValueError: no examples.
     """
     if not examples:
         raise ValueError("there are no examples to train on")
-    random = Random(seed)
-    waiting: dict[str, list[list[Tokens]]] = {}
-    for group in families(examples, row_tokens):
-        waiting.setdefault(group[0].act, []).append(group)
-    for act in sorted(waiting):
-        random.shuffle(waiting[act])
-    counts = {act: sum(map(len, groups)) for act, groups in waiting.items()}
-    shares = {act: mix.get(act) or counts[act] / len(examples) for act in waiting}
-    taken = dict.fromkeys(waiting, 0)
     update: list[PackedRow] = []
     row: list[Tokens] = []
-    while any(waiting.values()):
-        act = min((a for a in sorted(waiting) if waiting[a]), key=lambda a: taken[a] / shares[a])
-        group = waiting[act].pop()
-        taken[act] += len(group)
+    for group in in_turn(examples, row_tokens=row_tokens, mix=mix, seed=seed):
         if row and len(pack_row([*row, *group]).ids) > row_tokens:
             update.append(pack_row(row))
             row = []
@@ -235,3 +222,25 @@ def updates(
         row += group
     update.append(pack_row(row))
     yield update
+
+
+def in_turn(
+    examples: Sequence[Tokens], *, row_tokens: int, mix: Mapping[str, float], seed: int
+) -> Iterator[list[Tokens]]:
+    """All examples in groups that share much, the acts in turn: the next group is always of the
+    act that lags most behind its share of `mix`. The order in an act is shuffled by `seed`.
+    """
+    random = Random(seed)
+    waiting: dict[str, list[list[Tokens]]] = {}
+    for group in families(examples, row_tokens):
+        waiting.setdefault(group[0].act, []).append(group)
+    for act in sorted(waiting):
+        random.shuffle(waiting[act])
+    counts = {act: sum(map(len, groups)) for act, groups in waiting.items()}
+    shares = {act: mix.get(act) or counts[act] / len(examples) for act in waiting}
+    taken = dict.fromkeys(waiting, 0)
+    while any(waiting.values()):
+        act = min((a for a in sorted(waiting) if waiting[a]), key=lambda a: taken[a] / shares[a])
+        group = waiting[act].pop()
+        taken[act] += len(group)
+        yield group

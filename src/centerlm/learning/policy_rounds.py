@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import log2
 from pathlib import Path
@@ -24,7 +24,7 @@ from centerlm.learning.advantage import Signal, advantages, signal_of
 from centerlm.learning.calls import read_calls
 from centerlm.learning.credit import Weights, source_choices
 from centerlm.learning.example import TrainingExample
-from centerlm.learning.experience_rounds import FIRST_SEED, SLOTS
+from centerlm.learning.experience_rounds import OPTIONS, SLOTS, fresh_worlds
 from centerlm.learning.expert import UNTIMED, credits_of
 from centerlm.learning.material import embedder
 from centerlm.learning.policy_training import train_policy
@@ -32,24 +32,20 @@ from centerlm.learning.policy_updates import PolicySettings, no_signal
 from centerlm.learning.problems import run_async
 from centerlm.learning.recipe import Recipe
 from centerlm.learning.rollouts import Rollout, RolloutSettings, rollouts
-from centerlm.learning.rounds import SCORES, WHOLE, Result, Teacher
+from centerlm.learning.rounds import COUNTS, SCORES, WHOLE, Result, Teacher
 from centerlm.learning.row_files import read_rows, write_rows
 from centerlm.learning.rows import PromptIds, Row, episode_rows
 from centerlm.learning.run_folder import read_json, write_json
 from centerlm.learning.score import exact_replies, lost
 from centerlm.learning.world_questions import WorldSources, trained_ids
-from centerlm.learning.worlds import World, make_world
-from centerlm.run import Options
+from centerlm.learning.worlds import World
 
 if TYPE_CHECKING:
-    from centerlm.learning.running import Listener
+    from centerlm.learning.job import Listener
 
 FIGURES = "policy.json"
 """What the rollouts of a round were like; written last, so that its rows are whole."""
 ROWS = "rows.jsonl"
-_COUNTS = ("updates", "examples", "tokens", "plain_tokens", "trained_tokens")
-_APART = 10_000
-_QUESTIONS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +115,13 @@ def gather_rows(
     trained: Sequence[TrainingExample],
     listener: Listener,
 ) -> PolicyBatch:
-    """The rows of round `number` (from 1), kept in `folder`; those that are there are read back.
+    """The rows of round `number` (from 1), kept in `folder` for `batch_in`.
 
-    `center` is the policy on a local model, closed at the end; `trained` are the examples behind.
+    `center` is the policy on a local model, closed at the end; `trained` are the examples behind,
+    of whose worlds none is asked about.
 
     Raises:
-        InputError: the policy has no token ids.
+        InputError: the policy has no token ids; the recipe trains on worlds of rounds.
         ModelError: it cannot be run.
     """
     prompt_ids: PromptIds | None = getattr(center.model, "prompt_ids", None)
@@ -132,19 +129,10 @@ def gather_rows(
         raise InputError(
             "policy gradient needs one adapter and a local model: set [train] split = false"
         )
-    if (done := read_json(folder / FIGURES)) is not None:
-        signal = Signal(done["groups"], done["without"])
-        rows = read_rows(folder / ROWS).items
-        return PolicyBatch(rows, signal, done["left_out"], done["figures"])
     listener.phase(f"round {number}: making worlds", 0, 0)
-    rounds, first = recipe.rounds, FIRST_SEED + number * _APART
-    worlds = [
-        make_world(first + n, max_hops=rounds.max_hops, people=recipe.worlds.people)
-        for n in range(-(-rounds.questions // _QUESTIONS))
-    ]
-    batch = run_async(
-        _rolled(number, folder, recipe, center, prompt_ids, worlds, trained, listener)
-    )
+    used = trained_ids(trained)
+    worlds = fresh_worlds(number, recipe, used)
+    batch = run_async(_rolled(number, folder, recipe, center, prompt_ids, worlds, used, listener))
     write_rows(folder / ROWS, batch.rows)
     write_json(
         folder / FIGURES,
@@ -156,6 +144,15 @@ def gather_rows(
         },
     )
     return batch
+
+
+def batch_in(folder: Path) -> PolicyBatch | None:
+    """What `gather_rows` kept in the folder of a round; None where it did not come to its end."""
+    if (done := read_json(folder / FIGURES)) is None:
+        return None
+    rows = read_rows(folder / ROWS).items
+    signal = Signal(done["groups"], done["without"])
+    return PolicyBatch(rows, signal, done["left_out"], done["figures"])
 
 
 def take_rows(source: Path, folder: Path) -> None:
@@ -177,7 +174,7 @@ async def _rolled(
     center: CenterLM,
     prompt_ids: PromptIds,
     worlds: Sequence[World],
-    trained: Sequence[TrainingExample],
+    used: Collection[str],
     listener: Listener,
 ) -> PolicyBatch:
     rounds = recipe.rounds
@@ -188,7 +185,7 @@ async def _rolled(
         temperature=rounds.temperature,
         greedy_first=False,
         logprobs=True,
-        options=Options(seek_seconds=None),
+        options=OPTIONS,
     )
     done: Counter[str] = Counter()
     journal = journal_in(folder)
@@ -207,7 +204,7 @@ async def _rolled(
                 sources.sources_of,
                 settings,
                 journal=journal,
-                used_ids=trained_ids(trained),
+                used_ids=used,
                 on_rollout=count,
             )
             return policy_batch(groups, journal, prompt_ids)
@@ -237,7 +234,7 @@ def policy_round(
     listener.line(f"round {number}: {told(done['figures'])}")
     if done["problem"]:
         listener.line(f"round {number}: {done['problem']}")
-    counts = {name: int(done.get(name, 0)) for name in _COUNTS}
+    counts = {name: int(done.get(name, 0)) for name in COUNTS}
     taken = not done["problem"] and not done["lost"]
     adapters = {WHOLE: folder / WHOLE / "adapter"} if taken else before.adapters
     scores = done["scores"] if taken else before.scores

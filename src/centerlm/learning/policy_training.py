@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from centerlm.errors import InputError, StoppedError
+from centerlm.learning.checkpoints import RECORD, claim_training, last_checkpoint
 from centerlm.learning.policy_updates import (
     PolicyRow,
     PolicySettings,
@@ -36,15 +37,10 @@ from centerlm.learning.ratio import (
 )
 from centerlm.learning.row_trainer import load, make_trainer
 from centerlm.learning.rows import Row
-from centerlm.learning.run_folder import read_json, write_json
-from centerlm.learning.training import (
-    Stop,
-    TrainSettings,
-    in_16_bits,
-    last_checkpoint,
-    on_cpu,
-    with_adapter,
-)
+from centerlm.learning.run_folder import write_json
+from centerlm.learning.train_settings import TrainSettings, in_16_bits, on_cpu
+from centerlm.learning.training import with_adapter
+from centerlm.learning.watching import Stop, never
 
 OLD = "old.safetensors"
 CURVES = "curves.jsonl"
@@ -77,7 +73,7 @@ def train_policy(
     base: str = "",
     start: Path | None = None,
     resume: bool = False,
-    stop: Stop = lambda: False,
+    stop: Stop = never,
     prepare: Any = None,
 ) -> PolicyTrained:
     """Train `model` (a causal language model in torch) on a batch of rows; the result is in `out`.
@@ -100,9 +96,10 @@ def train_policy(
         raise InputError(no_signal(len(rows), silent, long))
     state = load("accelerate").PartialState(cpu=on_cpu(_as_train(settings)))
     _fits(settings, state.num_processes)
-    record = _record(rows, settings, base, start)
     with state.main_process_first():
-        _claim(out, record, resume, write=state.is_main_process)
+        # The others find what the first has written, and check that they were given the same.
+        again = resume or not state.is_main_process
+        record = claim_training(out, _record(rows, settings, base, start), again)
     if settings.rank:
         if in_16_bits(_as_train(settings)):
             model = model.to(torch.bfloat16)
@@ -139,7 +136,7 @@ def train_policy(
         model,
     )
     if state.is_main_process:
-        write_json(out / "run.json", record | {"finished": True, **_counts(trained)})
+        write_json(out / RECORD, record | {"finished": True, **_counts(trained)})
     return trained
 
 
@@ -180,23 +177,6 @@ def _record(
         "start": str(start) if start else None,
         "data": digest,
     }
-
-
-def _claim(out: Path, record: Mapping[str, Any], resume: bool, *, write: bool) -> None:
-    path = out / "run.json"
-    before = read_json(path)
-    if before is None:
-        if write:
-            out.mkdir(parents=True, exist_ok=True)
-            write_json(path, record)
-        return
-    if not resume and write:
-        raise InputError(f"{out} already holds a run; continue it with --resume, or name another")
-    for key, value in record.items():
-        if before.get(key) != value:
-            raise InputError(
-                f"{out} was begun with other {key}; resume it with the same, or name another folder"
-            )
 
 
 def _old(

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -110,6 +110,29 @@ class Shelf:
         return Material(
             tuple(self.texts.values()), tuple(self.readings.values()), (), tuple(self.skipped)
         )
+
+
+Record = Callable[[Shelf, str, dict[str, Any]], "list[Fold] | None"]
+"""Puts a record of a file on the shelf, with where it stands, and gives its folds; None: no record
+of that kind."""
+
+
+def read_records(path: Path, record_of: Record, lacks: str) -> Material:
+    """The material of a JSON Lines file; records of another kind are skipped, for what they lack.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    shelf = Shelf()
+    folds: list[Fold] = []
+    for number, record in json_lines(path, shelf.skipped):
+        where = f"{path}, line {number}"
+        made = record_of(shelf, where, record)
+        if made is None:
+            shelf.skip(where, lacks, "malformed")
+        else:
+            folds += made
+    return replace(shelf.material(), folds=tuple(folds))
 
 
 def windows(title: str, text: str) -> list[Text]:

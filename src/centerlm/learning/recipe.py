@@ -1,23 +1,20 @@
 """The recipe of a run of learning: one TOML file, from data to adapter.
 
-Sections: `[data]`, `[worlds]`, `[mix]`, `[train]`, `[rounds]`. Unknown settings are refused with
-the ones that exist. Presets are recipes in code; the recipe used is written to the run's folder,
-so that the folder alone says how it was made.
+Sections: `[data]`, `[worlds]`, `[mix]`, `[train]`, `[rounds]`, `[dpo]`. Unknown settings are
+refused with the ones that exist. Presets are recipes in code; the recipe used is written to the
+run's folder, so that the folder alone says how it was made.
 """
 
 from __future__ import annotations
 
 import json
-import re
-import tomllib
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, cast, get_args
 
 import msgspec
 
-from centerlm.errors import ConfigError
-from centerlm.learning.training import MIX, TrainSettings
+from centerlm.learning.train_settings import MIX, TrainSettings
+from centerlm.toml_settings import read_toml, settings_of
 
 Preset = Literal["quick", "default"]
 Stage = Literal["decompose", "seek", "absorb", "all", "fragmentation", "cot", "expert"]
@@ -47,6 +44,7 @@ class DataSection(_Section, frozen=True):
 
     sets: tuple[_Set, ...] = SETS  # pyright: ignore[reportAssignmentType] (the same names)
     guidance: tuple[str, ...] = ()
+    remembered: tuple[str, ...] = ()
     plans: dict[str, _Count] = msgspec.field(default_factory=dict[str, int])
     readings: dict[str, _Count] = msgspec.field(default_factory=dict[str, int])
     atomic: _Count = 600
@@ -96,10 +94,13 @@ class RoundsSection(_Section, frozen=True):
     """Rounds of experience after the first, supervised one.
 
     Each rolls out `k` episodes on each of `questions` fresh questions and trains on what worked and
-    on `replay` (a share, at least a quarter) of the first data, at `learning_rate`. A round after
-    which an act lost more than `tolerance` of its score is not kept. `dagger` of the rounds also
-    train absorbing on the states the center reached. `method` "policy" is policy gradient on every
-    act of the episodes, without replay and DAgger; its temperature should be 1.
+    on `replay` (a share, at least a quarter) of the first data, at `learning_rate`: one pass, or
+    with `max_tokens` so much of it as takes at most so many tokens to compute. A round after which
+    an act lost more than `tolerance` of its score is not kept. `dagger` of the rounds also train
+    absorbing on the states the center reached. `curriculum` is the share of a round's questions
+    that are begun near their end, with all findings but the last told, then fewer. `method`
+    "policy" is policy gradient on every act of the episodes, on whole questions, without replay,
+    DAgger and preferences; its temperature should be 1.
     """
 
     count: _Count = 0
@@ -107,11 +108,26 @@ class RoundsSection(_Section, frozen=True):
     questions: _Count = 200
     k: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
     dagger: _Count = 2
+    max_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
     replay: Annotated[float, msgspec.Meta(ge=0.25, le=1)] = 0.5
     learning_rate: Annotated[float, msgspec.Meta(gt=0)] = 3e-4
     tolerance: _Share = 0.01
     temperature: Annotated[float, msgspec.Meta(ge=0)] = 0.8
     max_hops: Annotated[int, msgspec.Meta(ge=1, le=8)] = 3
+    curriculum: _Share = 0.5
+
+
+class DPOSection(_Section, frozen=True):
+    """Preferences between plans: of people (edits) after the first round, of episodes after each.
+
+    At most `pairs` are trained after a round (0: none) by DPO; `beta`, `sft` and `learning_rate`
+    are those of `dpo.DPOSettings`. Not kept where an act lost more than `[rounds] tolerance`.
+    """
+
+    pairs: _Count = 64
+    learning_rate: Annotated[float, msgspec.Meta(gt=0)] = 5e-5
+    beta: Annotated[float, msgspec.Meta(gt=0)] = 0.1
+    sft: Annotated[float, msgspec.Meta(ge=0)] = 0.1
 
 
 class Recipe(_Section, frozen=True):
@@ -123,6 +139,7 @@ class Recipe(_Section, frozen=True):
     mix: MixSection = msgspec.field(default_factory=MixSection)
     train: TrainSection = msgspec.field(default_factory=TrainSection)
     rounds: RoundsSection = msgspec.field(default_factory=RoundsSection)
+    dpo: DPOSection = msgspec.field(default_factory=DPOSection)
 
     def shares(self) -> dict[str, float]:
         """Shares by act; acts with share 0 are not trained."""
@@ -151,40 +168,20 @@ def load_recipe(path: Path | None, base: Recipe) -> Recipe:
     """
     if path is None:
         return base
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(
-            f"the recipe {path} cannot be read ({error.strerror}); check the path"
-        ) from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"the recipe {path} is not UTF-8 text; save it as such") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"the recipe {path} is not TOML: {error}") from None
+    data = read_toml(path, "recipe")
     merged: dict[str, Any] = msgspec.to_builtins(base)
     for name, value in data.items():
         known = merged.get(name)
         merged[name] = (
             known | value if isinstance(known, dict) and isinstance(value, dict) else value
         )
-    try:
-        return msgspec.convert(merged, Recipe)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"the recipe {path}: {_mend(str(error))}") from None
+    return settings_of(merged, Recipe, f"the recipe {path}", _known)
 
 
-def _mend(problem: str) -> str:
-    """msgspec's sentence about a setting, in the words of a recipe."""
-    text, _, where = problem.partition(" - at ")
-    path = where.strip("`").removeprefix("$").lstrip(".")
-    if match := re.fullmatch(r"Object contains unknown field `(.*)`", text):
-        part = getattr(Recipe(), path) if path else Recipe()
-        known = part.__struct_fields__
-        close = get_close_matches(match[1], known, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        place = f" in [{path}]" if path else ""
-        return f"there is no setting {match[1]!r}{place}; {hint}known: {', '.join(known)}"
-    return f"{path or 'it'}: {text[:1].lower()}{text[1:].replace('`', '')}"
+def _known(section: str) -> tuple[str, ...]:
+    """The names of the settings of a section."""
+    part: msgspec.Struct = getattr(Recipe(), section) if section else Recipe()
+    return part.__struct_fields__
 
 
 def recipe_toml(recipe: Recipe) -> str:

@@ -233,11 +233,11 @@ async def rollouts(
             for _ in range(min(settings.concurrency, len(jobs))):
                 group.create_task(work(waiting))
     except BaseExceptionGroup as errors:
-        raise _first(errors) from None
+        raise first_error(errors) from None
     return tuple(tuple(done[q.id, i] for i in range(settings.k)) for q in questions)
 
 
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     """The first exception of nested groups."""
     error: BaseException = errors
     while isinstance(error, BaseExceptionGroup):
@@ -290,7 +290,7 @@ async def _episode(
     left: int | None,
 ) -> Rollout:
     name = episode_name(question, sample, center, settings, left)
-    opened = _OpenedJournal(journal)
+    opened = OpenedJournal(journal)
     events = opened.events(name)
     tree = fold(events)
     if events and tree.status not in _UNFINISHED:
@@ -314,7 +314,7 @@ async def _episode(
 
 
 @dataclass(frozen=True, slots=True)
-class _OpenedJournal:
+class OpenedJournal:
     """`journal`, in which an episode that was never begun has no events rather than an error."""
 
     journal: Journal

@@ -7,11 +7,9 @@ after which an act lost more than the recipe's tolerance is not kept, and the ru
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import msgspec
@@ -19,9 +17,12 @@ import msgspec
 from centerlm.learning.encoding import encode_all
 from centerlm.learning.example import TrainingExample
 from centerlm.learning.recipe import Recipe
+from centerlm.learning.replaying import bounded, replayed
 from centerlm.learning.run_folder import read_json, write_json
 from centerlm.learning.score import exact_replies, lost
-from centerlm.learning.training import MIX, OnProgress, Stop, TrainSettings, train
+from centerlm.learning.train_settings import MIX, TrainSettings
+from centerlm.learning.training import train
+from centerlm.learning.watching import OnProgress, Stop
 
 PARTS: Mapping[str, tuple[str, ...]] = {"plan": ("decompose", "seek"), "absorb": ("absorb",)}
 """The two adapters of a split run, and the acts each of them learns."""
@@ -29,6 +30,18 @@ PARTS: Mapping[str, tuple[str, ...]] = {"plan": ("decompose", "seek"), "absorb":
 WHOLE = "all"
 SCORES = "scores.json"
 """Written last: says that a round is done."""
+
+COUNTS = ("updates", "examples", "tokens", "plain_tokens", "trained_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Preferred:
+    """What training on preferences made of a round: see `preferring`."""
+
+    pairs: int
+    kept: bool
+    lost: tuple[str, ...]
+    scores: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +59,7 @@ class Result:
     tokens: int
     plain_tokens: int
     trained_tokens: int
+    preferred: Preferred | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +86,7 @@ def first_round(
 ) -> Result:
     """Train on examples, from new adapters or from `start`. A round that is done is read back."""
     settings = teacher.recipe.train.settings()
-    return _round(teacher, folder, examples, held, settings, start, before=None)
+    return _done(folder) or _round(teacher, folder, examples, held, settings, start, before=None)
 
 
 def next_round(
@@ -84,22 +98,46 @@ def next_round(
     held: Sequence[TrainingExample],
     before: Result,
 ) -> Result:
-    """Go on from `before` with fresh examples and a replay of the first data.
+    """Go on from `before` with fresh examples and a replay of the first data: one pass over them,
+    or over so much of them as `[rounds] max_tokens` allows.
 
     If it is not kept, its adapters are those of `before`.
     """
-    rounds = teacher.recipe.rounds
-    settings = msgspec.structs.replace(
-        teacher.recipe.train.settings(), learning_rate=rounds.learning_rate, epochs=1
-    )
-    mixed = [*fresh, *replayed(first, rounds.replay, settings.seed + number)]
-    done = _round(teacher, folder, mixed, held, settings, before.adapters, before=before)
+    done = _done(folder)
+    if done is None:
+        settings = msgspec.structs.replace(
+            teacher.recipe.train.settings(),
+            learning_rate=teacher.recipe.rounds.learning_rate,
+            epochs=1,
+            max_updates=None,
+            max_tokens=None,
+        )
+        mixed = _mixed(teacher, fresh, first, settings.seed + number)
+        done = _round(teacher, folder, mixed, held, settings, before.adapters, before=before)
     return done if done.kept else replace(done, adapters=before.adapters, scores=before.scores)
 
 
-def replayed(first: Sequence[TrainingExample], share: float, seed: int) -> list[TrainingExample]:
-    """`share` of the first data, drawn by `seed`."""
-    return Random(seed).sample(first, min(len(first), math.ceil(len(first) * share)))
+def _mixed(
+    teacher: Teacher,
+    fresh: Sequence[TrainingExample],
+    first: Sequence[TrainingExample],
+    seed: int,
+) -> list[TrainingExample]:
+    """What a round trains on."""
+    recipe = teacher.recipe
+    if recipe.rounds.max_tokens is None:
+        return [*fresh, *replayed(first, recipe.rounds.replay, seed)]
+    teacher.say("choosing what to replay")
+    return bounded(
+        fresh,
+        first,
+        teacher.load()[1],
+        max_tokens=recipe.rounds.max_tokens,
+        share=recipe.rounds.replay,
+        row_tokens=recipe.train.row_tokens,
+        mix=recipe.shares(),
+        seed=seed,
+    )
 
 
 def _round(
@@ -111,12 +149,10 @@ def _round(
     start: Mapping[str, Path],
     before: Result | None,
 ) -> Result:
-    if (done := read_json(folder / SCORES)) is not None:
-        return _result(folder, done)
     whole = not teacher.recipe.train.split
     parts = {WHOLE: tuple(MIX)} if whole else PARTS
     shares = teacher.recipe.shares()
-    totals = dict.fromkeys(("updates", "examples", "tokens", "plain_tokens", "trained_tokens"), 0)
+    totals = dict.fromkeys(COUNTS, 0)
     adapters: dict[str, Path] = {}
     scores: dict[str, float] = {}
     for part, acts in parts.items():
@@ -162,13 +198,23 @@ def _share(
     def tokens(of: Sequence[TrainingExample]) -> int:
         return sum(len(t.ids) for t in encode_all(of, encoder, max_tokens=settings.row_tokens))
 
-    part = tokens(mine) / max(tokens(examples), 1)
     limits = {
-        name: max(1, round(limit * part))
+        name: limit
         for name in ("max_updates", "max_tokens")
         if (limit := getattr(settings, name)) is not None
     }
-    return msgspec.structs.replace(settings, **limits)
+    if not limits:
+        return settings
+    part = tokens(mine) / max(tokens(examples), 1)
+    return msgspec.structs.replace(
+        settings, **{name: max(1, round(limit * part)) for name, limit in limits.items()}
+    )
+
+
+def _done(folder: Path) -> Result | None:
+    """A round that is done, as its folder says."""
+    done = read_json(folder / SCORES)
+    return None if done is None else _result(folder, done)
 
 
 def _result(folder: Path, done: Mapping[str, Any]) -> Result:
@@ -176,8 +222,5 @@ def _result(folder: Path, done: Mapping[str, Any]) -> Result:
         part: next(p for p in (folder / part / "adapter", folder / part / "model") if p.exists())
         for part in done["parts"]
     }
-    counts = {
-        name: int(done[name])
-        for name in ("updates", "examples", "tokens", "plain_tokens", "trained_tokens")
-    }
+    counts: dict[str, Any] = {name: int(done[name]) for name in COUNTS}
     return Result(places, done["scores"], not done["lost"], tuple(done["lost"]), **counts)

@@ -3,8 +3,10 @@
     recipe.toml            the recipe, every setting written out
     learn.json             stage, base, data folder, scores and tokens of each round
     examples.jsonl         what is trained on; held.jsonl what rounds are scored on
+    preferences.jsonl      pairs of plans of which one is better: edits of people
     statistics.json        how many examples came from where, and what was left out and why
-    rounds/0, 1, ...       a training run each (see `training`), and the examples a round added
+    rounds/0, 1, ...       a training run each (see `training`), the examples and preferences a
+                           round added, and in dpo/ the training on preferences
     adapter/ adapter.gguf  the result, in PEFT form and for llama.cpp
     curves.jsonl curves.svg curves.png tensorboard/
 
@@ -23,6 +25,9 @@ from centerlm.learning.folders import cannot_write
 from centerlm.learning.recipe import Recipe, load_recipe, recipe_toml
 from centerlm.models.weights import write_atomically
 
+EXAMPLES, PREFERENCES = "examples.jsonl", "preferences.jsonl"
+"""What a run, and each of its rounds, learns from."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
@@ -40,7 +45,7 @@ class RunFolder:
 
     @property
     def examples(self) -> Path:
-        return self.path / "examples.jsonl"
+        return self.path / EXAMPLES
 
     @property
     def held(self) -> Path:

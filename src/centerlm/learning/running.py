@@ -6,79 +6,26 @@ scored, and the training of a round continues from its last whole checkpoint.
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from centerlm.center import CenterLM
 from centerlm.errors import InputError
-from centerlm.learning.curves import gather_curves
 from centerlm.learning.example import TrainingExample
-from centerlm.learning.guidance import Skipped
+from centerlm.learning.experience_rounds import Gathered, gather, left_after
+from centerlm.learning.job import Job, Learned, Listener
+from centerlm.learning.preferences import Preference
+from centerlm.learning.preferring import prefer
 from centerlm.learning.problems import resumable
 from centerlm.learning.recipe import Recipe
+from centerlm.learning.replaying import LEAST_ROWS
 from centerlm.learning.rounds import Result, Teacher, first_round, next_round
-from centerlm.learning.run_folder import RunFolder, claim, read_json, write_json
-from centerlm.learning.stored import read_examples, write_examples
-from centerlm.learning.training import OnProgress, Stop, data_hash
-
-ACTS_OF: Mapping[str, tuple[str, ...]] = {
-    "decompose": ("decompose",),
-    "absorb": ("absorb",),
-    "seek": ("decompose", "seek", "absorb"),
-    "all": ("decompose", "seek", "absorb"),
-}
-SHOWN_SKIPPED = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What a run is asked to do.
-
-    `given`: the recipe was named, not taken by default. `replay` is the folder of another run,
-    whose recipe, examples and rounds are used again: neither data nor model calls are needed.
-    `match` is a run whose processed tokens this one takes too. `pairs` are files for an expert.
-    """
-
-    stage: str
-    recipe: Recipe
-    out: Path
-    data: Path | None = None
-    start: Path | None = None
-    replay: Path | None = None
-    match: Path | None = None
-    pairs: tuple[Path, ...] = ()
-    given: bool = True
-    resume: bool = False
-    force: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """Who is told of a run: phases with (what, done, of), updates, and lines worth printing."""
-
-    phase: Callable[[str, int, int], None]
-    update: OnProgress
-    line: Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Learned:
-    """A finished run. `adapter` is a PEFT folder, or a model where all weights were trained.
-
-    `gguf` are files for llama.cpp by part (none for bases that llama.cpp does not run here).
-    """
-
-    folder: Path
-    adapter: Path
-    gguf: Mapping[str, Path]
-    rounds: tuple[Result, ...]
-    statistics: Mapping[str, Mapping[str, int]]
-    base: str
-    recipe: Recipe
-    skipped: Mapping[str, int] = field(default_factory=dict[str, int])
+from centerlm.learning.run_folder import EXAMPLES, PREFERENCES, RunFolder, claim, read_json
+from centerlm.learning.run_material import Lessons, lessons, read_preferences_in
+from centerlm.learning.run_result import exported, finish, gguf_base, start
+from centerlm.learning.stored import read_examples, write_examples, write_preferences
+from centerlm.learning.watching import Stop
 
 
 def learn(job: Job, *, listener: Listener, stop: Stop) -> Learned:
@@ -92,6 +39,7 @@ def learn(job: Job, *, listener: Listener, stop: Stop) -> Learned:
 
     with resumable(job.out):
         recipe = _recipe(job)
+        _check_rounds(job, recipe)
         base = base_name(recipe.base)
         folder, recipe, record = claim(
             job.out,
@@ -108,9 +56,9 @@ def learn(job: Job, *, listener: Listener, stop: Stop) -> Learned:
             raise InputError(
                 f"{job.out} was begun on {record['base']}, not on {base}; resume it with the same"
             )
-        examples, held = _material(job, folder, recipe, record, listener)
-        done = _rounds(job, folder, recipe, record, examples, held, listener, stop)
-        return _finish(job, folder, recipe, record, done, listener)
+        first = lessons(job, folder, recipe, record, listener)
+        done = _rounds(job, folder, recipe, record, first, listener, stop)
+        return finish(folder, recipe, record, done, listener)
 
 
 def _recipe(job: Job) -> Recipe:
@@ -142,84 +90,47 @@ def _processed(run: Path) -> int:
     return int(record["tokens"])
 
 
-def _material(
-    job: Job, folder: RunFolder, recipe: Recipe, record: Mapping[str, Any], listener: Listener
-) -> tuple[list[TrainingExample], list[TrainingExample]]:
-    """The examples of the first round and those held out: stored ones, or made now."""
-    if read_json(folder.statistics) is None:
-        if job.replay is not None:
-            source = RunFolder(job.replay)
-            examples, held = read_examples(source.examples), read_examples(source.held)
-            table = read_json(source.statistics) or {}
-        else:
-            examples, held, table = _made(job, recipe, record, listener)
-        write_examples(folder.examples, examples)
-        write_examples(folder.held, held)
-        write_json(folder.statistics, table)  # last: it says that the others are whole
-        return examples, held
-    return read_examples(folder.examples), read_examples(folder.held)
+def _check_rounds(job: Job, recipe: Recipe) -> None:
+    """Refuse rounds of experience that cannot be run, before anything is trained.
+
+    Raises:
+        InputError: says what to change.
+    """
+    if not _count(job, recipe):
+        return
+    if not recipe.train.rank:
+        raise InputError(
+            "rounds of experience go on from an adapter, and [train] rank = 0 trains none; give a "
+            "rank, or set [rounds] count = 0"
+        )
+    by_policy = recipe.rounds.method == "policy"
+    if by_policy and recipe.train.split:
+        raise InputError(
+            "policy gradient trains one adapter; set [train] split = false, or take [rounds] "
+            'method = "experience"'
+        )
+    if not _stored(job, recipe) and gguf_base(recipe.base) is None:
+        raise InputError(
+            "rounds of experience run on llama.cpp, which needs a GGUF base: take base = "
+            '"default" or a .gguf file, or set [rounds] count = 0'
+        )
+    bound, least = recipe.rounds.max_tokens, LEAST_ROWS * recipe.train.row_tokens
+    if bound is not None and bound < least and not by_policy:
+        raise InputError(
+            f"[rounds] max_tokens = {bound:,} is less than {LEAST_ROWS} rows ({least:,} tokens), "
+            "too little for fresh and replayed examples; raise it, or lower row_tokens in [train]"
+        )
 
 
-def _made(
-    job: Job, recipe: Recipe, record: Mapping[str, Any], listener: Listener
-) -> tuple[list[TrainingExample], list[TrainingExample], dict[str, Any]]:
-    from centerlm.learning import arms
-    from centerlm.learning.material import (
-        collect,
-        examples_of,
-        is_held,
-        skipped_by_kind,
-        statistics,
-    )
+def _stored(job: Job, recipe: Recipe) -> bool:
+    """Whether all that rounds learn from is there, or comes from the run replayed."""
+    numbers = range(1, _count(job, recipe) + 1)
+    runs = [RunFolder(path) for path in (job.out, job.replay) if path is not None]
+    if recipe.rounds.method == "policy":
+        from centerlm.learning.policy_rounds import FIGURES
 
-    seed = recipe.data.seed
-    if job.stage == "expert":
-        examples: list[TrainingExample] = []
-        skipped: list[Skipped] = []
-        for path in record["pairs"]:
-            more, bad = arms.read_pairs(Path(path))
-            examples += more
-            skipped += bad
-        held = [e for e in examples if is_held(e.id, recipe.data.held, seed)]
-        examples = [e for e in examples if not is_held(e.id, recipe.data.held, seed)]
-    else:
-        data = Path(record["data"]) if record["data"] else None
-        collected = collect(recipe, data, say=listener.phase)
-        if data is not None:
-            from centerlm.learning.guard import check_no_test_ids
-
-            check_no_test_ids(collected.ids, data, questions=collected.questions, force=job.force)
-        skipped = list(collected.skipped)
-        if job.stage in ("fragmentation", "cot"):
-            make = arms.fragmentation if job.stage == "fragmentation" else arms.cot
-            examples, held = make(collected.train), make(collected.held)
-        else:
-            acts = [act for act in ACTS_OF[job.stage] if recipe.shares().get(act)]
-            examples = examples_of(collected.train, seed=seed, acts=acts)
-            held = examples_of(collected.held, seed=seed + 1, acts=acts)
-    kinds = skipped_by_kind(skipped)
-    for kind, items in kinds.items():
-        listener.line(f"left out, {kind}: {len(items):,}")
-        for item in items[:SHOWN_SKIPPED]:
-            listener.line(f"  {item.where}: {item.reason}")
-    table = {
-        "examples": statistics(examples),
-        "held": statistics(held),
-        "skipped": {kind: [[i.where, i.reason] for i in items] for kind, items in kinds.items()},
-    }
-    return examples, _guarded(held, recipe.data.guard), table
-
-
-def _guarded(held: Sequence[TrainingExample], most: int) -> list[TrainingExample]:
-    """At most `most` of each act, evenly from all of them."""
-    by_act: dict[str, list[TrainingExample]] = {}
-    for example in held:
-        by_act.setdefault(example.act, []).append(example)
-    chosen: list[TrainingExample] = []
-    for examples in by_act.values():
-        step = max(1.0, len(examples) / most) if most else 0.0
-        chosen += [examples[int(i * step)] for i in range(min(most, len(examples)))]
-    return chosen
+        return all(any((run.round(n) / FIGURES).is_file() for run in runs) for n in numbers)
+    return job.replay is not None or all((runs[0].round(n) / EXAMPLES).is_file() for n in numbers)
 
 
 def _rounds(
@@ -227,8 +138,7 @@ def _rounds(
     folder: RunFolder,
     recipe: Recipe,
     record: Mapping[str, Any],
-    examples: Sequence[TrainingExample],
-    held: Sequence[TrainingExample],
+    lessons: Lessons,
     listener: Listener,
     stop: Stop,
 ) -> list[Result]:
@@ -241,22 +151,24 @@ def _rounds(
         stop=stop,
         say=lambda what: listener.phase(f"round {number}: {what}" if number else what, 0, 0),
     )
-    start = _start(folder, recipe, record)
-    done = [first_round(teacher, folder.round(0), examples, held, start)]
-    listener.line(_scored(0, done[0]))
+    examples, held = lessons.examples, lessons.held
+    begun = start(folder, recipe, record)
+    first = first_round(teacher, folder.round(0), examples, held, begun)
+    done = [prefer(teacher, folder.round(0), lessons.pairs, held, first)]
+    _tell(0, done[-1], listener)
     for number in range(1, _count(job, recipe) + 1):
         if recipe.rounds.method == "policy":
-            done.append(_policy(job, folder, number, done[-1], teacher, held, listener))
-            listener.line(_scored(number, done[-1]))
+            done.append(_by_policy(job, folder, record, number, done[-1], teacher, held, listener))
+            _tell(number, done[-1], listener)
             continue
-        fresh = _fresh(job, folder, recipe, number, done[-1], listener)
+        place = folder.round(number)
+        fresh, pairs = _fresh(job, folder, recipe, record, number, done[-1], listener)
         if not fresh:
             listener.line(f"round {number}: no episode gave anything to learn from")
             continue
-        done.append(
-            next_round(teacher, folder.round(number), number, fresh, examples, held, done[-1])
-        )
-        listener.line(_scored(number, done[-1]))
+        after = next_round(teacher, place, number, fresh, examples, held, done[-1])
+        done.append(prefer(teacher, place, pairs, held, after))
+        _tell(number, done[-1], listener)
     return done
 
 
@@ -265,40 +177,62 @@ def _count(job: Job, recipe: Recipe) -> int:
     return recipe.rounds.count if job.stage in ("seek", "all") else 0
 
 
-def _scored(number: int, result: Result) -> str:
+def _tell(number: int, result: Result, listener: Listener) -> None:
     scores = ", ".join(f"{act} {score:.1%}" for act, score in result.scores.items())
     line = f"round {number}: held-out replies right: {scores or 'none held out'}"
     if not result.kept:
         line += f"; not kept, because it lost: {', '.join(result.lost)}"
-    return line
+    listener.line(line)
+    if (made := result.preferred) is not None:
+        line = f"round {number}: {made.pairs:,} preferences"
+        if not made.kept:
+            line += f"; what they taught is not kept, because it lost: {', '.join(made.lost)}"
+        listener.line(line)
 
 
 def _fresh(
-    job: Job, folder: RunFolder, recipe: Recipe, number: int, before: Result, listener: Listener
-) -> list[TrainingExample]:
-    """The examples a round adds: stored ones, those of the run replayed, or made by rolling out."""
-    path = folder.round(number) / "examples.jsonl"
-    if not path.is_file():
+    job: Job,
+    folder: RunFolder,
+    recipe: Recipe,
+    record: Mapping[str, Any],
+    number: int,
+    before: Result,
+    listener: Listener,
+) -> tuple[list[TrainingExample], list[Preference]]:
+    """The examples and preferences that a round adds: stored ones, those of the run replayed, or
+    made by rolling out.
+    """
+    place = folder.round(number)
+    if not (place / EXAMPLES).is_file():
         if job.replay is not None:
-            theirs = RunFolder(job.replay).round(number) / "examples.jsonl"
-            fresh = read_examples(theirs) if theirs.is_file() else []
+            theirs = RunFolder(job.replay).round(number)
+            stored = read_examples(theirs / EXAMPLES) if (theirs / EXAMPLES).is_file() else []
+            made = Gathered(tuple(stored), tuple(read_preferences_in(theirs)))
         else:
-            fresh = _tried(folder, recipe, number, before, listener)
-        write_examples(path, fresh)
-    return read_examples(path)
+            made = _tried(folder, recipe, record, number, before, listener)
+        write_preferences(place / PREFERENCES, made.pairs)
+        write_examples(place / EXAMPLES, made.examples)  # last: it says that both are there
+    return read_examples(place / EXAMPLES), read_preferences_in(place)
 
 
 def _tried(
-    folder: RunFolder, recipe: Recipe, number: int, before: Result, listener: Listener
-) -> list[TrainingExample]:
+    folder: RunFolder,
+    recipe: Recipe,
+    record: Mapping[str, Any],
+    number: int,
+    before: Result,
+    listener: Listener,
+) -> Gathered:
     """Episodes of the policy so far on fresh worlds, and what is worth learning of them."""
-    from centerlm.learning.experience_rounds import gather
-
-    center = _so_far(folder, recipe, number, before)
-    trained = read_examples(folder.examples)
-    for earlier in range(1, number):
-        trained += read_examples(folder.round(earlier) / "examples.jsonl")
-    return gather(number, folder.round(number), recipe, center, trained, listener)
+    return gather(
+        number,
+        folder.round(number),
+        recipe,
+        _so_far(folder, recipe, number, before),
+        [*_trained_before(record), *_trained(folder, number)],
+        listener,
+        left=left_after(folder.round(number - 1)),
+    )
 
 
 def _so_far(folder: RunFolder, recipe: Recipe, number: int, before: Result) -> CenterLM:
@@ -306,37 +240,54 @@ def _so_far(folder: RunFolder, recipe: Recipe, number: int, before: Result) -> C
     from centerlm.learning.policy import policy
 
     base = gguf_base(recipe.base)
-    if base is None:
-        raise InputError(
-            "rounds of experience run on llama.cpp, which needs a GGUF base: take base = "
-            '"default" or a .gguf file, or set [rounds] count = 0'
-        )
+    assert base is not None  # `_check_rounds` refuses others
     adapters = {
-        part: _exported(folder, recipe, peft, part, f"rounds/{number}/policy-{part}")[part]
+        part: exported(folder, recipe, peft, part, f"rounds/{number}/policy-{part}")[part]
         for part, peft in before.adapters.items()
     }
     return policy(base, adapters)
 
 
-def _policy(
+def _by_policy(
     job: Job,
     folder: RunFolder,
+    record: Mapping[str, Any],
     number: int,
     before: Result,
     teacher: Teacher,
     held: Sequence[TrainingExample],
     listener: Listener,
 ) -> Result:
-    """A round of policy gradient, on rows of its own or those of the run replayed."""
-    from centerlm.learning.policy_rounds import gather_rows, policy_round, take_rows
+    """A round of policy gradient, on stored rows, those of the run replayed, or new ones."""
+    from centerlm.learning.policy_rounds import batch_in, gather_rows, policy_round, take_rows
 
     recipe, place = teacher.recipe, folder.round(number)
     if job.replay is not None:
         take_rows(RunFolder(job.replay).round(number), place)
-    trained = read_examples(folder.examples)
-    center = _so_far(folder, recipe, number, before)
-    batch = gather_rows(number, place, recipe, center, trained, listener)
+    if (batch := batch_in(place)) is None:
+        trained = [*_trained_before(record), *_trained(folder, number)]
+        center = _so_far(folder, recipe, number, before)
+        batch = gather_rows(number, place, recipe, center, trained, listener)
     return policy_round(teacher, place, number, batch, held, before, listener)
+
+
+def _trained(folder: RunFolder, before: int) -> list[TrainingExample]:
+    """What a run trains on in its rounds before number `before`."""
+    files = [folder.examples, *(folder.round(n) / EXAMPLES for n in range(1, before))]
+    return [example for path in files if path.is_file() for example in read_examples(path)]
+
+
+def _trained_before(record: Mapping[str, Any]) -> list[TrainingExample]:
+    """What the runs trained on that this one goes on from, as far as it goes on from runs."""
+    examples: list[TrainingExample] = []
+    seen: set[str] = set()
+    given = record.get("start")
+    while given and given not in seen:
+        seen.add(given)
+        folder = RunFolder(Path(given))
+        examples += _trained(folder, 1 + len(folder.rounds()))
+        given = (read_json(folder.record) or {}).get("start")
+    return examples
 
 
 def _loaded(recipe: Recipe) -> tuple[Any, Any]:
@@ -345,94 +296,3 @@ def _loaded(recipe: Recipe) -> tuple[Any, Any]:
 
     model, tokenizer = load_base(recipe.base)
     return model, PlainEncoder(tokenizer)
-
-
-def _start(folder: RunFolder, recipe: Recipe, record: Mapping[str, Any]) -> dict[str, Path]:
-    """The adapters to go on from: those of a run, a PEFT folder, or a GGUF file, turned to PEFT."""
-    if not record["start"]:
-        return {}
-    given = Path(record["start"])
-    if given.suffix == ".gguf":
-        from centerlm.learning.adapters import to_peft
-        from centerlm.models.lora import check_base
-
-        place = folder.path / "start"
-        if not place.exists():
-            if base := gguf_base(recipe.base):
-                check_base(given, base)
-            to_peft(given, place)
-        return {"all": place}
-    from centerlm.learning.adapters import read_peft
-
-    place = given / "adapter" if (given / "learn.json").is_file() else given
-    read_peft(place)
-    return {"all": place}
-
-
-def gguf_base(source: str) -> Path | None:
-    """The GGUF file that llama.cpp runs of a base; None for one that is only there for torch."""
-    from centerlm.models.weights import find
-
-    if source == "default":
-        return find("default")
-    path = Path(source).expanduser()
-    return path if path.suffix == ".gguf" else None
-
-
-def _finish(
-    job: Job,
-    folder: RunFolder,
-    recipe: Recipe,
-    record: dict[str, Any],
-    done: Sequence[Result],
-    listener: Listener,
-) -> Learned:
-    """Put the result in its place, for torch and for llama.cpp, and draw the curves."""
-    last = done[-1]
-    gguf: dict[str, Path] = {}
-    for part, made in last.adapters.items():
-        name = "adapter" if part in ("all", "plan") else f"adapter-{part}"
-        target = folder.path / (name if recipe.train.rank else "model")
-        if target.exists():
-            shutil.rmtree(target)
-        shutil.copytree(made, target, ignore=shutil.ignore_patterns("training_args.bin"))
-        gguf |= _exported(folder, recipe, target, part, name)
-    totals = {
-        name: sum(getattr(result, name) for result in done)
-        for name in ("updates", "tokens", "plain_tokens", "trained_tokens")
-    }
-    rounds = [{"scores": dict(r.scores), "kept": r.kept, "lost": list(r.lost)} for r in done]
-    examples = read_examples(folder.examples)
-    write_json(
-        folder.record,
-        record | totals | {"rounds": rounds, "data_hash": data_hash(examples), "finished": True},
-    )
-    for problem in gather_curves(folder):
-        listener.line(problem)
-    table = read_json(folder.statistics) or {}
-    skipped = {kind: len(items) for kind, items in table.get("skipped", {}).items()}
-    adapter = folder.adapter if recipe.train.rank else folder.path / "model"
-    return Learned(
-        folder.path,
-        adapter,
-        gguf,
-        tuple(done),
-        table.get("examples", {}),
-        record["base"],
-        recipe,
-        skipped,
-    )
-
-
-def _exported(
-    folder: RunFolder, recipe: Recipe, peft: Path, part: str, name: str
-) -> dict[str, Path]:
-    from centerlm.learning.adapters import to_gguf
-
-    base = gguf_base(recipe.base)
-    if base is None or not recipe.train.rank:
-        return {}
-    notes = f"centerlm learn; part {part}; worlds of at most {recipe.worlds.max_hops} hops"
-    if recipe.data.sets:
-        notes += f"; {', '.join(recipe.data.sets)}"
-    return {part: to_gguf(peft, folder.path / f"{name}.gguf", base=base, notes=notes)}

@@ -4,7 +4,7 @@ questions of the data sets do not need. Data, and the functions that make cards 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from random import Random
 
 from centerlm.library import Stats
@@ -74,6 +74,15 @@ DISTRACTORS = (
 """Sources that know nothing the questions of the data sets ask for."""
 
 
+_SAYS = {
+    "expert": "answers questions of {} from what it has learned",
+    "mcp": "the tool {}",
+    "audio": "what is heard in the attached recordings, with times",
+    "known": "what was found out before and noted",
+}
+"""What other sources know, by the first part of their names."""
+
+
 def documents_card(rng: Random) -> Card:
     """The card of a library, as the source `documents` describes itself: any kind, any size."""
     titles = list(rng.choice(_TITLES))
@@ -93,3 +102,15 @@ def calculator_card() -> Card:
     from centerlm.sources.calculator.source import Calculator
 
     return Calculator.card
+
+
+def cards_naming(names: Collection[str], rng: Random) -> tuple[Card, ...]:
+    """A library, the calculator, and a card for each other source that is named, in any order."""
+    cards = [documents_card(rng), calculator_card()]
+    known = {card.name: card for card in DISTRACTORS}
+    for name in sorted(set(names) - {card.name for card in cards}):
+        kind, _, rest = name.partition(":")
+        says = _SAYS.get(kind, "answers what belongs to it").format(rest)
+        cards.append(known.get(name) or Card(name, says))
+    rng.shuffle(cards)
+    return tuple(cards)

@@ -10,15 +10,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 from typing import Any, cast
 
 from centerlm.evaluation.metrics import normalise_answer
 from centerlm.learning.hops import as_question
-from centerlm.learning.lines import json_lines
-from centerlm.learning.reading import Material, Shelf
+from centerlm.learning.reading import Material, Shelf, read_records
 from centerlm.learning.records import Fold
 
 MAX_CITED = 3
@@ -31,39 +29,38 @@ def read_strategyqa(path: Path) -> Material:
     Raises:
         InputError: the file cannot be read.
     """
-    shelf = Shelf()
-    folds: list[Fold] = []
-    for number, record in json_lines(path, shelf.skipped):
-        where = f"{path}, line {number}"
-        match record:
-            case {
-                "qid": str(id_),
-                "question": str(question),
-                "answer": bool(answer),
-                "facts": [*facts],
-                "decomposition": [*steps],
-            }:
-                pass
-            case _:
-                shelf.skip(where, "it lacks an id, a question, an answer or facts", "malformed")
-                continue
-        steps = [" ".join(str(s).split()) for s in steps]
-        computed = operations(record.get("evidence"), len(steps))
-        asked = [step for n, step in enumerate(steps) if n not in computed]
-        facts = [" ".join(str(f).split()) for f in facts]
-        if not asked or len(asked) != len(facts):
-            reason = f"{len(asked)} steps that look up, {len(facts)} facts"
-            shelf.skip(where, reason, "facts do not match steps")
-            continue
-        if len(facts) > MAX_FACTS:
-            shelf.skip(where, f"it has {len(facts)} facts", "too many facts")
-            continue
-        asked = [as_question(step) for step in asked]
-        notes = tuple(zip(asked, matched(asked, facts), strict=True))
-        cited = tuple(range(1, len(notes) + 1))[-MAX_CITED:]
-        said = "yes" if answer else "no"
-        folds.append(Fold(f"strategyqa:{id_}", "strategyqa", question, notes, said, cited))
-    return replace(shelf.material(), folds=tuple(folds))
+    lacks = "it lacks an id, a question, an answer or facts"
+    return read_records(path, _record, lacks)
+
+
+def _record(shelf: Shelf, where: str, record: dict[str, Any]) -> list[Fold] | None:
+    match record:
+        case {
+            "qid": str(id_),
+            "question": str(question),
+            "answer": bool(answer),
+            "facts": [*facts],
+            "decomposition": [*steps],
+        }:
+            pass
+        case _:
+            return None
+    steps = [" ".join(str(s).split()) for s in steps]
+    computed = operations(record.get("evidence"), len(steps))
+    asked = [step for n, step in enumerate(steps) if n not in computed]
+    facts = [" ".join(str(f).split()) for f in facts]
+    if not asked or len(asked) != len(facts):
+        reason = f"{len(asked)} steps that look up, {len(facts)} facts"
+        shelf.skip(where, reason, "facts do not match steps")
+        return []
+    if len(facts) > MAX_FACTS:
+        shelf.skip(where, f"it has {len(facts)} facts", "too many facts")
+        return []
+    asked = [as_question(step) for step in asked]
+    notes = tuple(zip(asked, matched(asked, facts), strict=True))
+    cited = tuple(range(1, len(notes) + 1))[-MAX_CITED:]
+    said = "yes" if answer else "no"
+    return [Fold(f"strategyqa:{id_}", "strategyqa", question, notes, said, cited)]
 
 
 def operations(evidence: Any, steps: int) -> frozenset[int]:

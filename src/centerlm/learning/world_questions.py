@@ -24,6 +24,7 @@ from centerlm.learning.worlds import World, WorldQuestion, world_sources
 from centerlm.learning.worlds.relations import relations, who_or_what
 from centerlm.library import Library
 from centerlm.library.embed import Embedder
+from centerlm.models.weights import write_atomically
 from centerlm.objective import Budget, Objective
 from centerlm.plan import CENTER, Plan, fill, normalise
 from centerlm.sources.base import Card, Seek, Source
@@ -165,6 +166,39 @@ class Carded:
         return await self.source.seek(seek)
 
 
+def sources_for(world: World, cards: Sequence[Card], documents: Source) -> list[Source]:
+    """The real sources behind cards of a question of a world, in their order and so described.
+
+    `documents` searches the world's library.
+    """
+    names = [card.name for card in cards]
+    others = [documents, Calculator(), *world_sources(world, names=names)]
+    named = {source.card.name: source for source in others}
+    return [Carded(named[card.name], card) for card in cards]
+
+
+def world_library(
+    world: World, folder: Path, *, embedder: Embedder | Literal["installed"] | None = "installed"
+) -> Library:
+    """The library of a world's documents in `folder`, made or finished if it is not there.
+
+    Raises:
+        LibraryError, OSError: it cannot be written or read.
+    """
+    page = folder / "documents.jsonl"
+    if not page.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        lines = [json.dumps({"title": t.title, "text": t.text}) for t in world.documents]
+        write_atomically(page, ("\n".join(lines) + "\n").encode())
+    library = Library.open(folder / "library", create=True, embedder=embedder)
+    try:
+        library.ingest([page])
+    except BaseException:
+        library.close()
+        raise
+    return library
+
+
 @dataclass(slots=True)
 class WorldSources:
     """The real sources of questions of these worlds: a library of each world's documents, made in
@@ -201,13 +235,7 @@ class WorldSources:
             LibraryError, OSError: the library of its world cannot be made or read.
         """
         world, asked = self._asked[question.id]
-        others: list[Source] = [
-            Documents(self._library(world), k=PASSAGES),
-            Calculator(),
-            *world_sources(world, names=[card.name for card in asked.cards]),
-        ]
-        named = {source.card.name: source for source in others}
-        return [Carded(named[card.name], card) for card in asked.cards]
+        return sources_for(world, asked.cards, Documents(self._library(world), k=PASSAGES))
 
     def known(self, question: Question) -> Known:
         """What is known of sub-questions in the question's world."""
@@ -231,13 +259,6 @@ class WorldSources:
 
     def _library(self, world: World) -> Library:
         if world.id not in self._libraries:
-            place = self.folder / world.id
-            place.mkdir(parents=True, exist_ok=True)
-            page = place / "documents.jsonl"
-            lines = [json.dumps({"title": t.title, "text": t.text}) for t in world.documents]
-            page.write_text("\n".join(lines) + "\n", encoding="utf-8")
-            library = Library.open(place / "library", create=True, embedder=self.embedder)
-            self._open.enter_context(library)
-            library.ingest([page])
-            self._libraries[world.id] = library
+            library = world_library(world, self.folder / world.id, embedder=self.embedder)
+            self._libraries[world.id] = self._open.enter_context(library)
         return self._libraries[world.id]

@@ -7,7 +7,9 @@ search. A vector is the mean of the token states over the real tokens, divided b
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -38,8 +40,11 @@ class MiniLM:
 
     name = "all-MiniLM-L6-v2/onnx"
 
-    def __init__(self, model: Path, tokenizer: Path, *, threads: int = 1) -> None:
-        """Load the model; `threads` is what onnxruntime may use within one call.
+    def __init__(
+        self, model: Path, tokenizer: Path, *, threads: int = 1, workers: int | None = None
+    ) -> None:
+        """Load the model; `threads` is what onnxruntime may use within one batch, `workers` how
+        many batches of many texts are computed at once (default: one a core). Vectors are the same.
 
         Raises:
             MissingExtraError: onnxruntime, tokenizers or numpy is not installed.
@@ -77,6 +82,7 @@ class MiniLM:
         self._tokenizer.enable_truncation(MAX_TOKENS)
         self._inputs = {item.name for item in self._session.get_inputs()}
         self._numpy = numpy
+        self._workers = workers or cores()
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """One row of length 1 a text, in the order given: shape (len(texts), 384), float32."""
@@ -85,17 +91,42 @@ class MiniLM:
         encodings: list[list[int]] = [
             item.ids for item in self._tokenizer.encode_batch_fast(list(texts))
         ]
-        for batch in _batches([len(ids) for ids in encodings]):
-            width = max(len(encodings[i]) for i in batch)
-            ids = np.zeros((len(batch), width), dtype=np.int64)
-            mask = np.zeros((len(batch), width), dtype=np.int64)
-            for row, i in enumerate(batch):
-                ids[row, : len(encodings[i])] = encodings[i]
-                mask[row, : len(encodings[i])] = 1
-            feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-            states = self._session.run(None, {k: v for k, v in feed.items() if k in self._inputs})
-            vectors[batch] = _pool(states[0], mask)
+        batches = _batches([len(ids) for ids in encodings])
+
+        def run(batch: list[int]) -> NDArray[np.float32]:
+            return self._run([encodings[i] for i in batch])
+
+        if len(batches) < 2 or self._workers < 2:
+            for batch in batches:
+                vectors[batch] = run(batch)
+            return vectors
+        # What is in a batch does not change, only when it is computed; onnxruntime lets go of the
+        # interpreter while it works.
+        with ThreadPoolExecutor(min(self._workers, len(batches)), "centerlm-embed") as pool:
+            for batch, made in zip(batches, pool.map(run, batches), strict=True):
+                vectors[batch] = made
         return vectors
+
+    def _run(self, texts: Sequence[list[int]]) -> NDArray[np.float32]:
+        """The vectors of one batch of token ids."""
+        np = self._numpy
+        width = max(map(len, texts))
+        ids = np.zeros((len(texts), width), dtype=np.int64)
+        mask = np.zeros((len(texts), width), dtype=np.int64)
+        for row, text in enumerate(texts):
+            ids[row, : len(text)] = text
+            mask[row, : len(text)] = 1
+        feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        states = self._session.run(None, {k: v for k, v in feed.items() if k in self._inputs})
+        return _pool(states[0], mask)
+
+
+def cores() -> int:
+    """The cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # only Linux says
+        return os.cpu_count() or 1
 
 
 def find_embedder() -> MiniLM:

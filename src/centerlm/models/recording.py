@@ -11,6 +11,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +20,6 @@ import msgspec
 from centerlm.errors import InputError, ModelError
 from centerlm.models.base import (
     Constraint,
-    LanguageModel,
     Message,
     Price,
     Prompt,
@@ -27,6 +27,7 @@ from centerlm.models.base import (
     Sampling,
 )
 from centerlm.models.weights import write_atomically
+from centerlm.models.wrapped import WrappedModel
 
 FORMAT = 1
 
@@ -63,39 +64,16 @@ def call_key(identity: str, prompt: Prompt, sampling: Sampling) -> Key:
     return Key(_digest((FORMAT, identity, _encodable(prompt))), _digest(sampling))
 
 
-class RecordingModel:
+@dataclass(frozen=True, slots=True)
+class RecordingModel(WrappedModel):
     """A model whose answers are kept in `folder`; a call recorded before is not made again.
 
     A recorded answer comes with the usage of the call that made it, and its text as one piece.
     """
 
-    def __init__(self, model: LanguageModel, folder: Path | str) -> None:
-        self._model = model
-        self._folder = Path(folder)
-        self._described = False
-
-    @property
-    def name(self) -> str:
-        return self._model.name
-
-    @property
-    def identity(self) -> str:
-        return self._model.identity
-
-    @property
-    def constraint(self) -> Constraint:
-        return self._model.constraint
-
-    @property
-    def context(self) -> int:
-        return self._model.context
-
-    @property
-    def price(self) -> Price:
-        return self._model.price
-
-    def count(self, prompt: Prompt) -> int:
-        return self._model.count(prompt)
+    folder: Path | str
+    _described: list[Path] = field(default_factory=list[Path], init=False, repr=False)
+    """The card written by this object: none, or the one."""
 
     async def complete(
         self,
@@ -110,17 +88,14 @@ class RecordingModel:
         Raises:
             ModelError: the model did not answer, or the answer cannot be stored.
         """
-        path = _path(self._folder, call_key(self.identity, prompt, sampling))
+        path = _path(Path(self.folder), call_key(self.identity, prompt, sampling))
         record = _read(path)
         if record:
             return _tell(record.reply, on_text)
-        reply = await self._model.complete(
+        reply = await self.model.complete(
             prompt, sampling, on_text=on_text, before_retry=before_retry
         )
         return self._store(path, _Record(_encodable(prompt), sampling, self.count(prompt), reply))
-
-    async def close(self) -> None:
-        await self._model.close()
 
     def _store(self, path: Path, record: _Record) -> Reply:
         try:
@@ -128,27 +103,33 @@ class RecordingModel:
                 card = _Card(
                     FORMAT, self.name, self.identity, self.constraint, self.context, self.price
                 )
-                target = _card_path(self._folder, self.identity)
+                target = _card_path(Path(self.folder), self.identity)
                 write_atomically(target, msgspec.json.encode(card))
-                self._described = True
+                self._described.append(target)
             return _keep_first(path, record).reply
         except OSError as error:
             raise ModelError(
-                f"the answer of {self.name} cannot be stored in {self._folder} "
+                f"the answer of {self.name} cannot be stored in {self.folder} "
                 f"({error.strerror}); free some space or record elsewhere"
             ) from None
 
 
 class ReplayModel:
-    """The recorded model `name` of `folder` (the only one, if no name is given).
+    """The recorded model of `folder` with this `name` or `identity` (the only one, without both).
 
     Raises:
         InputError: the folder holds no recording, or not one of that name.
     """
 
-    def __init__(self, folder: Path | str, *, name: str | None = None) -> None:
+    def __init__(
+        self, folder: Path | str, *, name: str | None = None, identity: str | None = None
+    ) -> None:
         self._folder = Path(folder)
-        cards = [card for card in _cards(self._folder) if name in (None, card.name)]
+        cards = [
+            card
+            for card in _cards(self._folder)
+            if name in (None, card.name) and identity in (None, card.identity)
+        ]
         if len(cards) != 1:
             known = ", ".join(sorted(card.name for card in _cards(self._folder)))
             raise InputError(

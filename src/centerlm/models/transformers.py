@@ -211,7 +211,7 @@ class PlainEncoder:
     """A transformers tokenizer as `models.chat` wants it: text with special tokens off."""
 
     def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         added: dict[int, Any] = tokenizer.added_tokens_decoder
         self._special = {str(token): i for i, token in added.items()}
 
@@ -221,7 +221,7 @@ class PlainEncoder:
 
     def encode(self, text: str) -> list[int]:
         """Token ids of `text`; what looks like a special token is split so that it is none."""
-        ids: list[int] = self._tokenizer.encode(
+        ids: list[int] = self.tokenizer.encode(
             text, add_special_tokens=False, split_special_tokens=True
         )
         if not set(ids).isdisjoint(self._special.values()):

@@ -6,22 +6,21 @@ by its hidden rule; distractors know nothing. What each says is fixed by the wor
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from fractions import Fraction
 
 from centerlm.errors import InputError, SourceError
-from centerlm.finding import Finding, Status, Usage, failed, found, nothing
+from centerlm.finding import Finding, Status, Usage, Value, failed, nothing
 from centerlm.learning.worlds.cards import ALWAYS
 from centerlm.learning.worlds.measures import measure
 from centerlm.learning.worlds.secrets import LARGEST, Machine, Secrets, privates
 from centerlm.learning.worlds.world import World
 from centerlm.sources.base import Card, Seek, Source
+from centerlm.sources.experiment import Experiment, NamedExperiment
 from centerlm.sources.person import Person
 from centerlm.verify import contains, words
 
-_CALL = re.compile(r"\s*(\w+)\s*\(\s*(?:#(\d+)|(-?[\d,.]+))\s*\)\s*")
 _PRONOUNS = {"my": "your", "i": "you", "am": "are"}
 
 
@@ -68,7 +67,7 @@ def _source(world: World, card: Card) -> Source:
 
         return Person(ask, knows=card.knows)
     if card.name == "experiment":
-        return WorldSource(card, lambda seek: _tried(secrets.machine, seek))
+        return Experiment([machine_experiment(secrets.machine)], python=False, card=card)
     field = card.name.partition(":")[2]
     return WorldSource(card, lambda seek: _heard(secrets, card.name, field, seek))
 
@@ -97,20 +96,17 @@ def _heard(secrets: Secrets, name: str, field: str, seek: Seek) -> Finding:
     return nothing(f"{name} does not know", source=name)
 
 
-def _tried(machine: Machine, seek: Seek) -> Finding:
-    """One run of the machine.
+def machine_experiment(machine: Machine) -> NamedExperiment:
+    """The world's machine as something to try out: one whole number in, one out."""
 
-    Raises:
-        SourceError: the request is not NAME(number) with this machine's name and range.
-    """
-    match = _CALL.fullmatch(seek.template or seek.text)
-    if match is None or match[1].casefold() != machine.name:
-        raise SourceError(f"write {machine.name}(number)")
-    given = seek.values[int(match[2])].value if match[2] else match[3]
-    number = _whole(given)
-    if number is None or not 0 <= number <= LARGEST:
-        raise SourceError(f"{machine.name} takes whole numbers from 0 to {LARGEST}")
-    return found(machine.run(number), source="experiment")
+    def run(arguments: tuple[Value, ...]) -> Value:
+        number = _whole(arguments[0]) if len(arguments) == 1 else None
+        if number is None or not 0 <= number <= LARGEST:
+            raise SourceError(f"{machine.name} takes whole numbers from 0 to {LARGEST}")
+        return machine.run(number)
+
+    form = f"{machine.name}(number)"
+    return NamedExperiment(machine.name, form, "what the machine gives", run)
 
 
 def _whole(given: object) -> int | None:

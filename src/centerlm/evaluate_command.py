@@ -1,0 +1,289 @@
+"""What `centerlm evaluate` does, once its input is read: put the parts together, run, report."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import platform
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import asdict, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from centerlm import config as _config
+from centerlm.center import CenterLM
+from centerlm.errors import InputError
+from centerlm.evaluation.harness import How, Outcome, check_weights, run_systems
+from centerlm.evaluation.rationed import Watched
+from centerlm.evaluation.results import printed, results_of
+from centerlm.evaluation.scenarios import open_scenario
+from centerlm.evaluation.scenarios.base import Opening, Scenario
+from centerlm.evaluation.systems import Centers, System, named_systems
+from centerlm.journal import SqliteJournal
+from centerlm.models import RecordingModel, ReplayModel
+from centerlm.models.base import LanguageModel
+from centerlm.models.weights import write_atomically
+from centerlm.printing import complain, print_json
+
+PACKAGES = ("centerlm", "numpy", "onnxruntime", "tokenizers", "xllamacpp")
+CALLS = "calls"
+FREE = ("systems", "sets", "hashes", "limit", "command", "versions")
+"""What may differ from run to run in one folder: the rest decides what its episodes are, and so
+does the content of a file that both read.
+"""
+
+
+def run_evaluate(
+    scenario: str,
+    *,
+    data: str | None,
+    systems: str,
+    sets: str | None,
+    limit: int | None,
+    out: Path,
+    candidates: int,
+    model: str | None,
+    base_url: str | None,
+    config: Path | None,
+    budget: str | None,
+    seed: int | None,
+    no_vectors: bool,
+    replay: Path | None,
+    as_json: bool,
+) -> int:
+    """Run what is not finished, then write `results.json` and the report into `out`.
+
+    Raises:
+        InputError: an option, the data or the weights cannot be used.
+        EndpointError: a model stopped answering; the same command goes on.
+    """
+    chosen = named_systems([name.strip() for name in systems.split(",") if name.strip()])
+    if limit is not None and limit < 1:
+        raise InputError(f"--limit {limit} leaves no item to evaluate; give 1 or more")
+    settings = _config.with_model(_config.load_settings(config), model, base_url)
+    options = _config.options_of(settings, seed)
+    how = How(
+        _config.budget_of(settings, budget),
+        options,
+        settings.evaluate.concurrency,
+        settings.evaluate.calls,
+    )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out} cannot be written ({error.strerror}); choose another") from None
+    opening = Opening(
+        data,
+        out,
+        tuple(name.strip() for name in (sets or "").split(",") if name.strip()),
+        limit,
+        candidates,
+        not no_vectors,
+        options.seed,
+        (lambda line: None) if as_json else _tell,
+    )
+    opened = open_scenario(scenario, opening)
+    try:
+        endpoints = _config.Endpoints()
+        centers = _centers(settings, endpoints, out, replay)
+        check_weights(chosen, centers)
+        made = _about(opened, opening, chosen, centers, how)
+        _check_same(out / "config.json", made)
+        with closing(SqliteJournal(out / "journal.sqlite")) as journal:
+            work = _run(opened, chosen, centers, endpoints, how, journal, quiet=as_json)
+            outcomes = asyncio.run(work)
+            return _report(opened, outcomes, made, out, as_json=as_json)
+    except KeyboardInterrupt:
+        complain("interrupted; what is finished is kept: run the same command to go on")
+        return 130
+    finally:
+        opened.close()
+
+
+async def _run(
+    scenario: Scenario,
+    systems: tuple[System, ...],
+    centers: Centers,
+    endpoints: _config.Endpoints,
+    how: How,
+    journal: SqliteJournal,
+    *,
+    quiet: bool,
+) -> list[Outcome]:
+    total = len(scenario.items) * len(systems)
+    count = 0
+
+    def tell(outcome: Outcome) -> None:
+        nonlocal count
+        count += 1
+        if quiet or outcome.kept:
+            return
+        value = outcome.scores.get(scenario.metric)
+        shown = "" if value is None else f"{scenario.metric} {value:.2f}"
+        _tell(f"{count} of {total}: {outcome.system} {outcome.item.id} {shown}")
+
+    try:
+        return await run_systems(scenario, systems, centers, journal, how, on_outcome=tell)
+    finally:
+        await endpoints.close()
+
+
+def _tell(line: str) -> None:
+    """A line about what is going on."""
+    click.echo(line, err=True)
+
+
+def _report(
+    scenario: Scenario,
+    outcomes: list[Outcome],
+    about: Mapping[str, Any],
+    out: Path,
+    *,
+    as_json: bool,
+) -> int:
+    from centerlm.evaluation.report import write_report
+
+    results = results_of(
+        scenario.name, scenario.items, outcomes, scenario.baselines(), scenario.metric, about
+    )
+    results["warnings"] = [*scenario.warnings, *_echoed(outcomes)]
+    write_atomically(out / "results.json", msgspec.json.format(msgspec.json.encode(results)))
+    page = write_report(results, outcomes, out / "report")
+    if as_json:
+        print_json(printed(results))
+    else:
+        for line in table_lines(results):
+            click.echo(line)
+        click.echo(f"report: {page}")
+    for warning in results["warnings"]:
+        complain(f"warning: {warning}")
+    return 0
+
+
+def table_lines(results: Mapping[str, Any]) -> list[str]:
+    """One line a system: the main metric with its interval, n, calls and seconds an item."""
+    metric = results["metric"]
+    lines = [f"{results['scenario']}, {results['n']} items, {metric} with 95 % intervals"]
+    for name, system in results["systems"].items():
+        cell, n = system["metrics"].get(metric), system["n"]
+        value = f"{cell['value']:.3f} ({cell['low']:.3f} to {cell['high']:.3f})" if cell else "-"
+        usage, items = system["usage"], max(n, 1)
+        lines.append(
+            f"  {name:14} {value:24} n={n:<5} {usage['calls'] / items:6.1f} calls "
+            f"{usage['seconds'] / items:7.1f} s an item"
+        )
+    return lines
+
+
+def _echoed(outcomes: list[Outcome]) -> list[str]:
+    echoed = {outcome.item.id for outcome in outcomes if outcome.echoed}
+    if not echoed:
+        return []
+    return [
+        f"for {len(echoed)} items a source gave the question itself (first: {min(echoed)}): "
+        "look whether it holds the answers too"
+    ]
+
+
+def _centers(
+    settings: _config.Settings, endpoints: _config.Endpoints, out: Path, replay: Path | None
+) -> Centers:
+    """The centers, their calls kept in `out`, or all taken from what `replay` kept."""
+
+    def opened(settings: _config.Settings) -> CenterLM:
+        center = _config.open_center(settings, endpoints)
+        return replace(center, model=_kept(center.model, out, replay))
+
+    def trained(adapter: str | None) -> CenterLM | None:
+        if adapter is None:
+            return None
+        one = msgspec.structs.replace(settings.center, adapter=adapter, absorb_adapter=None)
+        return opened(msgspec.structs.replace(settings, center=one))
+
+    return Centers(
+        opened(settings), trained(settings.evaluate.fragmentation), trained(settings.evaluate.cot)
+    )
+
+
+def _kept(model: LanguageModel, out: Path, replay: Path | None) -> LanguageModel:
+    if replay is None:
+        return RecordingModel(Watched(model), out / CALLS)
+    return ReplayModel(replay / CALLS, identity=model.identity)
+
+
+def _about(
+    scenario: Scenario,
+    opening: Opening,
+    systems: tuple[System, ...],
+    centers: Centers,
+    how: How,
+) -> dict[str, Any]:
+    """What decides the results, and how to get them again."""
+    return {
+        "data": Path(opening.data).name if opening.data else None,
+        "hashes": dict(scenario.hashes),
+        "sets": list(opening.sets),
+        "systems": [system.name for system in systems],
+        "limit": opening.limit,
+        "seed": opening.seed,
+        "candidates": opening.candidates,
+        "vectors": opening.vectors,
+        "budget": asdict(how.budget),
+        "calls": how.calls,
+        "model": centers.center.model.name,
+        "identity": _short(centers.center.model.identity),
+        "command": _command(),
+        "versions": _versions(),
+    }
+
+
+def _short(identity: str) -> str:
+    return hashlib.sha256(identity.encode()).hexdigest()[:16]
+
+
+def _command() -> str:
+    """The command as it can be shown: absolute paths are cut to their last part."""
+    words = ["centerlm", *sys.argv[1:]]
+    return " ".join(Path(word).name if Path(word).is_absolute() else word for word in words)
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _check_same(path: Path, about: Mapping[str, Any]) -> None:
+    """Refuse a folder that holds an evaluation of something else; mark it as this one's.
+
+    Raises:
+        InputError: it does, or cannot be read.
+    """
+    mine = {name: value for name, value in about.items() if name not in FREE}
+    hashes: dict[str, str] = about["hashes"]
+    if path.is_file():
+        try:
+            before = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+            known = msgspec.convert(before.get("hashes", {}), dict[str, str])
+        except (msgspec.DecodeError, msgspec.ValidationError):
+            raise InputError(f"{path} is damaged; remove it, or choose another --out") from None
+        changed = [
+            f"content of {file}" for file in hashes if known.get(file, hashes[file]) != hashes[file]
+        ]
+        changed += [name for name in mine if before.get(name) != mine[name]]
+        if changed:
+            raise InputError(
+                f"{path.parent} holds an evaluation with another {changed[0]}; choose another --out"
+            )
+        hashes = known | hashes
+    write_atomically(path, msgspec.json.encode({**mine, "hashes": hashes}))

@@ -1,0 +1,204 @@
+"""Running systems over items, from one journal: what is finished is never run again.
+
+An episode's name is made from all that its outcome depends on, so the journal is all the state
+there is. A model that stops answering ends the run with one sentence; the same call goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from centerlm.episode import fold
+from centerlm.errors import InputError
+from centerlm.evaluation.items import Item
+from centerlm.evaluation.rationed import Rationed
+from centerlm.evaluation.scenarios.base import Scenario
+from centerlm.evaluation.scoring import Solved, echoes, spent
+from centerlm.evaluation.systems import Arranged, Centers, Delegating, Setting, System
+from centerlm.events import CallFinished, Event
+from centerlm.journal import Journal
+from centerlm.learning.rollouts import OpenedJournal, SampledCenter, first_error
+from centerlm.models.base import LanguageModel
+from centerlm.objective import Budget
+from centerlm.protocols import Center
+from centerlm.run import Options
+from centerlm.solver import solve
+
+UNFINISHED = frozenset({"running", "cancelled"})
+MAX_CALLS = 40
+MAX_EPISODES = 100
+TEMPERATURE = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How items are run: the budget of each episode, its options, episodes at a time.
+
+    `calls` is the most model calls of an episode where the budget does not say: no prompt shows it.
+    """
+
+    budget: Budget
+    options: Options
+    concurrency: int = 4
+    calls: int = MAX_CALLS
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A system on an item: its episodes, scores (None: not to be had), and what it spent."""
+
+    system: str
+    item: Item
+    episodes: tuple[Solved, ...]
+    scores: Mapping[str, float | None]
+    usage: Mapping[str, float]
+    echoed: bool
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Rationing(Delegating):
+    """A center on another model."""
+
+    rationed: LanguageModel
+
+    @property
+    def model(self) -> LanguageModel:
+        return self.rationed
+
+
+async def run_systems(
+    scenario: Scenario,
+    systems: Sequence[System],
+    centers: Centers,
+    journal: Journal,
+    how: How,
+    *,
+    on_outcome: Callable[[Outcome], None] = lambda outcome: None,
+) -> list[Outcome]:
+    """Every system on every item it is for, item by item, so that what is done is comparable.
+
+    Raises:
+        InputError: a system needs weights that are not given.
+        EndpointError: a model stopped answering; the same call goes on.
+        JournalError: episodes cannot be written, or another process runs them.
+    """
+    jobs = [(item, system) for item in scenario.items for system in systems]
+    done: dict[tuple[str, str], Outcome] = {}
+    waiting = iter(jobs)
+
+    async def work(jobs: Iterator[tuple[Item, System]]) -> None:
+        for item, system in jobs:
+            outcome = await _run(scenario, system, item, centers, journal, how)
+            if outcome is not None:
+                done[item.id, system.name] = outcome
+                on_outcome(outcome)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(how.concurrency, len(jobs))):
+                group.create_task(work(waiting))
+    except BaseExceptionGroup as errors:
+        raise first_error(errors) from None
+    return [done[i.id, s.name] for i, s in jobs if (i.id, s.name) in done]
+
+
+async def _run(
+    scenario: Scenario,
+    system: System,
+    item: Item,
+    centers: Centers,
+    journal: Journal,
+    how: How,
+) -> Outcome | None:
+    sources = scenario.sources_of(item)
+    objective = replace(item.objective, budget=how.budget)
+    setting = Setting(item, centers, sources, scenario.main_source(item), objective, how.options)
+    arranged = system.arrange(setting)
+    if arranged is None:
+        return None
+    episodes: list[Solved] = []
+    kept = True
+    while not scenario.enough(item, episodes) and len(episodes) < MAX_EPISODES:
+        solved, was_kept = await _episode(system, item, arranged, len(episodes), journal, how)
+        episodes.append(solved)
+        kept = kept and was_kept
+    usage = spent(episodes)
+    return Outcome(
+        system=system.name,
+        item=item,
+        episodes=tuple(episodes),
+        scores={**scenario.score(item, episodes), **usage},
+        usage=usage,
+        echoed=any(echoes(item, solved) for solved in episodes),
+        kept=kept,
+    )
+
+
+def episode_name(system: System, item: Item, arranged: Arranged, sample: int, how: How) -> str:
+    """The episode's name: it changes with all that its outcome depends on but sources' content."""
+    parts = (
+        arranged.center.model.identity,
+        type(arranged.center).__name__,
+        system.name,
+        item.data_set,
+        item.id,
+        arranged.objective,
+        arranged.options,
+        [source.card.name for source in arranged.sources],
+        how.calls,
+    )
+    made = hashlib.blake2b(repr(parts).encode(), digest_size=10).hexdigest()
+    return f"{system.name}-{made}-{sample}"
+
+
+async def _episode(
+    system: System, item: Item, arranged: Arranged, sample: int, journal: Journal, how: How
+) -> tuple[Solved, bool]:
+    """One episode, and whether the journal had it. The first is greedy, all others are sampled."""
+    name = episode_name(system, item, arranged, sample, how)
+    opened = OpenedJournal(journal)
+    events = opened.events(name)
+    tree = fold(events)
+    if events and tree.status not in UNFINISHED:
+        return Solved(name, tree, tuple(events), journal.blob), True
+    center: Center = arranged.center
+    if how.budget.calls is None:
+        center = _Rationing(center, Rationed(center.model, _calls_left(events, how.calls)))
+    if sample:
+        center = SampledCenter(center, TEMPERATURE)
+    seed = int.from_bytes(hashlib.blake2b(f"{arranged.options.seed} {name}".encode()).digest()[:6])
+    solution = await solve(
+        arranged.objective,
+        center=center,
+        sources=arranged.sources,
+        journal=opened,
+        options=replace(arranged.options, seed=seed),
+        episode=name,
+        setup={"system": system.name, "item": item.id},
+        descend=arranged.descend,
+    )
+    return Solved(name, solution.tree, tuple(opened.events(name)), journal.blob), False
+
+
+def _calls_left(events: Sequence[Event], calls: int) -> Iterator[int]:
+    """The calls an episode may still make, where an earlier run of it made some."""
+    made = sum(isinstance(event, CallFinished) for event in events)
+    return islice(iter(range(calls)), min(made, calls), None)
+
+
+def check_weights(systems: Sequence[System], centers: Centers) -> None:
+    """Refuse, before anything runs, a system whose weights are not given.
+
+    Raises:
+        InputError: they are not.
+    """
+    if centers.fragmentation is None and any(s.name == "fragmentation" for s in systems):
+        raise InputError(
+            "the system fragmentation needs weights trained so: run centerlm learn fragmentation, "
+            'and name the adapter in centerlm.toml: [evaluate] fragmentation = "FILE.gguf"'
+        )

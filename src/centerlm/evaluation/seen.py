@@ -1,0 +1,91 @@
+"""What of an item was there in training: its id, a sub-question, term, triple or relation.
+
+Read from the training part of the same sets. An item of which nothing was seen is "far", any other
+"near"; an item that was trained on itself is no test at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from centerlm.evaluation.sets import FOLDERS, Record, find_file, read_records, set_of
+from centerlm.learning.readers.gsm8k import question_id
+from centerlm.plan import normalise
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Ids, questions and pieces of the records that were trained on; `sets` are their sets."""
+
+    ids: frozenset[str]
+    pieces: frozenset[str]
+    sets: frozenset[str]
+
+    def nearness(self, row: Record) -> str:
+        """ "near" if a piece of the record was seen, else "far"; "unknown" where it has none."""
+        pieces = set(pieces_of(row))
+        if not pieces or not self.sets:
+            return "unknown"
+        return "near" if pieces & self.pieces else "far"
+
+    def trained(self, row: Record) -> bool:
+        """Whether the record itself was trained on: by its id, or the words of its question."""
+        return not self.ids.isdisjoint(_ids(row))
+
+
+def seen_in(data: Path, sets: Iterable[str] = tuple(FOLDERS)) -> Seen:
+    """What stands in the training files of these sets in a folder; sets without one add nothing.
+
+    Raises:
+        InputError: a file is there and cannot be read.
+    """
+    ids: set[str] = set()
+    pieces: set[str] = set()
+    there: set[str] = set()
+    for name in sets:
+        path = find_file(data / FOLDERS[name], "train") if name in FOLDERS else None
+        if path is None:
+            continue
+        there.add(name)
+        for _, row in read_records(path):
+            ids.update(_ids(row))
+            pieces.update(pieces_of(row))
+    return Seen(frozenset(ids), frozenset(pieces), frozenset(there))
+
+
+def _ids(row: Record) -> Iterator[str]:
+    for name in ("id", "_id", "qid"):
+        if isinstance(row.get(name), str):
+            yield row[name]
+    question: Any = row.get("question")
+    if isinstance(question, str):
+        yield question_id(question)
+        yield normalise(question)
+
+
+def pieces_of(row: Record) -> Iterator[str]:
+    """What two records can share: sub-questions, relations, subjects with relations, terms."""
+    match set_of(row):
+        case "musique":
+            for part in row["question_decomposition"]:
+                text = str(part["question"])
+                _, arrow, relation = text.partition(" >> ")
+                yield f"relation {normalise(relation)}" if arrow else f"asked {normalise(text)}"
+        case "2wiki":
+            for subject, relation, _ in row["evidences"]:
+                yield f"relation {normalise(relation)}"
+                yield f"triple {normalise(subject)} {normalise(relation)}"
+        case "strategyqa":
+            yield f"term {normalise(str(row.get('term', '')))}"
+            for text in row.get("decomposition", ()):
+                yield f"asked {normalise(str(text))}"
+        case "hotpotqa":
+            facts = row["supporting_facts"]
+            titles = facts["title"] if isinstance(facts, dict) else [f[0] for f in facts]  # pyright: ignore[reportUnknownVariableType]
+            for title in titles:  # pyright: ignore[reportUnknownVariableType]
+                yield f"term {normalise(str(title))}"  # pyright: ignore[reportUnknownArgumentType]
+        case _:
+            return

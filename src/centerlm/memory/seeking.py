@@ -1,0 +1,300 @@
+"""The seeking memory of one project, as the engine knows it (`protocols.Memory`).
+
+Recalling costs an embedding and a search over at most 1,024 kinds; learning is one short
+transaction and runs no model. What goes wrong with the file while a solve runs costs no answer:
+nothing is recalled or learned, and `problems` says why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import struct
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+from typing import Literal, TypeVar
+
+import msgspec
+
+from centerlm.acts import Experience
+from centerlm.errors import CenterError, InputError, MissingExtraError, MissingWeightsError
+from centerlm.events import Event
+from centerlm.library.embed import Embedder, find_embedder
+from centerlm.memory.filing import file_inbox, key_of, mark, put, take_out, waiting
+from centerlm.memory.index import KindIndex
+from centerlm.memory.kinds import MeaningSpace, Space, WordSpace
+from centerlm.memory.outcomes import Blob, Outcome, outcomes
+from centerlm.memory.recalling import (
+    SourceView,
+    drawn_order,
+    lines_of,
+    queries_of,
+    view_sources,
+)
+from centerlm.memory.store import connect, transaction, unusable
+from centerlm.sources.base import Card
+
+MAX_PROJECT = 1000
+_ALIKE = 3
+_FAILURES = (sqlite3.Error, struct.error, msgspec.DecodeError, CenterError)
+
+T = TypeVar("T")
+
+
+class SeekingMemory:
+    """Experience of one project in a SQLite file; other projects' in it are never seen.
+
+    `embedder` "installed" takes MiniLM where it is installed, None compares by words. With `learns`
+    False it recalls and never changes: for evaluation, where no item may teach another. `problems`
+    are sentences about what could not be recalled or learned.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        project: str = "default",
+        embedder: Embedder | Literal["installed"] | None = "installed",
+        learns: bool = True,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Open the memory, made if it is new.
+
+        Raises:
+            InputError: the project has no name, or one that is too long.
+            MemoryFileError: the file is no memory, is damaged, too new, or not accessible.
+        """
+        if not 0 < len(project.strip()) <= MAX_PROJECT:
+            raise InputError(f"a project has a name of 1 to {MAX_PROJECT} characters")
+        self.path = path if path == ":memory:" else Path(path)
+        self.project = project
+        self.learns = learns
+        self.problems: list[str] = []
+        self._embedder = embedder
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._db = connect(self.path)
+        self._index: KindIndex | None = None
+        self._id: int | None = None
+
+    async def recall(self, objective: str, cards: tuple[Card, ...]) -> Experience:
+        """Lines on the kinds that an objective resembles: which of these sources answered them.
+
+        None where a source that writes is offered: a plan that saw what was recalled may not name
+        it (see Trust in the explanation of the engine), and the user gave it to be used.
+        """
+        if any(card.effect == "write" for card in cards):
+            return Experience()
+        names = tuple(card.name for card in cards)
+
+        def lines() -> tuple[str, ...]:
+            kinds = self._alike(objective)
+            return lines_of(self._db, self._project(), kinds, names, self._clock())
+
+        return Experience(await self._guarded(lines, ()))
+
+    async def order(self, objective: str, sources: tuple[str, ...], seed: int) -> tuple[str, ...]:
+        """The sources in the order in which to ask them; as they are where nothing is known.
+
+        Thompson sampling: a source that may be better is tried in proportion. The same seed and
+        the same experience give the same order.
+        """
+
+        def order() -> tuple[str, ...]:
+            kinds = self._alike(objective, 1)
+            kind = kinds[0] if kinds else None
+            if not self._knows(sources):
+                return sources
+            views = view_sources(self._db, self._project(), kind, sources, self._clock())
+            (ticks,) = self._db.execute(
+                "SELECT coalesce(sum(ticks), 0) FROM kinds WHERE project=?", (self._project(),)
+            ).fetchone()
+            return drawn_order(views, Random(f"{seed}:{ticks}"))
+
+        return await self._guarded(order, sources)
+
+    async def queries(self, objective: str, source: str) -> Experience:
+        """Lines about other words in which a source was asked the like, and found it."""
+        found = await self._guarded(
+            lambda: queries_of(self._db, self._alike(objective), source), ()
+        )
+        return Experience(found)
+
+    async def learn(self, episode: str, events: Sequence[Event], blob: Blob) -> None:
+        """Take in an ended episode: once, however often; what it told before is replaced."""
+        if not self.learns:
+            return
+        try:
+            found = outcomes(events, blob)  # here: a journal belongs to its thread
+        except CenterError as error:
+            self.problems.append(str(error))
+            return
+        await self._guarded(lambda: self.remember(episode, found), None)
+
+    def remember(self, episode: str, found: Sequence[Outcome]) -> bool:
+        """Take in outcomes as those of an episode, in place of what it told before.
+
+        Returns whether they were taken in: not those of an episode that was forgotten.
+
+        Raises:
+            sqlite3.Error: the file cannot be written.
+        """
+        project, key = self._project(), key_of(episode)
+        with transaction(self._db):
+            row = self._db.execute(
+                "SELECT forgotten FROM episodes WHERE project=? AND key=?", (project, key)
+            ).fetchone()
+            if row and row[0]:
+                return False
+            if row:
+                take_out(self._db, project, key)
+            mark(self._db, project, episode, self._clock())
+            put(self._db, project, key, found)
+        return True
+
+    def learned(self, episode: str) -> bool:
+        """Whether an episode was taken in, or was forgotten since."""
+        row = self._db.execute(
+            "SELECT 1 FROM episodes WHERE project=? AND key=?", (self._project(), key_of(episode))
+        ).fetchone()
+        return row is not None
+
+    def taught_by(self) -> list[str]:
+        """The episodes that were learned and not forgotten, the oldest first.
+
+        Raises:
+            sqlite3.Error: the file cannot be read.
+        """
+        rows = self._db.execute(
+            "SELECT name FROM episodes WHERE project=? AND NOT forgotten ORDER BY at, name",
+            (self._project(),),
+        )
+        return [str(row[0]) for row in rows]
+
+    def forgotten_until(self) -> float:
+        """Episodes that ended before this (seconds since 1970) were forgotten all together."""
+        row = self._db.execute(
+            "SELECT forgotten FROM projects WHERE id=?", (self._project(),)
+        ).fetchone()
+        return float(row[0])
+
+    def views(self, objective: str, sources: Sequence[str]) -> list[SourceView]:
+        """What is known of each source on the kind that an objective resembles most.
+
+        Raises:
+            sqlite3.Error: the file cannot be read.
+        """
+        with self._lock:
+            kinds = self._alike(objective, 1)
+            kind = kinds[0] if kinds else None
+            return view_sources(self._db, self._project(), kind, sources, self._clock())
+
+    def alike(self, objective: str) -> list[int]:
+        """The numbers of the kinds that a question resembles, the nearest first; at most three.
+
+        Raises:
+            sqlite3.Error: the file cannot be read.
+        """
+        with self._lock:
+            return self._alike(objective)
+
+    def now(self) -> float:
+        """Seconds since 1970 by this memory's clock."""
+        return self._clock()
+
+    def settle(self) -> None:
+        """File what was learned and not yet filed."""
+        with self._lock:
+            self._file()
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """For what lists, exports and forgets; everything waiting should be filed (`settle`)."""
+        return self._db
+
+    @property
+    def project_id(self) -> int:
+        return self._project()
+
+    @property
+    def index(self) -> KindIndex:
+        """The project's kinds, and how questions are compared."""
+        if self._index is None:
+            self._index = KindIndex(self._space(), self._project())
+        return self._index
+
+    def close(self) -> None:
+        with self._lock:  # a recall that was cancelled may still be under way
+            self._db.close()
+
+    def _project(self) -> int:
+        if self._id is None:
+            row = self._db.execute(
+                "SELECT id FROM projects WHERE name=?", (self.project,)
+            ).fetchone()
+            if row is None:
+                self._db.execute("INSERT OR IGNORE INTO projects(name) VALUES (?)", (self.project,))
+                return self._project()
+            self._id = int(row[0])
+        return self._id
+
+    def _space(self) -> Space:
+        if self._embedder is None:
+            return WordSpace()
+        if not isinstance(self._embedder, str):
+            return MeaningSpace(self._embedder)
+        try:
+            return MeaningSpace(find_embedder())
+        except (MissingExtraError, MissingWeightsError):
+            return WordSpace()
+
+    def _file(self) -> None:
+        project = self._project()
+        if not waiting(self._db, project):
+            return
+        index = self.index  # loads the embedding before anything is locked
+        try:
+            with transaction(self._db):
+                file_inbox(self._db, project, index)
+        except BaseException:
+            index.stale()
+            raise
+
+    def _alike(self, objective: str, count: int = _ALIKE) -> list[int]:
+        """The kinds that a question resembles, the nearest first."""
+        self._file()
+        project = self._project()
+        query = "SELECT 1 FROM kinds WHERE project=? LIMIT 1"
+        if not self._db.execute(query, (project,)).fetchone():
+            return []
+        index = self.index
+        index.refresh(self._db)
+        (vector,) = index.embed([objective])
+        near = index.nearest(vector, count)
+        return [kind for kind, likeness in near if likeness >= index.space.resembles]
+
+    def _knows(self, sources: Sequence[str]) -> bool:
+        """Whether anything is known of one of the sources."""
+        marks = ",".join("?" * len(sources))
+        query = f"SELECT 1 FROM records WHERE project=? AND source IN ({marks}) LIMIT 1"
+        return self._db.execute(query, (self._project(), *sources)).fetchone() is not None
+
+    async def _guarded(self, work: Callable[[], T], otherwise: T) -> T:
+        """Do it in a thread; if the file fails, say so once and go on without."""
+
+        def locked() -> T:
+            with self._lock:
+                return work()
+
+        try:
+            return await asyncio.to_thread(locked)
+        except _FAILURES as error:
+            sentence = (
+                str(error) if isinstance(error, CenterError) else str(unusable(self.path, error))
+            )
+            if sentence not in self.problems:
+                self.problems.append(sentence)
+            return otherwise

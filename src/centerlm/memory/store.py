@@ -1,0 +1,133 @@
+"""The SQLite file of a seeking memory: its tables, its versions, connections to it.
+
+Several processes may read and write it at once (WAL, one writer at a time). A file that is no
+memory, is damaged, or was made by a newer version is refused with a sentence and left as it is.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from centerlm.errors import MemoryFileError
+
+APPLICATION_ID = 0x436D656D  # "Cmem"
+VERSION = 1
+BUSY_SECONDS = 30.0
+
+_SCHEMA = """
+CREATE TABLE projects(
+    id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, forgotten REAL NOT NULL DEFAULT 0);
+CREATE TABLE episodes(
+    project INTEGER NOT NULL, key INTEGER NOT NULL, name TEXT NOT NULL, at REAL NOT NULL,
+    forgotten INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (project, key)) WITHOUT ROWID;
+CREATE INDEX episodes_at ON episodes(project, at);
+CREATE TABLE inbox(
+    id INTEGER PRIMARY KEY, project INTEGER NOT NULL, episode INTEGER NOT NULL,
+    data BLOB NOT NULL);
+CREATE INDEX inbox_episode ON inbox(project, episode);
+CREATE TABLE kinds(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, project INTEGER NOT NULL, text TEXT NOT NULL,
+    vector BLOB, ticks INTEGER NOT NULL DEFAULT 0, used REAL NOT NULL DEFAULT 0);
+CREATE INDEX kinds_project ON kinds(project);
+CREATE TABLE arms(
+    id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, source TEXT NOT NULL, tick INTEGER NOT NULL,
+    belief BLOB NOT NULL, window BLOB NOT NULL, UNIQUE (kind, source));
+CREATE TABLE records(
+    id INTEGER PRIMARY KEY, project INTEGER NOT NULL, source TEXT NOT NULL,
+    window BLOB NOT NULL, UNIQUE (project, source));
+CREATE TABLE exemplars(
+    id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, episode INTEGER NOT NULL, entry INTEGER NOT NULL,
+    source TEXT NOT NULL, text TEXT NOT NULL, query TEXT NOT NULL, success REAL NOT NULL,
+    plain INTEGER NOT NULL, at REAL NOT NULL);
+CREATE INDEX exemplars_kind ON exemplars(kind);
+CREATE INDEX exemplars_episode ON exemplars(episode);
+"""
+
+
+def connect(path: Path | str) -> sqlite3.Connection:
+    """Open a memory file (":memory:" for one that lives as long as the connection), made if new.
+
+    The connection may be used by several threads, one at a time.
+
+    Raises:
+        MemoryFileError: it is no memory, is damaged, too new, or not accessible.
+    """
+    try:
+        if isinstance(path, Path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        db = sqlite3.connect(
+            path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+    except (sqlite3.Error, OSError) as error:
+        raise unusable(path, error) from error
+    try:
+        if _state(db, path) == 0:
+            _make(db, path)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=NORMAL")
+    except sqlite3.Error as error:
+        db.close()
+        raise unusable(path, error) from error
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def unusable(path: Path | str, error: Exception) -> MemoryFileError:
+    """The sentence for a memory that SQLite cannot use."""
+    return MemoryFileError(
+        f"the seeking memory {path} cannot be used ({error}); move the file away to begin a new "
+        "one, or solve with --no-memory"
+    )
+
+
+def _state(db: sqlite3.Connection, path: Path | str) -> int:
+    """The version of the file; 0 where it is empty."""
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if not tables and not version:
+        return 0
+    if application != APPLICATION_ID:
+        raise MemoryFileError(
+            f"{path} is a SQLite file but no seeking memory; name another file under [memory] path"
+        )
+    if version > VERSION:
+        raise MemoryFileError(
+            f"the seeking memory {path} was made by a newer centerlm (format {version}, this one "
+            f"reads up to {VERSION}); update centerlm: pip install -U centerlm"
+        )
+    return int(version)
+
+
+def _make(db: sqlite3.Connection, path: Path | str) -> None:
+    """Make the tables in one transaction: another process may be about to as well."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        if _state(db, path) == 0:
+            for statement in _SCHEMA.split(";"):
+                if statement.strip():
+                    db.execute(statement)
+            db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version={VERSION}")
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Generator[None]:
+    """All that is written within, or nothing of it; one writer at a time."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise

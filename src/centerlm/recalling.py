@@ -1,0 +1,107 @@
+"""Asking the seeking memory, once: what it says is recorded before it is used.
+
+Resuming and replaying take it from the record, so that prompts and the order of sources are those
+of the first time, whatever was learned or forgotten since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
+
+import msgspec
+
+from centerlm.acts import Experience
+from centerlm.events import MemoryRecalled, digest
+from centerlm.plan import CENTER
+from centerlm.recorder import to_blob
+from centerlm.run import Level, Run
+from centerlm.tasks import Task
+
+Use = Literal["decompose", "order", "seek"]
+
+
+async def recall_plan(run: Run, level: Level) -> Experience:
+    """What helped before with objectives like this level's."""
+    memory = run.memory
+    recalled = await _recalled(
+        run,
+        level.path,
+        "decompose",
+        level.generation * 100,
+        None if memory is None else lambda: memory.recall(level.objective, run.cards(level)),
+    )
+    return Experience(tuple(recalled or ()))
+
+
+def recorded_plan(run: Run, level: Level) -> Experience:
+    """What was recalled before the recorded plan of a level was made."""
+    recalled = _from_record(run, level.path, "decompose", level.generation * 100)
+    return Experience(tuple(recalled or ()))
+
+
+async def recall_order(run: Run, task: Task, attempt: int) -> tuple[str, ...]:
+    """The task's sources in the order in which to ask them.
+
+    As the plan has them where that matters: where one writes, is a person, or is the center.
+    """
+    names = task.sources
+    if len(names) < 2 or CENTER in names:
+        return names
+    cards = [run.sources[name].card for name in names]
+    if any(card.effect == "write" or not card.shared for card in cards):
+        return names
+    memory = run.memory
+    seed = run.recorder.seed_of(task.path, "order", attempt)
+    order = await _recalled(
+        run,
+        task.path,
+        "order",
+        attempt,
+        None if memory is None else lambda: memory.order(task.text, names, seed),
+    )
+    return tuple(order) if order and sorted(order) == sorted(names) else names
+
+
+async def recall_queries(run: Run, task: Task, name: str, attempt: int) -> Experience:
+    """Other words in which this source was asked the like, and found it."""
+    memory = run.memory
+    recalled = await _recalled(
+        run,
+        task.path,
+        "seek",
+        attempt,
+        None if memory is None else lambda: memory.queries(task.text, name),
+    )
+    return Experience(tuple(recalled or ()))
+
+
+async def _recalled(
+    run: Run,
+    path: str,
+    use: Use,
+    attempt: int,
+    ask: Callable[[], Awaitable[Experience | tuple[str, ...]]] | None,
+) -> list[str] | None:
+    """From the record, or from the memory; None where neither is there."""
+    if (path, use, attempt) in run.recorder.past.recalled:
+        return _from_record(run, path, use, attempt)
+    if ask is None or run.options.replaying:
+        return None
+    said = await ask()
+    lines = list(said.lines if isinstance(said, Experience) else said)
+    data = to_blob(lines)
+    event = MemoryRecalled(
+        path=path, act=use, attempt=attempt, recalled=digest(data), lines=len(lines)
+    )
+    run.recorder.emit(event, recalled=data)
+    return lines
+
+
+def _from_record(run: Run, path: str, use: Use, attempt: int) -> list[str] | None:
+    event = run.recorder.past.recalled.get((path, use, attempt))
+    if event is None:
+        return None
+    run.recorder.again(event)
+    stored: Any = msgspec.json.decode(run.recorder.journal.blob(event.recalled))
+    return [str(line) for line in stored]

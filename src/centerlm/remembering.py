@@ -1,0 +1,368 @@
+"""What the commands do with the seeking memory: open it for a solve, list, show, carry, forget."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from centerlm import config as _config
+from centerlm.errors import InputError, JournalError, MemoryFileError
+from centerlm.events import EpisodeStarted
+from centerlm.journal import SqliteJournal
+from centerlm.printing import complain, print_json
+from centerlm.screen import one_line
+
+if TYPE_CHECKING:
+    from centerlm.memory import SeekingMemory
+    from centerlm.memory.views import KindSummary
+
+CATCH_UP = 20
+"""So many of the newest episodes are looked at for ones that a kill kept from being learned."""
+
+
+@contextmanager
+def opened_memory(
+    setup: Mapping[str, str] | None, journal: SqliteJournal | None = None
+) -> Generator[SeekingMemory | None]:
+    """The memory of an episode, as its setup names it; what went wrong with it is said at the end.
+
+    Raises:
+        MemoryFileError: the file is no memory, is damaged, too new, or not accessible.
+    """
+    if setup is None:
+        yield None
+        return
+    memory = _open(Path(setup["path"]), setup["project"])
+    try:
+        try:
+            if journal is not None:
+                catch_up(memory, setup, journal)
+        except (sqlite3.Error, JournalError) as error:
+            memory.problems.append(f"what earlier episodes told could not be learned: {error}")
+        yield memory
+    finally:
+        memory.close()
+        for problem in memory.problems:
+            complain(problem)
+
+
+def _open(path: Path, project: str) -> SeekingMemory:
+    from centerlm.memory import SeekingMemory
+
+    return SeekingMemory(path, project=project)
+
+
+def catch_up(memory: SeekingMemory, setup: Mapping[str, str], journal: SqliteJournal) -> int:
+    """Learn the newest episodes of this memory that ended and were not learned; how many."""
+    from centerlm.memory.outcomes import outcomes
+
+    since, learned = memory.forgotten_until(), 0
+    for row in journal.summaries(CATCH_UP):
+        if row.status in ("running", "cancelled") or row.started <= since:
+            continue
+        if memory.learned(row.name):
+            continue
+        events = journal.events(row.name)
+        settings = next((e.settings for e in events if isinstance(e, EpisodeStarted)), "")
+        stored: Any = msgspec.json.decode(journal.blob(settings)) if settings else {}
+        its: Any = stored.get("setup") or {}
+        if its.get("memory") == dict(setup):
+            learned += memory.remember(row.name, outcomes(events, journal.blob))
+    return learned
+
+
+def memory_of(journal: SqliteJournal, episode: str) -> Path | None:
+    """The file that an episode taught; None where it taught none.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    started = next((e for e in journal.events(episode) if isinstance(e, EpisodeStarted)), None)
+    if started is None:
+        return None
+    stored: Any = msgspec.json.decode(journal.blob(started.settings))
+    setup: Any = stored.get("setup") or {}
+    its: Any = setup.get("memory")
+    return Path(its["path"]) if its else None
+
+
+def forget_removed(taught: Mapping[str, Path | None]) -> bool:
+    """Forget what removed episodes told, in the memories they taught; whether that went well."""
+    from centerlm.memory.forgetting import forget_episodes
+
+    done = True
+    for path in dict.fromkeys(taught.values()):
+        if path is None or not path.exists():
+            continue
+        names = [name for name, at in taught.items() if at == path]
+        try:
+            memory = _open(path, "default")
+            try:
+                with _readable(memory):
+                    forget_episodes(memory, names, everywhere=True)
+            finally:
+                memory.close()
+        except MemoryFileError as error:
+            complain(f"the episodes are removed, but what they taught is not forgotten: {error}")
+            done = False
+    return done
+
+
+@contextmanager
+def _readable(memory: SeekingMemory) -> Generator[None]:
+    from centerlm.memory.store import unusable
+
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise unusable(memory.path, error) from error
+
+
+@contextmanager
+def _memory(
+    path: Path | None, project: str | None, config: Path | None, *, make: bool = False
+) -> Generator[SeekingMemory | None]:
+    """The memory that the options name; None where there is none yet (unless `make`)."""
+    config = config or _config.default_file()
+    settings = _config.load_settings(config)
+    at = _config.memory_path(settings, path)
+    if not at.exists() and not make:
+        if path is not None:
+            raise InputError(f"there is no memory {path}; check the path")
+        yield None
+        return
+    memory = _open(at, project or _config.project_of(settings, config))
+    try:
+        with _readable(memory):
+            yield memory
+    finally:
+        memory.close()
+
+
+def run_list(
+    *, path: Path | None, project: str | None, config: Path | None, limit: int, as_json: bool
+) -> int:
+    from centerlm.memory.views import list_kinds
+
+    with _memory(path, project, config) as memory:
+        kinds = list_kinds(memory, limit) if memory else []
+        if as_json:
+            print_json([asdict(kind) for kind in kinds])
+        elif kinds:
+            _print_kinds(kinds)
+        else:
+            click.echo(_nothing(memory))
+    return 0
+
+
+def _nothing(memory: SeekingMemory | None) -> str:
+    from centerlm.memory.views import projects
+
+    others = projects(memory.connection) if memory else []
+    if not others:
+        return 'nothing is remembered yet; make experience with: centerlm solve "QUESTION"'
+    assert memory is not None
+    named = ", ".join(one_line(name, 60) for name in others[:5])
+    return (
+        f"nothing is remembered for the project {memory.project}; there is experience of {named} "
+        "(see it with --project NAME)"
+    )
+
+
+def _print_kinds(kinds: Sequence[KindSummary]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("", "questions like", "source", "answered", "success", "last"):
+        table.add_column(heading, justify="right" if heading in ("", "answered") else "left")
+    for kind in kinds:
+        when = time.strftime("%Y-%m-%d", time.localtime(kind.last))
+        for number, source in enumerate(kind.sources):
+            first = number == 0
+            table.add_row(
+                str(kind.id) if first else "",
+                Text(one_line(kind.like, 50) if first else ""),
+                Text(source.source),
+                f"{source.found} of {source.asked}",
+                f"{source.success:.0%} ({source.low:.0%}-{source.high:.0%})",
+                when if first else "",
+            )
+    _wide(Console()).print(table)
+
+
+def _wide(console: Any) -> Any:
+    """Where nobody watches a terminal, nothing is cut off."""
+    if not console.is_terminal:
+        console.width = 200
+    return console
+
+
+def run_show(
+    kind: str, *, path: Path | None, project: str | None, config: Path | None, as_json: bool
+) -> int:
+    from centerlm.memory.views import show_kind
+
+    with _memory(path, project, config) as memory:
+        if memory is None:
+            raise InputError(_nothing(memory))
+        shown = show_kind(memory, kind)
+    if as_json:
+        print_json(asdict(shown))
+        return 0
+    _print_kinds([shown])
+    for source in shown.sources:
+        spent = f", cost {source.cost:.4g}" if source.cost else ""
+        click.echo(f"\n{source.source}: {source.seconds:.1f} s{spent} a request")
+        names = ", ".join(source.episodes[-8:])
+        more = f" and {len(source.episodes) - 8} more" if len(source.episodes) > 8 else ""
+        click.echo(f"  from {names}{more}")
+    click.echo("")
+    for one in shown.exemplars[:10]:
+        mark = "+" if one.success >= 0.5 else "-"
+        asked = f" (asked: {one_line(one.query, 80)})" if one.query else ""
+        click.echo(f"{mark} {one.source}: {one_line(one.text, 100)}{asked}")
+    return 0
+
+
+def run_export(
+    out: Path,
+    *,
+    examples: bool,
+    journal: Path | None,
+    path: Path | None,
+    project: str | None,
+    config: Path | None,
+    as_json: bool,
+) -> int:
+    from centerlm.memory.exchange import export_memory
+
+    if journal is not None and not examples:
+        raise InputError("--journal goes with --examples")
+    with _memory(path, project, config) as memory:
+        if memory is None:
+            raise InputError(_nothing(memory))
+        try:
+            if examples:
+                return _export_examples(memory, journal, config, out, as_json)
+            count = export_memory(memory, out)
+        except OSError as error:
+            raise InputError(
+                f"{out} cannot be written ({error.strerror}); choose another path"
+            ) from None
+    if as_json:
+        print_json({"file": str(out), "outcomes": count})
+    else:
+        click.echo(f"{out}: {count:,} outcomes")
+    return 0
+
+
+def _export_examples(
+    memory: SeekingMemory, journal: Path | None, config: Path | None, out: Path, as_json: bool
+) -> int:
+    """Exit code 1 where no episode was good."""
+    from centerlm.learning.consolidating import consolidate
+    from centerlm.learning.stored import write_examples
+
+    at = _config.journal_path(_config.load_settings(config), journal)
+    if not at.exists():
+        raise InputError(f"there is no journal {at}; examples are made of its episodes")
+    store = SqliteJournal(at)
+    try:
+        done = consolidate(memory, store)
+    finally:
+        store.close()
+    write_examples(out, done.examples)
+    good = done.episodes - sum(done.left_out.values())
+    if as_json:
+        shown = {"examples": len(done.examples), "episodes": done.episodes, "good": good}
+        print_json({"file": str(out), **shown, "left_out": dict(done.left_out)})
+    else:
+        click.echo(
+            f"{out}: {len(done.examples):,} examples of {good} of {done.episodes} episodes; train "
+            f"on them with: [data] remembered = [{str(out)!r}]"
+        )
+        for why, number in done.left_out.items():
+            click.echo(f"  {number} left out: {why}")
+    return 0 if done.examples else 1
+
+
+def run_import(
+    source: Path,
+    *,
+    path: Path | None,
+    project: str | None,
+    config: Path | None,
+    any_project: bool,
+    as_json: bool,
+) -> int:
+    """Exit code 1 where some outcomes were left out because they contradict."""
+    from centerlm.memory.exchange import import_memory
+
+    with _memory(path, project, config, make=True) as memory:
+        assert memory is not None
+        done = import_memory(memory, source, any_project=any_project)
+    if as_json:
+        print_json({"file": str(source), **asdict(done)})
+    else:
+        gone = f", {done.forgotten} forgotten here" if done.forgotten else ""
+        click.echo(f"{source}: {done.new} new, {done.there} there already{gone}")
+    if done.contradicting:
+        complain(
+            f"{source}: {done.contradicting} outcome{'' if done.contradicting == 1 else 's'} left "
+            f"out: {done.first}; the memory stays as it was"
+        )
+        return 1
+    return 0
+
+
+def run_forget(
+    kinds: tuple[int, ...],
+    *,
+    source: str | None,
+    episode: str | None,
+    everything: bool,
+    path: Path | None,
+    project: str | None,
+    config: Path | None,
+    as_json: bool,
+) -> int:
+    from centerlm.memory import forgetting
+
+    wanted = [bool(kinds), source is not None, episode is not None, everything]
+    if sum(wanted) != 1:
+        raise InputError("say what to forget: kinds, --source, --episode or --all")
+    with _memory(path, project, config) as memory:
+        if memory is None:
+            raise InputError(_nothing(memory))
+        if source is not None:
+            forgetting.forget_source(memory, source)
+            what = f"the source {source}"
+        elif episode is not None:
+            if not forgetting.forget_episodes(memory, [episode]):
+                raise InputError(
+                    f"nothing is remembered of an episode {episode!r}; give its whole name, as "
+                    "centerlm episodes lists it"
+                )
+            what = f"the episode {episode}"
+        elif everything:
+            forgetting.forget_all(memory)
+            what = f"all of {memory.project}"
+        else:
+            for kind in kinds:
+                forgetting.forget_kind(memory, kind)
+            what = f"{len(kinds)} kind{'' if len(kinds) == 1 else 's'}"
+    if as_json:
+        print_json({"forgotten": what})
+    else:
+        click.echo(f"forgot {what}")
+    return 0

@@ -1,0 +1,98 @@
+"""`centerlm evaluate strategy`: proposals that are checked, beside a random proposer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli_run import Run
+from evaluation_data import write_lines
+
+MODEL = ("--model", "scripted:evaluation_data:puzzled", "--no-vectors", "--json")
+
+
+def strategy(run: Run, data: Path, *more: object) -> Any:
+    return run("evaluate", "strategy", "--data", data, *MODEL, *more)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    (tmp_path / "data" / "game24").mkdir(parents=True)
+    (tmp_path / "data/game24/puzzles.csv").write_text("Rank,Puzzles\n1,4 9 10 13\n400,1 1 1 1\n")
+    rows = [
+        {"qid": f"q{n}", "question": f"Is painter number {n} alive?", "answer": bool(n % 2),
+         "facts": [f"Painter {n} lives."], "decomposition": ["Is there one?"], "term": "Painter"}
+        for n in range(4)
+    ]  # fmt: skip
+    write_lines(tmp_path / "data/strategyqa/dev.jsonl", rows)
+    train = [
+        {**row, "qid": f"t{row['qid']}", "question": f"Was it {n}?"} for n, row in enumerate(rows)
+    ]
+    write_lines(tmp_path / "data/strategyqa/train.jsonl", train)
+    return tmp_path / "data"
+
+
+def test_success_is_counted_by_proposals_beside_a_random_proposer(
+    run: Run, data: Path, tmp_path: Path
+) -> None:
+    done = strategy(
+        run, data, "--set", "game24", "--system", "flat,direct", "--out", tmp_path / "r"
+    )
+    assert done.code == 0, done.err
+    found = json.loads(done.out)["systems"]
+    flat = {name: cell["value"] for name, cell in found["flat"]["metrics"].items()}
+    # The first proposal is greedy and wrong, the second is sampled and right where it can be.
+    assert (flat["success@1"], flat["success@5"], flat["success"]) == (0.0, 0.5, 0.5)
+    assert flat["valid_first"] == 0.5
+    assert flat["proposals"] == (2 + 5) / 2
+    assert found["direct"]["metrics"]["success"]["value"] == 0
+    random = {name: cell["value"] for name, cell in found["random"]["metrics"].items()}
+    assert random["success@1"] <= random["success@20"] <= random["success@100"] <= 0.5
+    assert "success@100" not in flat
+    assert "Success by candidates" in (tmp_path / "r/report/index.html").read_text()
+
+
+def test_questions_are_set_beside_a_classifier_that_sees_them_alone(
+    run: Run, data: Path, tmp_path: Path
+) -> None:
+    systems = "direct,gold-facts,shuffled-facts"
+    done = strategy(run, data, "--set", "strategyqa", "--system", systems, "--out", tmp_path / "r")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)["systems"]
+    assert set(found) == {*systems.split(","), "question-only"}
+    assert found["gold-facts"]["metrics"]["success"]["value"] == 0.5
+    assert found["gold-facts"]["usage"]["calls"] == found["shuffled-facts"]["usage"]["calls"] == 8
+
+
+def test_families_of_reasoning_gym(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("reasoning_gym")
+    done = strategy(run, tmp_path, "--set", "gym:countdown", "--limit", 2, "--candidates", 1,
+                    "--system", "direct", "--out", tmp_path / "r")  # fmt: skip
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["systems"]["direct"]["metrics"]["success"]["value"] == 0.0
+    done = strategy(run, tmp_path, "--set", "gym:no_such", "--out", tmp_path / "s")
+    assert (done.code, "no family 'no_such'" in done.complaint()) == (2, True)
+
+
+BAD = {
+    "a set": (["--set", "chess"], "there is no set 'chess'"),
+    "files": (["--set", "blocksworld"], "does not exist"),
+    "nothing": (["--set", "game24", "--limit", "0"], "leaves no item"),
+}
+
+
+@pytest.mark.parametrize("what", list(BAD))
+def test_a_wrong_option_is_one_sentence(what: str, run: Run, data: Path, tmp_path: Path) -> None:
+    options, told = BAD[what]
+    done = strategy(run, data, "--out", tmp_path / "r", *options)
+    assert done.code == 2
+    assert told in done.complaint()
+
+
+def test_a_folder_without_any_set_is_one_sentence(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = strategy(run, tmp_path / "empty", "--out", tmp_path / "r")
+    assert (done.code, "holds no item" in done.complaint()) == (2, True)

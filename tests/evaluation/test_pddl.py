@@ -1,0 +1,129 @@
+"""PDDL puzzles: the grounded simulator agrees with the library's validator; what people write."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from centerlm.errors import InputError, SourceError
+from centerlm.evaluation.pddl import PddlPuzzle, load_pddl, planbench_task, read_planbench, validate
+from centerlm.finding import Finding, Status
+from centerlm.learning.readers.puzzles import new_names, read_planbench_guidance, rename
+
+pytest.importorskip("unified_planning")
+
+DOMAIN = """(define (domain shelf) (:requirements :strips)
+(:predicates (free ?x) (hand) (held ?x) (below ?x ?y))
+(:action take :parameters (?x) :precondition (and (free ?x) (hand))
+ :effect (and (held ?x) (not (free ?x)) (not (hand))))
+(:action put :parameters (?x ?y) :precondition (and (held ?x) (free ?y))
+ :effect (and (below ?y ?x) (free ?x) (hand) (not (held ?x)) (not (free ?y)))))
+"""
+PROBLEM = """(define (problem p) (:domain shelf) (:objects a b c)
+(:init (free a) (free b) (free c) (hand)) (:goal (and (below a b) (below b c))))
+"""
+PLAN = "take blue; put blue red; take green; put green blue"
+
+
+def planbench(folder: Path) -> Path:
+    """A domain in the layout of PlanBench, with one instance."""
+    base = folder / "planbench"
+    (base / "instances" / "shelf" / "basic").mkdir(parents=True)
+    (base / "instances" / "shelf" / "domain.pddl").write_text(DOMAIN)
+    (base / "instances" / "shelf" / "basic" / "instance-7.pddl").write_text(PROBLEM)
+    (base / "shelf").mkdir()
+    (base / "shelf" / "config.yaml").write_text(
+        "instance_dir: shelf/basic\ndomain_file: shelf/domain.pddl\n"
+        "instances_template: instance-{}.pddl\n"
+        'encoded_objects: {"a": "red block", "b": "blue block", "c": "green block"}\n'
+    )
+    query = "Take and put blocks.\n[STATEMENT]\nExample.\n[STATEMENT]\nGoal: all.\nMy plan is:\n"
+    row = {"instance_id": 7, "query": query,
+           "ground_truth_plan": "\n".join(f"({a})" for a in PLAN.split("; "))}  # fmt: skip
+    (base / "shelf" / "task_1_plan_generation.json").write_text(json.dumps({"instances": [row]}))
+    return base / "shelf"
+
+
+@pytest.fixture(scope="module")
+def puzzle(tmp_path_factory: pytest.TempPathFactory) -> PddlPuzzle:
+    folder = planbench(tmp_path_factory.mktemp("pddl"))
+    ((number, row),) = read_planbench(folder)
+    task = planbench_task(folder, number, row)
+    assert "Goal: all." in task.question and "Example" not in task.question
+    assert task.puzzle.right(task.plan)
+    return task.puzzle
+
+
+@pytest.mark.parametrize(
+    ("plan", "valid", "right"),
+    [
+        (PLAN, True, True),
+        ("(take b)\n(put b a)\n(take c)\n(put c b)", True, True),
+        ("1. take the blue block; put the blue block on top of the red block", True, False),
+        ("put blue red", False, False),
+        ("take blue; take green", False, False),
+        ("take violet", False, False),
+        ("", False, False),
+        ("; ".join(["take blue", "put blue red"] * 40), False, False),
+    ],
+)
+def test_plans_are_read_run_and_judged(
+    puzzle: PddlPuzzle, plan: str, valid: bool, right: bool
+) -> None:
+    assert (puzzle.valid(plan), puzzle.right(plan)) == (valid, right)
+
+
+def test_the_simulator_says_what_happens_and_what_is_missing(puzzle: PddlPuzzle) -> None:
+    simulate = puzzle.experiment().run
+    done = simulate(("take blue", "put blue red"))
+    assert isinstance(done, Finding) and done.value == "take blue; put blue red"
+    assert "still needed: below blue green" in done.text and "free blue" in done.text
+    further = simulate((done.value, "take green", "put green blue"))
+    assert isinstance(further, Finding) and "the goal is reached" in further.text
+    stuck = simulate(("take blue", "take green"))
+    assert isinstance(stuck, Finding)
+    assert (stuck.status, stuck.reason) == (Status.NOTHING, "action 2, take green, needs: hand")
+    with pytest.raises(SourceError, match="no action here"):
+        simulate(("fly",))
+
+
+def test_random_walks_agree_with_the_librarys_validator(puzzle: PddlPuzzle) -> None:
+    draw = random.Random(3)
+    reached: set[bool] = set()
+    for _ in range(40):
+        actions = puzzle.propose(draw).split("; ")[: draw.choice((2, 4, 40))]
+        assert puzzle.reaches(actions) == validate(puzzle, actions)
+        reached.add(puzzle.reaches(actions))
+    assert reached == {True, False}
+
+
+def test_short_plans_are_guidance_also_under_other_names(tmp_path: Path) -> None:
+    read = read_planbench_guidance(planbench(tmp_path), [7], renamed=2)
+    assert [g.id for g in read.guidance] == ["shelf-7", "shelf-7-renamed-1", "shelf-7-renamed-2"]
+    first, second, third = (g.plan.steps[0].text for g in read.guidance)
+    assert first == f"simulate({PLAN})"
+    assert len({first, second, third}) == 3
+    assert "take" not in second and "take" not in read.guidance[1].objective
+    assert "blue" in second
+    names = new_names("pick-up a; stack a b", random.Random(0))
+    assert set(names) == {"pick-up", "pick up", "stack"}
+    assert (
+        rename("Pick up a, then stack", {"pick up": "zoba", "stack": "kano"}) == "Zoba a, then kano"
+    )
+
+
+def test_what_is_no_puzzle_is_refused(tmp_path: Path) -> None:
+    folder = planbench(tmp_path)
+    domain = folder.parent / "instances" / "shelf" / "domain.pddl"
+    with pytest.raises(InputError, match="does not exist"):
+        load_pddl(domain, folder / "none.pddl")
+    bad = tmp_path / "bad.pddl"
+    bad.write_text("(define (problem")
+    with pytest.raises(InputError, match="is no PDDL"):
+        load_pddl(domain, bad)
+    (folder / "task_1_plan_generation.json").write_text('{"instances": [{"instance_id": 1}]}')
+    with pytest.raises(InputError, match="is not of PlanBench"):
+        read_planbench(folder)
