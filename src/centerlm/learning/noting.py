@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Generator, Iterable, Iterator,
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Literal
@@ -99,7 +100,7 @@ def pool(
         ranked: dict[str, tuple[int, list[str | None]]] = {}
         questions = [q for q in dict.fromkeys(asked) if q.strip()]
         with ThreadPoolExecutor(cores(), "centerlm-pool") as workers:
-            for found in workers.map(lambda question: find(question, AHEAD), questions):
+            for found in workers.map(partial(find, k=AHEAD), questions):
                 ranked[questions[len(ranked)]] = AHEAD, found
                 say(len(ranked), len(questions))
 
