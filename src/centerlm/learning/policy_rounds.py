@@ -234,7 +234,7 @@ def policy_round(
     listener.line(f"round {number}: {told(done['figures'])}")
     if done["problem"]:
         listener.line(f"round {number}: {done['problem']}")
-    counts = {name: int(done.get(name, 0)) for name in COUNTS}
+    counts: dict[str, Any] = {name: int(done.get(name, 0)) for name in COUNTS}
     taken = not done["problem"] and not done["lost"]
     adapters = {WHOLE: folder / WHOLE / "adapter"} if taken else before.adapters
     scores = done["scores"] if taken else before.scores
