@@ -216,6 +216,8 @@ def _shown(default: object) -> str:
     match default:
         case None:
             return "none"
+        case False:
+            return "false"
         case True:
             return "true"
         case "":

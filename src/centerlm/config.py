@@ -70,10 +70,13 @@ class CenterSettings(ModelSettings, frozen=True):
 
 
 class ExpertSettings(ModelSettings, frozen=True, kw_only=True):
-    """A field expert: what its card says, and its model."""
+    """A field expert: what its card says, and its model. One trained on short answers is `short`:
+    asked the question alone, and answering as it stands.
+    """
 
     knows: str = ""
     max_tokens: _Count = 256
+    short: bool = False
 
 
 class BudgetSettings(_Section, frozen=True):
@@ -362,6 +365,7 @@ def _experts(settings: Settings, endpoints: Endpoints) -> list[Source]:
             open_model_of(expert, endpoints),
             knows=expert.knows,
             max_tokens=expert.max_tokens,
+            short=expert.short,
         )
         for field, expert in settings.experts.items()
     ]

@@ -34,6 +34,15 @@ def test_equal_episodes_have_no_signal_and_no_advantage() -> None:
     assert {value for values in result.values for value in values.values()} == {0.0}
 
 
+def test_places_of_equal_episodes_are_not_compared() -> None:
+    """A dear step beside a cheap one in every episode says nothing of what was better."""
+    same = [node("", "decompose", 1.5), node("1", "seek", 1.4), node("2", "seek", 1.2)]
+    result = advantages([same, list(same)])
+    assert not result.signal and set(result.values[0].values()) == {0.0}
+    other = [*same[:2], node("2", "seek", 0.0)]
+    assert advantages([same, other]).values[0]["2", "seek"] > 0
+
+
 def test_kinds_are_compared_with_their_like() -> None:
     group = [
         [node("", "decompose", 1.0), node("1", "decompose", 5.0), node("2", "seek", 0.2)],

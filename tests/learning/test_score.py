@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from centerlm.learning.encoding import encode
 from centerlm.learning.example import TrainingExample
-from centerlm.learning.score import exact_replies, lost
+from centerlm.learning.packing import Tokens
+from centerlm.learning.score import exact_replies, lost, right_replies
 from centerlm.models.chat import render
 from learning.taught import examples, loaded
 from learning.tiny import tiny_model
@@ -44,6 +47,28 @@ def test_what_the_model_would_write_scores_one(tmp_path: Path) -> None:
     model.lm_head.register_forward_hook(lambda *args: args[-1] + bias)
     empty = [TrainingExample(e.act, e.prompt, "", e.id, e.origin) for e in examples(8)]
     assert set(exact_replies(model, encoder, empty, row_tokens=400).values()) == {1.0}
+
+
+def test_replies_are_judged_in_the_order_they_are_given(tmp_path: Path) -> None:
+    """What the model writes itself is right, and wrong with any one of its tokens changed."""
+    import torch
+
+    model, encoder = loaded(tiny_model(tmp_path / "tiny"))
+    mixed: list[Tokens] = []
+    for n, example in enumerate(examples(6)):
+        tokens = encode(example, encoder)
+        prompt = tokens.ids[: tokens.prompt]
+        with torch.no_grad():
+            made = model.generate(
+                torch.tensor([prompt]), max_new_tokens=3, do_sample=False,
+                eos_token_id=None, pad_token_id=0,
+            )  # fmt: skip
+        reply = made[0, len(prompt) :].tolist()
+        wrong = [*reply]
+        wrong[n % 3] = (wrong[n % 3] + 1) % 200
+        mixed += [replace(tokens, ids=(*prompt, *said)) for said in (reply, wrong)]
+    assert right_replies(model, mixed, row_tokens=400) == [True, False] * 6  # several rows
+    assert right_replies(model, mixed[::-1], row_tokens=4000) == [False, True] * 6
 
 
 def test_only_a_loss_beyond_the_tolerance_counts() -> None:

@@ -37,7 +37,14 @@ def tiny_tokenizer() -> Any:
     )
 
 
-def tiny_model(folder: Path, *, seed: int = 0, hidden: int = HIDDEN, layers: int = LAYERS) -> Path:
+def tiny_model(
+    folder: Path,
+    *,
+    seed: int = 0,
+    hidden: int = HIDDEN,
+    layers: int = LAYERS,
+    context: int = CONTEXT,
+) -> Path:
     """Save the model and its tokenizer in `folder`; about 0.1 s once transformers is imported.
 
     Weights are drawn wider than usual, so that a random model already prefers some tokens.
@@ -52,7 +59,7 @@ def tiny_model(folder: Path, *, seed: int = 0, hidden: int = HIDDEN, layers: int
         num_hidden_layers=layers,
         num_attention_heads=HEADS,
         num_key_value_heads=KV_HEADS,
-        max_position_embeddings=CONTEXT,
+        max_position_embeddings=context,
         rope_parameters={"rope_theta": 100000.0, "rope_type": "default"},
         rms_norm_eps=1e-5,
         initializer_range=0.15,

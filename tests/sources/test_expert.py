@@ -75,6 +75,18 @@ def test_one_call_of_free_text() -> None:
     assert model.samplings[0].seed == 5 and model.samplings[0].max_tokens == 256
 
 
+def test_a_short_expert_is_asked_the_question_alone_and_answers_as_it_stands() -> None:
+    model = PlainModel("Norwick\nas everyone knows", logprobs=(0.0,))
+    expert = Expert("places", model, short=True)
+    seek = Seek("Where was Ada born?", objective="Who governs the birthplace of Ada?")
+    finding = asyncio.run(expert.seek(seek))
+    assert (finding.answer, finding.value, finding.text) == ("Norwick", "Norwick", "")
+    assert finding.typed and finding.confidence == 1.0
+    assert model.prompts[0].messages[1].text == "Where was Ada born?"
+    refusing = Expert("places", PlainModel("I don't know."), short=True)
+    assert asyncio.run(refusing.seek(seek)).status is Status.NOTHING
+
+
 def test_the_bound_covers_the_call() -> None:
     model = PlainModel("x")
     bound = Expert("history", model, max_tokens=100).bound(Seek("one two three"))

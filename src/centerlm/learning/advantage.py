@@ -24,8 +24,9 @@ SPREAD = 1e-6
 class Advantages:
     """The advantages of a group: `values[i]` by (path, act) of episode i, in the order given.
 
-    `signal` says whether any kind of node had spread; without, all values are 0 and the group
-    teaches nothing. `kinds` counts the kinds seen, `flat` those of them without spread.
+    `signal` says whether any kind of node had spread; without, or where all episodes are the same,
+    all values are 0 and the group teaches nothing. `kinds` counts the kinds seen, `flat` those of
+    them without spread.
     """
 
     values: tuple[dict[Key, float], ...]
@@ -44,7 +45,9 @@ def advantages(group: Sequence[Sequence[NodeCredit]]) -> Advantages:
     for episode in group:
         for node in episode:
             kinds.setdefault(_kind(node), []).append(node.total)
-    norms = {kind: _Norm.of(totals) for kind, totals in kinds.items()}
+    # What differs within equal episodes is where a node stands, not how well it did.
+    differ = len({tuple((n.path, n.act, n.total) for n in episode) for episode in group}) > 1
+    norms = {kind: _Norm.of(totals if differ else totals[:1]) for kind, totals in kinds.items()}
     values = tuple(
         {(node.path, node.act): norms[_kind(node)](node.total) for node in episode}
         for episode in group

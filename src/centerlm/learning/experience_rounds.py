@@ -44,6 +44,8 @@ FIRST_SEED = 100_000
 _APART = 10_000
 _QUESTIONS = 24
 SLOTS = 4
+# A split hides that a plan left too much in a step, and takes most of an episode's calls.
+OPTIONS = Options(seek_seconds=None, splits=False)
 EXPERIENCE = "experience.json"
 
 
@@ -73,11 +75,9 @@ def gather(
     Raises:
         ModelError: the policy cannot be run.
     """
-    if recipe.worlds.seed + recipe.worlds.count > FIRST_SEED:
-        raise InputError(f"[worlds] seed + count is above {FIRST_SEED:,}, where fresh ones begin")
     listener.phase(f"round {number}: making worlds", 0, 0)
     used = trained_ids(trained)
-    worlds = _fresh_worlds(number, recipe, used)
+    worlds = fresh_worlds(number, recipe, used)
     return run_async(_gathered(number, folder, recipe, center, worlds, used, listener, left))
 
 
@@ -90,8 +90,14 @@ def left_after(folder: Path) -> int | None:
     return left if left is None else int(left)
 
 
-def _fresh_worlds(number: int, recipe: Recipe, used: Collection[str]) -> list[World]:
-    """Worlds for a round's questions; those that were trained on are passed over."""
+def fresh_worlds(number: int, recipe: Recipe, used: Collection[str]) -> list[World]:
+    """Worlds for a round's questions; those that were trained on are passed over.
+
+    Raises:
+        InputError: the recipe trains on worlds of which fresh ones are made.
+    """
+    if recipe.worlds.seed + recipe.worlds.count > FIRST_SEED:
+        raise InputError(f"[worlds] seed + count is above {FIRST_SEED:,}, where fresh ones begin")
     rounds = recipe.rounds
     made = (
         make_world(seed, max_hops=rounds.max_hops, people=recipe.worlds.people)
@@ -116,8 +122,7 @@ async def _gathered(
         seed=recipe.train.seed + number,
         concurrency=SLOTS,
         temperature=rounds.temperature,
-        # A split hides that a plan left too much in a step, and takes most of an episode's calls.
-        options=Options(seek_seconds=None, splits=False),
+        options=OPTIONS,
     )
     journal = journal_in(folder)
     examples: list[TrainingExample] = []

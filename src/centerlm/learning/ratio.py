@@ -139,15 +139,8 @@ def token_logprobs(model: Any, rows: Sequence[Row] | Batch) -> Tensor:
     where = trained[:, keep]
     logits: Any = out.logits[where]  # (trained tokens, vocabulary)
     targets: Any = ids[:, 1:][:, keep][where]
-    rows_at_once = max(_CHUNK // logits.shape[-1], 1)
-    parts = [
-        _chosen(torch, part, target)
-        for part, target in zip(
-            logits.split(rows_at_once), targets.split(rows_at_once), strict=True
-        )
-    ]
     result = torch.zeros(batch.ids.shape, dtype=torch.float32, device=logits.device)
-    return result.masked_scatter(batch.mask.bool(), torch.cat(parts))
+    return result.masked_scatter(batch.mask.bool(), _in_chunks(torch, logits, targets))
 
 
 def old_logprobs(model: Any, rows: Sequence[Row], *, at_once: int = 8) -> list[Tensor]:
@@ -255,6 +248,20 @@ def _at_the_end(torch: Any, tensor: Any, batch: Batch) -> Any:
     shift = longest - batch.attention.sum(-1, keepdim=True)
     places = torch.arange(longest, device=tensor.device)[None, :]
     return tensor.gather(1, (places - shift) % longest)
+
+
+def _in_chunks(torch: Any, logits: Any, targets: Any) -> Any:
+    """Log-probabilities of the targets, one chunk's softmax at a time: it is computed again for its
+    gradient rather than held.
+    """
+    size = max(_CHUNK // logits.shape[-1], 1)
+    keep: Any = importlib.import_module("torch.utils.checkpoint").checkpoint
+    return torch.cat(
+        [
+            keep(_chosen, torch, part, target, use_reentrant=False)
+            for part, target in zip(logits.split(size), targets.split(size), strict=True)
+        ]
+    )
 
 
 def _chosen(torch: Any, logits: Any, targets: Any) -> Any:

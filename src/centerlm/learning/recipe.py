@@ -98,10 +98,13 @@ class RoundsSection(_Section, frozen=True):
     with `max_tokens` so much of it as takes at most so many tokens to compute. A round after which
     an act lost more than `tolerance` of its score is not kept. `dagger` of the rounds also train
     absorbing on the states the center reached. `curriculum` is the share of a round's questions
-    that are begun near their end, with all findings but the last told, then fewer.
+    that are begun near their end, with all findings but the last told, then fewer. `method`
+    "policy" is policy gradient on every act of the episodes, on whole questions, without replay,
+    DAgger and preferences; its temperature should be 1.
     """
 
     count: _Count = 0
+    method: Literal["experience", "policy"] = "experience"
     questions: _Count = 200
     k: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
     dagger: _Count = 2

@@ -7,7 +7,7 @@ logging are the library's own. Needs the extra `train`.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,8 +90,16 @@ def row_loss(model: Any, inputs: dict[str, Any]) -> Any:
     return (losses * inputs["weights"]).sum()
 
 
-def make_trainer(**options: Any) -> Any:
-    """A `transformers.Trainer` over `ScaledRow`s, in the given order; `options` are its own."""
+def make_trainer(
+    loss: Callable[[Any, dict[str, Any]], Any] = row_loss,
+    data_collator: Callable[[Any], dict[str, Any]] = collate,
+    **options: Any,
+) -> Any:
+    """A `transformers.Trainer` over rows in the given order, by default `ScaledRow`s.
+
+    `loss` gives that of one pass, from the model and what `data_collator` made of its rows; the
+    trainer divides it by the passes of an update. `options` are the trainer's own.
+    """
     transformers: Any = load("transformers")
     data: Any = load("torch.utils.data")
 
@@ -104,10 +112,10 @@ def make_trainer(**options: Any) -> Any:
             num_items_in_batch: Any = None,
         ) -> Any:
             del num_items_in_batch
-            loss = row_loss(model, inputs)
-            return (loss, {}) if return_outputs else loss
+            found = loss(model, inputs)
+            return (found, {}) if return_outputs else found
 
         def _get_train_sampler(self, train_dataset: Any = None) -> Any:
             return data.SequentialSampler(train_dataset or self.train_dataset)
 
-    return RowTrainer(data_collator=collate, **options)
+    return RowTrainer(data_collator=data_collator, **options)

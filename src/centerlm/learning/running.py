@@ -6,10 +6,11 @@ scored, and the training of a round continues from its last whole checkpoint.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from centerlm.center import CenterLM
 from centerlm.errors import InputError
 from centerlm.learning.example import TrainingExample
 from centerlm.learning.experience_rounds import Gathered, gather, left_after
@@ -102,19 +103,34 @@ def _check_rounds(job: Job, recipe: Recipe) -> None:
             "rounds of experience go on from an adapter, and [train] rank = 0 trains none; give a "
             "rank, or set [rounds] count = 0"
         )
-    out = RunFolder(job.out)
-    stored = all((out.round(n + 1) / EXAMPLES).is_file() for n in range(_count(job, recipe)))
-    if not stored and job.replay is None and gguf_base(recipe.base) is None:
+    by_policy = recipe.rounds.method == "policy"
+    if by_policy and recipe.train.split:
+        raise InputError(
+            "policy gradient trains one adapter; set [train] split = false, or take [rounds] "
+            'method = "experience"'
+        )
+    if not _stored(job, recipe) and gguf_base(recipe.base) is None:
         raise InputError(
             "rounds of experience run on llama.cpp, which needs a GGUF base: take base = "
             '"default" or a .gguf file, or set [rounds] count = 0'
         )
     bound, least = recipe.rounds.max_tokens, LEAST_ROWS * recipe.train.row_tokens
-    if bound is not None and bound < least:
+    if bound is not None and bound < least and not by_policy:
         raise InputError(
             f"[rounds] max_tokens = {bound:,} is less than {LEAST_ROWS} rows ({least:,} tokens), "
             "too little for fresh and replayed examples; raise it, or lower row_tokens in [train]"
         )
+
+
+def _stored(job: Job, recipe: Recipe) -> bool:
+    """Whether all that rounds learn from is there, or comes from the run replayed."""
+    numbers = range(1, _count(job, recipe) + 1)
+    runs = [RunFolder(path) for path in (job.out, job.replay) if path is not None]
+    if recipe.rounds.method == "policy":
+        from centerlm.learning.policy_rounds import FIGURES
+
+        return all(any((run.round(n) / FIGURES).is_file() for run in runs) for n in numbers)
+    return job.replay is not None or all((runs[0].round(n) / EXAMPLES).is_file() for n in numbers)
 
 
 def _rounds(
@@ -141,6 +157,10 @@ def _rounds(
     done = [prefer(teacher, folder.round(0), lessons.pairs, held, first)]
     _tell(0, done[-1], listener)
     for number in range(1, _count(job, recipe) + 1):
+        if recipe.rounds.method == "policy":
+            done.append(_by_policy(job, folder, record, number, done[-1], teacher, held, listener))
+            _tell(number, done[-1], listener)
+            continue
         place = folder.round(number)
         fresh, pairs = _fresh(job, folder, recipe, record, number, done[-1], listener)
         if not fresh:
@@ -204,24 +224,51 @@ def _tried(
     listener: Listener,
 ) -> Gathered:
     """Episodes of the policy so far on fresh worlds, and what is worth learning of them."""
-    from centerlm.learning.policy import policy
-
-    base = gguf_base(recipe.base)
-    assert base is not None  # `_check_rounds` refuses others
-    place = folder.round(number)
-    adapters = {
-        part: exported(folder, recipe, peft, part, f"rounds/{number}/policy-{part}")[part]
-        for part, peft in before.adapters.items()
-    }
     return gather(
         number,
-        place,
+        folder.round(number),
         recipe,
-        policy(base, adapters),
+        _so_far(folder, recipe, number, before),
         [*_trained_before(record), *_trained(folder, number)],
         listener,
         left=left_after(folder.round(number - 1)),
     )
+
+
+def _so_far(folder: RunFolder, recipe: Recipe, number: int, before: Result) -> CenterLM:
+    """The center that round `number` rolls out."""
+    from centerlm.learning.policy import policy
+
+    base = gguf_base(recipe.base)
+    assert base is not None  # `_check_rounds` refuses others
+    adapters = {
+        part: exported(folder, recipe, peft, part, f"rounds/{number}/policy-{part}")[part]
+        for part, peft in before.adapters.items()
+    }
+    return policy(base, adapters)
+
+
+def _by_policy(
+    job: Job,
+    folder: RunFolder,
+    record: Mapping[str, Any],
+    number: int,
+    before: Result,
+    teacher: Teacher,
+    held: Sequence[TrainingExample],
+    listener: Listener,
+) -> Result:
+    """A round of policy gradient, on stored rows, those of the run replayed, or new ones."""
+    from centerlm.learning.policy_rounds import batch_in, gather_rows, policy_round, take_rows
+
+    recipe, place = teacher.recipe, folder.round(number)
+    if job.replay is not None:
+        take_rows(RunFolder(job.replay).round(number), place)
+    if (batch := batch_in(place)) is None:
+        trained = [*_trained_before(record), *_trained(folder, number)]
+        center = _so_far(folder, recipe, number, before)
+        batch = gather_rows(number, place, recipe, center, trained, listener)
+    return policy_round(teacher, place, number, batch, held, before, listener)
 
 
 def _trained(folder: RunFolder, before: int) -> list[TrainingExample]:

@@ -24,15 +24,27 @@ def exact_replies(
 
     The model is left in evaluation mode.
     """
-    torch = load("torch")
-    model.eval()
     tokens = list(encode_all(examples, tokenizer, max_tokens=row_tokens))
     right: dict[str, list[bool]] = {}
+    for example, hit in zip(
+        tokens, right_replies(model, tokens, row_tokens=row_tokens), strict=True
+    ):
+        right.setdefault(example.act, []).append(hit)
+    return {act: sum(hits) / len(hits) for act, hits in sorted(right.items())}
+
+
+def right_replies(model: Any, tokens: Sequence[Tokens], *, row_tokens: int = 1024) -> list[bool]:
+    """Of which examples greedy decoding would give the whole reply, in their order.
+
+    The model is left in evaluation mode.
+    """
+    torch = load("torch")
+    model.eval()
+    found: dict[Tokens, bool] = {}
     with torch.no_grad():
         for group in families(tokens, row_tokens):
-            for example, hit in zip(_ordered(group), _right(model, group), strict=True):
-                right.setdefault(example.act, []).append(hit)
-    return {act: sum(hits) / len(hits) for act, hits in sorted(right.items())}
+            found |= zip(_ordered(group), _right(model, group), strict=True)
+    return [found[example] for example in tokens]
 
 
 def _ordered(group: Sequence[Tokens]) -> list[Tokens]:

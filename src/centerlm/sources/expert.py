@@ -11,7 +11,7 @@ import re
 from dataclasses import replace
 
 from centerlm.errors import InputError, ModelError
-from centerlm.finding import Finding, Status, Usage, failed, nothing
+from centerlm.finding import Finding, Status, Usage, failed, found, nothing
 from centerlm.models.base import LanguageModel, Message, Prompt, Sampling
 from centerlm.sources.base import Card, Seek
 from centerlm.sources.bounded import bounded_text
@@ -39,7 +39,8 @@ class Expert:
     """An expert of a field behind a language model.
 
     `knows` is the card's line. `max_tokens` (1 or more) bounds an answer; `instruction` replaces
-    the system message.
+    the system message. A `short` expert was trained on short answers (`centerlm learn expert`): it
+    is asked the question alone, and the first line of its reply is the answer as it stands.
     """
 
     def __init__(
@@ -53,12 +54,14 @@ class Expert:
         temperature: float = 0.0,
         latency: float | None = None,
         instruction: str = "",
+        short: bool = False,
     ) -> None:
         if max_tokens < 1:
             raise InputError(f"expert {field!r}: max_tokens={max_tokens}; give 1 or more")
         self._model = model
         self._sampling = Sampling(max_tokens=max_tokens, temperature=temperature, logprobs=True)
         self._instruction = instruction or instruction_of(field)
+        self._short = short
         typical = model.price.cost(200, max_tokens)
         self.card = Card(
             check_name(f"expert:{field}"),
@@ -104,17 +107,17 @@ class Expert:
         text = bounded_text(reply.text, MAX_CHARACTERS)[0].strip()
         if not text or says_it_does_not_know(text):
             return replace(nothing(f"{name} does not know", source=name), usage=reply.usage)
-        return Finding(
-            Status.FOUND,
-            text=text,
-            confidence=_confidence(reply.choices[0].logprobs),
-            usage=reply.usage,
-            source=name,
+        given = (
+            found(text.splitlines()[0].strip(), source=name)
+            if self._short
+            else Finding(Status.FOUND, text=text, source=name)
         )
+        confidence = _confidence(reply.choices[0].logprobs)
+        return replace(given, confidence=confidence, usage=reply.usage)
 
     def _prompt(self, seek: Seek) -> Prompt:
         question = seek.text
-        if seek.objective and seek.objective.strip() != seek.text.strip():
+        if not self._short and seek.objective and seek.objective.strip() != seek.text.strip():
             question = f"{seek.text}\n\nThis is needed to find out: {seek.objective}"
         return Prompt((Message("system", self._instruction), Message("user", question)))
 
