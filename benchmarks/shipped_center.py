@@ -1,11 +1,10 @@
-"""The five rounds that trained the adapter that ships, as they were run.
+"""The two rounds that trained the adapter that ships, as they were run.
 
     python benchmarks/shipped_center.py --data DIR --out DIR
 
 Round 1 learns from natural data: passages with questions, human plans. Round 2 goes on from it with
-worlds of at most two hops, more passages, re-asks, and a part of round 1. Rounds 3 to 5 go on with
-more of the same, ever more of it plans (`LATER`). About three hours on two cores. A run that was
-stopped goes on where it was.
+worlds of at most two hops, more passages, re-asks, and a part of round 1. About 75 minutes on two
+cores. A run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -19,8 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from msgspec.structs import replace
-
 from centerlm.learning.acting import (
     decision_examples,
     fold_examples,
@@ -30,7 +27,6 @@ from centerlm.learning.acting import (
 from centerlm.learning.adapters import to_gguf
 from centerlm.learning.base import load_base
 from centerlm.learning.example import TrainingExample
-from centerlm.learning.material import decision_of, limited
 from centerlm.learning.natural import read_natural
 from centerlm.learning.noting import NoteSet, noted, pool
 from centerlm.learning.offering import card_sets
@@ -38,7 +34,7 @@ from centerlm.learning.readers import read_guidance
 from centerlm.learning.reasking import reasks
 from centerlm.learning.records import Decision, Fold, Reask
 from centerlm.learning.sample_cards import documents_card
-from centerlm.learning.train_settings import MIX, TrainSettings
+from centerlm.learning.train_settings import TrainSettings
 from centerlm.learning.training import train
 from centerlm.learning.worlds import make_world
 from centerlm.learning.worlds.realistic import templates
@@ -71,62 +67,6 @@ WORLD_PLANS = {
     "person": 80,
 }
 WORLDS = range(1000, 1056)
-
-
-@dataclass(frozen=True, slots=True)
-class Later:
-    """A round of plans of worlds of `seeds`, so many `chains` and so many of each `other` kind,
-    `flat` of the flat ones (0 to 1), beside `human` plans by origin, of which `recursion` are shown
-    with [center] on offer, and the passages and re-asks of worlds and sets met before.
-    """
-
-    seeds: range
-    chains: int
-    other: int
-    flat: float
-    human: Mapping[str, int]
-    recursion: float
-    mix: Mapping[str, float]
-    rate: float
-    tokens: int
-
-
-_HUMAN = {"musique": 100, "2wiki": 490, "strategyqa": 1000, "gsm8k": 300, "qdmr:cwq": 200}
-LATER = (
-    Later(
-        range(3000, 3056),
-        10_000,
-        10_000,
-        1.0,
-        {**_HUMAN, "qdmr:comqa": 150, "qdmr:drop": 100},
-        0.25,
-        {"decompose": 0.4, "seek": 0.08, "absorb": 0.52},
-        6e-4,
-        375_000,
-    ),
-    Later(
-        range(4000, 4150),
-        900,
-        130,
-        0.25,
-        {**_HUMAN, "strategyqa": 300, "2wiki": 150, "gsm8k": 100, "qdmr:cwq": 100},
-        0.25,
-        {"decompose": 0.55, "seek": 0.05, "absorb": 0.4},
-        5e-4,
-        500_000,
-    ),
-    Later(
-        range(4200, 4290),
-        500,
-        60,
-        0.1,
-        {"strategyqa": 120, "musique": 100, "2wiki": 120, "gsm8k": 50, "qdmr:cwq": 60},
-        0.0,
-        {"decompose": 0.7, "seek": 0.03, "absorb": 0.27},
-        3e-4,
-        150_000,
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,45 +174,13 @@ def _world_decisions(worlds: Iterable[WorldRecords], rng: Random) -> list[Decisi
             met.setdefault(key, (kind, decision))
     found = list(met.values())
     rng.shuffle(found)
-    return _of_each(found, WORLD_PLANS)
-
-
-def _of_each(found: Iterable[tuple[str, Decision]], wanted: Mapping[str, int]) -> list[Decision]:
-    """The first so many of each kind."""
     taken: Counter[str] = Counter()
     chosen: list[Decision] = []
     for kind, decision in found:
         taken[kind] += 1
-        if taken[kind] <= wanted[kind]:
+        if taken[kind] <= WORLD_PLANS[kind]:
             chosen.append(decision)
     return chosen
-
-
-def later_round(
-    number: int, later: Later, data: Path, known: Sequence[TrainingExample]
-) -> list[TrainingExample]:
-    """Plans of a later round beside the passages and re-asks that are `known`."""
-    rng = Random(number)
-    limits = {**later.human, "other": 0}
-    guided = limited(read_guidance(data).guidance, lambda one: one.by, limits, number)
-    human = [decision_of(one, recursion=rng.random() < later.recursion) for one in guided]
-    met: dict[tuple[str, str, bool], tuple[str, Decision]] = {}
-    for seed in later.seeds:
-        for question in make_world(seed, max_hops=2).questions:
-            for form, decisions in question.decisions.items():
-                if form == "flat" and rng.random() > later.flat:
-                    continue
-                for decision in decisions:
-                    key = (decision.objective, str(decision.plan), decision.recursion)
-                    met.setdefault(key, (question.kind, decision))
-    found = list(met.values())
-    rng.shuffle(found)
-    wanted = dict.fromkeys(WORLD_PLANS, later.other) | {"chain": later.chains}
-    return [
-        *decision_examples(_of_each(found, wanted), cards=card_sets(number, 16), seed=number),
-        *decision_examples(human, cards=card_sets(number + 9, 16), seed=number),
-        *(example for example in known if example.act != "decompose"),
-    ]
 
 
 def main() -> None:
@@ -289,35 +197,24 @@ def main() -> None:
     first = first_round(args.data, chosen, material.folds, rng)
     worlds = [world_records(seed, args.data) for seed in WORLDS]
     second = second_round(worlds, drawn(rest, SECOND_SETS, rng)[0], first, rng)
-    settings = TrainSettings(row_tokens=768, rows=4, save_every=10, threads=args.threads)
-    rounds: list[tuple[list[TrainingExample], TrainSettings, Mapping[str, float]]] = [
-        (first, replace(settings, learning_rate=1e-3), MIX),
-        (second, replace(settings, learning_rate=8e-4), MIX),
-    ]
-    known = [
-        *reading_examples(sets),
-        *fold_examples(material.folds),
-        *(example for example in second if example.origin == "worlds"),
-    ]
-    for number, later in enumerate(LATER, start=3):
-        own = replace(
-            settings, learning_rate=later.rate, max_tokens=later.tokens, dtype="auto", seed=number
-        )
-        rounds.append((later_round(number, later, args.data, known), own, later.mix))
     base = find("default")
+    tokenizer = tokenizer_of(base)
     start: Path | None = None
-    for number, (examples, own, mix) in enumerate(rounds, start=1):
-        out = args.out / f"round-{number}"
+    for name, examples, rate in (("round-1", first, 1e-3), ("round-2", second, 8e-4)):
+        out = args.out / name
+        settings = TrainSettings(
+            row_tokens=768, rows=4, save_every=10, threads=args.threads, learning_rate=rate
+        )
+        model, _ = load_base("default")
         start = train(
             examples,
-            load_base("default")[0],
-            tokenizer_of(base),
+            model,
+            tokenizer,
             out,
-            own,
+            settings,
             base=base.stem,
             start=start,
             resume=(out / "run.json").exists(),
-            mix=mix,
             on_progress=lambda p: print(p.update, p.updates, round(p.loss, 3), flush=True),
         ).folder
     assert start is not None
