@@ -1,8 +1,8 @@
 """A copy of a model that llama.cpp computes faster on a CPU: 4-bit Q4_1 weights as 8-bit Q8_0.
 
-llama.cpp has no matrix kernel for Q4_1, so that a prompt is read no faster than text is written;
-with Q8_0 the same prompts are read 1.7 times as fast (`benchmarks/local_decoding.py`). A block of
-Q4_1 has 16 evenly spaced values, which Q8_0 keeps within half of 1/127 of its largest.
+llama.cpp has no matrix kernel for Q4_1, so that a prompt is read hardly faster than text is
+written; for Q8_0 it has one. A block of Q4_1 has 16 evenly spaced values, which Q8_0 keeps within
+half of 1/127 of its largest.
 Block formats: https://github.com/ggml-org/llama.cpp/blob/master/ggml/src/ggml-common.h
 """
 
