@@ -131,7 +131,7 @@ async def _gathered(
         with WorldSources(worlds, folder / "worlds", embedder=embedder()) as sources:
             questions = sources.questions[: rounds.questions]
             if number <= rounds.dagger:
-                told = _counting(listener, f"round {number}: reading", len(questions))
+                told = counting(listener, f"round {number}: reading", len(questions))
                 seen = await dagger_round(
                     questions,
                     center,
@@ -156,7 +156,7 @@ async def _gathered(
                 used_ids=used,
                 share=rounds.curriculum,
                 left=left,
-                on_rollout=_counting(listener, f"round {number}: trying", total),
+                on_rollout=counting(listener, f"round {number}: trying", total),
             )
             reaped = harvest(done.groups, center, journal)
             examples += reaped.examples
@@ -180,7 +180,8 @@ async def _gathered(
     return Gathered(tuple({(e.act, e.prompt): e for e in examples}.values()), pairs)
 
 
-def _counting(listener: Listener, what: str, of: int) -> Callable[[Rollout], None]:
+def counting(listener: Listener, what: str, of: int) -> Callable[[Rollout], None]:
+    """A callback that tells how many of the rollouts are done."""
     done = 0
 
     def count(rollout: Rollout) -> None:

@@ -9,7 +9,6 @@ and on the same worlds; rows are trained in torch.
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import log2
@@ -24,7 +23,7 @@ from centerlm.learning.advantage import Signal, advantages, signal_of
 from centerlm.learning.calls import read_calls
 from centerlm.learning.credit import Weights, source_choices
 from centerlm.learning.example import TrainingExample
-from centerlm.learning.experience_rounds import OPTIONS, SLOTS, fresh_worlds
+from centerlm.learning.experience_rounds import OPTIONS, SLOTS, counting, fresh_worlds
 from centerlm.learning.expert import UNTIMED, credits_of
 from centerlm.learning.material import embedder
 from centerlm.learning.policy_training import train_policy
@@ -187,17 +186,11 @@ async def _rolled(
         logprobs=True,
         options=OPTIONS,
     )
-    done: Counter[str] = Counter()
     journal = journal_in(folder)
     try:
         with WorldSources(worlds, folder / "worlds", embedder=embedder()) as sources:
             questions = sources.questions[: rounds.questions]
             total = len(questions) * rounds.k
-
-            def count(rollout: Rollout) -> None:
-                done["episodes"] += 1
-                listener.phase(f"round {number}: trying", done["episodes"], total)
-
             groups = await rollouts(
                 questions,
                 center,
@@ -205,7 +198,7 @@ async def _rolled(
                 settings,
                 journal=journal,
                 used_ids=used,
-                on_rollout=count,
+                on_rollout=counting(listener, f"round {number}: trying", total),
             )
             return policy_batch(groups, journal, prompt_ids)
     finally:
