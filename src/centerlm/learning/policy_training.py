@@ -35,7 +35,7 @@ from centerlm.learning.ratio import (
     stacked,
     token_logprobs,
 )
-from centerlm.learning.row_trainer import load, make_trainer
+from centerlm.learning.row_trainer import load, make_trainer, training_arguments
 from centerlm.learning.rows import Row
 from centerlm.learning.run_folder import write_json
 from centerlm.learning.train_settings import TrainSettings, in_16_bits, on_cpu
@@ -252,28 +252,20 @@ def _trainer(
 ) -> Any:
     transformers: Any = load("transformers")
     cpu = on_cpu(_as_train(settings))
-    arguments = transformers.TrainingArguments(
-        output_dir=str(out / "checkpoints"),
+    arguments = training_arguments(
+        out,
+        save_every=settings.save_every,
+        seed=settings.seed,
         per_device_train_batch_size=settings.at_once,
         gradient_accumulation_steps=settings.rows // (settings.at_once * processes),
-        num_train_epochs=1,
         learning_rate=settings.learning_rate,
         lr_scheduler_type="constant_with_warmup",
         warmup_steps=round(len(updates) * settings.warmup),
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
-        save_steps=settings.save_every,
-        save_total_limit=2,
-        logging_steps=1,
-        disable_tqdm=True,
-        report_to="none",
-        remove_unused_columns=False,
         use_cpu=cpu,
         ddp_backend="gloo" if cpu and processes > 1 else None,
         bf16=False,
-        gradient_checkpointing=False,
-        dataloader_pin_memory=False,
-        seed=settings.seed,
     )
     device = str(arguments.device)
 

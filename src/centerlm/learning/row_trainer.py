@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from centerlm.errors import MissingExtraError
@@ -88,6 +89,27 @@ def row_loss(model: Any, inputs: dict[str, Any]) -> Any:
         trained_logits(model, inputs).float(), inputs["targets"], reduction="none"
     )
     return (losses * inputs["weights"]).sum()
+
+
+def training_arguments(out: Path, *, save_every: int, seed: int, **options: Any) -> Any:
+    """`transformers.TrainingArguments` of a run in the folder `out`: one pass over its rows, quiet,
+    with a curve of every update and the last two checkpoints. `options` are the library's own.
+    """
+    transformers: Any = load("transformers")
+    return transformers.TrainingArguments(
+        output_dir=str(out / "checkpoints"),
+        num_train_epochs=1,
+        save_steps=save_every,
+        save_total_limit=2,
+        logging_steps=1,
+        disable_tqdm=True,
+        report_to="none",
+        remove_unused_columns=False,
+        gradient_checkpointing=False,
+        dataloader_pin_memory=False,
+        seed=seed,
+        **options,
+    )
 
 
 def make_trainer(

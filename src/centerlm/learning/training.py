@@ -22,7 +22,7 @@ from centerlm.learning.encoding import encode_all
 from centerlm.learning.example import TrainingExample
 from centerlm.learning.packing import PackedRow, Tokens, updates
 from centerlm.learning.problems import resumable
-from centerlm.learning.row_trainer import ScaledRow, load, make_trainer, scaled
+from centerlm.learning.row_trainer import ScaledRow, load, make_trainer, scaled, training_arguments
 from centerlm.learning.run_folder import write_json
 from centerlm.learning.train_settings import MIX, TrainSettings, in_16_bits, on_cpu
 from centerlm.learning.watching import OnProgress, Stop, ignore, never, stopping, watch
@@ -199,27 +199,19 @@ def _trainer(
     callbacks: list[Any],
 ) -> Any:
     transformers = load("transformers")
-    arguments = transformers.TrainingArguments(
-        output_dir=str(out / "checkpoints"),
+    arguments = training_arguments(
+        out,
+        save_every=settings.save_every,
+        seed=settings.seed,
         per_device_train_batch_size=1,
         gradient_accumulation_steps=settings.rows,
-        num_train_epochs=1,
         learning_rate=settings.learning_rate,
         lr_scheduler_type="linear",
         warmup_steps=round(total * settings.warmup),
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.clip,
-        save_steps=settings.save_every,
-        save_total_limit=2,
-        logging_steps=1,
-        disable_tqdm=True,
-        report_to="none",
-        remove_unused_columns=False,
         use_cpu=on_cpu(settings),
         bf16=in_16_bits(settings),
-        gradient_checkpointing=False,
-        dataloader_pin_memory=False,
-        seed=settings.seed,
     )
     trainer = make_trainer(model=model, args=arguments, train_dataset=rows, callbacks=callbacks)
     trainer.remove_callback(transformers.PrinterCallback)
