@@ -29,6 +29,7 @@ from centerlm.learning.guidance import Guidance, Read, Skipped
 from centerlm.learning.natural import atomic_decisions
 from centerlm.learning.noting import NoteSet, Search, noted, pool
 from centerlm.learning.offering import CALCULATOR, DOCUMENTS, card_sets
+from centerlm.learning.peeling import peeled
 from centerlm.learning.reading import Material, joined
 from centerlm.learning.reasking import reasks
 from centerlm.learning.recipe import SETS, Recipe
@@ -158,8 +159,11 @@ class Shelf:
             side = self.side(guidance.id)
             self.ids.append(guidance.id)
             self.questions.append(guidance.objective)
-            recursion = rng.random() < data.recursion
-            side.decisions.append(decision_of(guidance, recursion=recursion))
+            decision = decision_of(guidance)
+            if rng.random() < data.recursion:
+                side.decisions += peeled(decision)
+            else:
+                side.decisions.append(decision)
             if composed := composed_of(guidance):
                 side.composed.append(composed)
             if guidance.edited_from is not None and side is self.train:
@@ -231,8 +235,9 @@ class Side:
         )
 
 
-def decision_of(guidance: Guidance, *, recursion: bool = True) -> Decision:
-    """The decision that a piece of guidance shows, at the root.
+def decision_of(guidance: Guidance) -> Decision:
+    """The decision that a piece of guidance shows, at the root, as it is where [center] is not
+    offered.
 
     Where its plan names other sources than the data sets do, it brings cards of its own.
     """
@@ -244,7 +249,7 @@ def decision_of(guidance: Guidance, *, recursion: bool = True) -> Decision:
         guidance.objective,
         guidance.plan,
         cards=cards_naming(others, Random(guidance.id)) if others else (),
-        recursion=recursion or CENTER in names,
+        recursion=CENTER in names,
     )
 
 

@@ -36,10 +36,10 @@ class DataSection(_Section, frozen=True):
 
     `plans` and `readings` bound how many plans and questions of passages are used, by origin
     ("gsm8k" = 450); "other" is for all origins not named. `atomic` single-hop questions of passages
-    are also learned as plans of one step; [center] is offered with `recursion` of the plans of
-    people, which are flat: offered often, it teaches not to peel. `held` is the share of training
-    records that is held out to score each round; `guard` how many
-    held-out examples of an act are scored.
+    are also learned as plans of one step; `recursion` of the plans of people, which are flat, are
+    learned as they are where [center] is offered: their parts are handed to it. `held` is the share
+    of training records that is held out to score each round; `guard` how many held-out examples of
+    an act are scored.
     """
 
     sets: tuple[_Set, ...] = SETS  # pyright: ignore[reportAssignmentType] (the same names)
@@ -48,7 +48,7 @@ class DataSection(_Section, frozen=True):
     plans: dict[str, _Count] = msgspec.field(default_factory=dict[str, int])
     readings: dict[str, _Count] = msgspec.field(default_factory=dict[str, int])
     atomic: _Count = 600
-    recursion: _Share = 0.0
+    recursion: _Share = 0.5
     held: Annotated[float, msgspec.Meta(ge=0, le=0.5)] = 0.05
     guard: _Count = 200
     seed: int = 0

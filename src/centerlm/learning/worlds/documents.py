@@ -115,9 +115,22 @@ def write_documents(
             for fact in stated:
                 key = (fact.subject, fact.relation)
                 where[key] = (*where.get(key, ()), id_)
+    _share_places(graph, where)
     order = list(range(len(texts)))
     rng.shuffle(order)
     return Documents(tuple(texts[i] for i in order), where)
+
+
+def _share_places(graph: Graph, where: dict[FactKey, tuple[str, ...]]) -> None:
+    """A capital and the country it is of are one fact said from two sides."""
+    for country, capital in (
+        ((f.subject, "capital"), (f.targets[0], "capital of"))
+        for f in graph.facts.values()
+        if f.relation == "capital"
+    ):
+        if capital in where:
+            both = tuple(dict.fromkeys((*where[country], *where[capital])))
+            where[country] = where[capital] = both
 
 
 def _size(left: int, rng: Random) -> int:

@@ -235,7 +235,9 @@ def _places(
     for country in countries:
         mine = members[country.id]
         if mine:
-            graph.link(country, "capital", rng.choice(mine))
+            capital = rng.choice(mine)
+            graph.link(country, "capital", capital)
+            graph.link(capital, "capital of", country)
         if len(mine) >= 3:
             graph.link(country, "cities", *mine)
         graph.link(country, "head of state", rng.choice(list(persons)))

@@ -3,7 +3,8 @@
 A node is a question with its answer. `Ask` is one request to a source; `Peel` takes the outermost
 relation off a nested question; `Compute` puts the answers of its parts together by calculation.
 From a tree follow both forms of guidance: *flat* (all steps in one plan, for levels where
-recursion is not offered) and *peel* (parts of two hops or more are handed to [center]).
+recursion is not offered) and *peel* (every part that is a question of its own is handed to
+[center], whatever it takes to answer it; only what refers to other steps goes to a source).
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class Peel:
 class Follow:
     """A step after the parts: `text` refers to parts and earlier such steps by `#k`, from 1.
 
-    `each` is the step gone through item by item, `lookups` the requests that makes.
+    `each` is the step gone through item by item, `lookups` the requests that it makes of documents.
     """
 
     source: str
@@ -83,8 +84,11 @@ class Compute:
 
     @property
     def hops(self) -> int:
-        """The longest run of requests that wait for each other; calculations are not counted."""
-        return max(p.hops for p in self.parts) + sum(f.each is not None for f in self.follow)
+        """The longest run of requests that wait for each other; calculations are not counted.
+
+        Requests after the parts wait for these alone.
+        """
+        return max(p.hops for p in self.parts) + any(f.lookups for f in self.follow)
 
 
 Node: TypeAlias = "Ask | Peel | Compute"
@@ -178,14 +182,19 @@ def _peel(node: Node) -> Iterator[LevelOf]:
             steps += _follow_steps(node.follow, list(range(1, len(steps) + 1)))
             yield LevelOf(node.text, node.answer, make_plan(steps), ())
             for part in node.parts:
-                if not isinstance(part, Ask):
+                if not _is_call(part):
                     yield from _peel(part)
 
 
 def _part_step(k: int, part: Node) -> Step:
-    if isinstance(part, Ask):
+    if isinstance(part, Ask) and _is_call(part):
         return Step(k, (part.source,), escape(part.request))
     return Step(k, (CENTER,), escape(part.text))
+
+
+def _is_call(node: Node) -> bool:
+    """Whether a part is written in the language of its source ("machine(7)"): no question."""
+    return not node.text.endswith("?")
 
 
 def _flatten(node: Node, steps: list[Step], notes: list[tuple[str, str]]) -> int:

@@ -7,12 +7,14 @@ here, exactly; tests recompute every one of them with the real calculator.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from centerlm.learning.worlds.chains import (
     DOCUMENTS,
     Chain,
     Maker,
+    Said,
     ask_form,
     chain_form,
     lookup,
@@ -22,7 +24,7 @@ from centerlm.learning.worlds.chains import (
 from centerlm.learning.worlds.facts import Fact
 from centerlm.learning.worlds.forms import Form, comparisons, operations, through_lists
 from centerlm.learning.worlds.measures import Measure, measure, written
-from centerlm.learning.worlds.nodes import Compute, Follow, Node
+from centerlm.learning.worlds.nodes import Ask, Compute, Follow, Node
 from centerlm.learning.worlds.relations import relations
 
 CALCULATOR = "calculator"
@@ -63,6 +65,44 @@ def comparison(maker: Maker, hops: int, *, things: int = 2) -> Node | None:
     )
 
 
+def described(maker: Maker, hops: int) -> Node | None:
+    """Which of two things has more of something, one or both of them told by a description ("the
+    country whose capital is X"): they are found out first.
+    """
+    if hops < 2:
+        return None
+    form = maker.rng.choice(comparisons())
+    pair = _described_pair(maker, hops - 1, form.about)
+    if pair is None:
+        return None
+    values = [measure(one.fact.answer) for one in pair]
+    if values[0] is None or values[1] is None or values[0].number == values[1].number:
+        return None
+    best = _best(form.call, [values[0], values[1]])
+    asked = ask_form(maker, pair[0].fact, bare=False)
+    parts: list[Node] = []
+    follow: list[Follow] = []
+    labels: list[str] = []
+    for number, one in enumerate(pair, start=1):
+        look = lookup(maker, one.fact, asked, one.name)
+        if one.said:  # what is asked of a described thing comes after all parts
+            parts.append(one.said.node)
+            follow.append(
+                Follow(DOCUMENTS, asked.replace("{}", f"#{number}"), lookups=(look,)),
+            )
+            labels.append(f"#{number}: #{len(pair) + len(follow)}")
+        else:
+            parts.append(Ask(look.question, one.fact.answer, DOCUMENTS, look.question, look))
+            labels.append(f"{one.name}: #{number}")
+    shown = " or ".join(one.said.phrase if one.said else one.name for one in pair)
+    return Compute(
+        maker.pick(form.asks, form.new_asks).replace("{a}", shown),
+        pair[best].name,
+        tuple(parts),
+        (*follow, Follow(CALCULATOR, f"{form.call}({', '.join(labels)})")),
+    )
+
+
 def superlative(maker: Maker, hops: int) -> Node | None:
     return comparison(maker, hops, things=3)
 
@@ -83,6 +123,44 @@ def arithmetic(maker: Maker, hops: int) -> Node | None:
     else:
         number = (a.number + b.number) / (2 if name == "average" else 1)
     return _two_part(maker, operations()[name], one, two, written(number, a.unit))
+
+
+def density(maker: Maker, hops: int) -> Node | None:
+    """People per square kilometre of a place, itself or told by a description."""
+    graph = maker.graph
+    relation = maker.rng.choice(("population", "area"))
+    chain = walk(maker, hops, last=[relation])
+    if chain is None:
+        return None
+    place = chain.facts[-1].subject
+    people, land = graph.get(place, "population"), graph.get(place, "area")
+    if people is None or land is None:
+        return None
+    number, area = measure(people.answer), measure(land.answer)
+    if number is None or area is None:
+        return None
+    form = operations()["density"]
+    ask = maker.pick(form.asks, form.new_asks)
+    answer = written(number.number / area.number, f"per {area.unit}")
+    name = graph.things[place].name
+    asked = [ask_form(maker, fact, bare=hops == 1) for fact in (people, land)]
+    looks = [
+        lookup(maker, fact, form, name) for fact, form in zip((people, land), asked, strict=True)
+    ]
+    if hops == 1:
+        parts = tuple(
+            Ask(look.question, fact.answer, DOCUMENTS, look.question, look)
+            for look, fact in zip(looks, (people, land), strict=True)
+        )
+        return Compute(ask.replace("{a}", name), answer, parts, (Follow(CALCULATOR, form.call),))
+    inner = Chain(chain.facts[:-1], chain.start)
+    said = phrase_chain(maker, inner)
+    follow = tuple(
+        Follow(DOCUMENTS, one.replace("{}", "#1"), lookups=(look,))
+        for one, look in zip(asked, looks, strict=True)
+    )
+    last = Follow(CALCULATOR, form.call.replace("#2", "#3").replace("#1", "#2"))
+    return Compute(ask.replace("{a}", said.phrase), answer, (said.node,), (*follow, last))
 
 
 def same(maker: Maker, hops: int) -> Node | None:
@@ -212,6 +290,8 @@ def each(maker: Maker, hops: int) -> Node | None:
 OPERATIONS: dict[str, Callable[[Maker, int], Node | None]] = {
     "comparison": comparison,
     "superlative": superlative,
+    "described": described,
+    "density": density,
     "arithmetic": arithmetic,
     "same": same,
     "dates": dates,
@@ -242,6 +322,42 @@ def _alike(maker: Maker, path: Sequence[str], first: Chain, things: int) -> list
         if len(facts) == len(path) and thing.name != first.start:
             chains.append(Chain(tuple(facts), thing.name))
     return chains if len(chains) == things else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """One side of a comparison: what is compared of a thing, and the thing's description where it
+    is not called by its name.
+    """
+
+    fact: Fact
+    name: str
+    said: Said | None = None
+
+
+def _described_pair(maker: Maker, hops: int, relation: str) -> tuple[_Compared, _Compared] | None:
+    """Two things of a kind that have the relation; one or both told by a chain of `hops`."""
+    rng, graph = maker.rng, maker.graph
+    having = {fact.subject: fact for fact in graph.ending.get(relation, ())}
+    into = sorted({name for id_ in having for name in graph.into.get(id_, ())})
+    chain = walk(maker, hops, last=into) if into else None
+    fact = having.get(chain.facts[-1].targets[0]) if chain else None
+    if chain is None or fact is None:
+        return None
+    thing = graph.things[fact.subject]
+    first = _Compared(fact, thing.name, phrase_chain(maker, chain))
+    same = [f for id_, f in having.items() if graph.things[id_].kind == thing.kind and f != fact]
+    if not same:
+        return None
+    other = rng.choice(same)
+    second = _Compared(other, graph.things[other.subject].name)
+    if rng.random() < 0.5:
+        chain = walk(maker, hops, last=into)
+        fact = having.get(chain.facts[-1].targets[0]) if chain else None
+        if chain is None or fact not in same:
+            return None
+        second = _Compared(fact, graph.things[fact.subject].name, phrase_chain(maker, chain))
+    return (first, second) if rng.random() < 0.5 else (second, first)
 
 
 def _pair(maker: Maker, hops: int, relation: str) -> tuple[Chain, Chain] | None:

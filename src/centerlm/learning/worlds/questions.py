@@ -32,6 +32,7 @@ ORIGIN = "worlds"
 _BEYOND = ("expert", "person", "experiment")
 _IMPLIED = frozenset(
     {"father", "mother", "spouse", "child", "sibling", "children", "books", "occupation"}
+    | {"country", "capital", "capital of"}
 )
 """Relations that other facts or real passages may imply: worlds never surely lack an answer."""
 

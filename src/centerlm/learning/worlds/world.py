@@ -58,7 +58,7 @@ class World:
 
 
 KINDS = (
-    *("chain", "expert", "person", "experiment") * 4,
+    *("chain", "expert", "person", "experiment") * 6,
     *OPERATIONS,
 )
 """Kinds of questions, as often as a world has them: a sixth each need an expert, the user or an
