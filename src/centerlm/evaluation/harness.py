@@ -6,7 +6,6 @@ there is. A model that stops answering ends the run with one sentence; the same 
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,14 +20,14 @@ from centerlm.evaluation.scoring import Solved, echoes, spent
 from centerlm.evaluation.systems import Arranged, Centers, Delegating, Setting, System
 from centerlm.events import CallFinished, Event
 from centerlm.journal import Journal
-from centerlm.learning.rollouts import OpenedJournal, SampledCenter, first_error
+from centerlm.learning.rollouts import SampledCenter
+from centerlm.many import UNFINISHED, OpenedJournal, each_of
 from centerlm.models.base import LanguageModel
 from centerlm.objective import Budget
 from centerlm.protocols import Center
 from centerlm.run import Options
 from centerlm.solver import solve
 
-UNFINISHED = frozenset({"running", "cancelled"})
 MAX_CALLS = 40
 MAX_EPISODES = 100
 TEMPERATURE = 0.7
@@ -87,24 +86,17 @@ async def run_systems(
         EndpointError: a model stopped answering; the same call goes on.
         JournalError: episodes cannot be written, or another process runs them.
     """
+
+    async def work(job: tuple[Item, System]) -> Outcome | None:
+        item, system = job
+        outcome = await _run(scenario, system, item, centers, journal, how)
+        if outcome is not None:
+            on_outcome(outcome)
+        return outcome
+
     jobs = [(item, system) for item in scenario.items for system in systems]
-    done: dict[tuple[str, str], Outcome] = {}
-    waiting = iter(jobs)
-
-    async def work(jobs: Iterator[tuple[Item, System]]) -> None:
-        for item, system in jobs:
-            outcome = await _run(scenario, system, item, centers, journal, how)
-            if outcome is not None:
-                done[item.id, system.name] = outcome
-                on_outcome(outcome)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(how.concurrency, len(jobs))):
-                group.create_task(work(waiting))
-    except BaseExceptionGroup as errors:
-        raise first_error(errors) from None
-    return [done[i.id, s.name] for i, s in jobs if (i.id, s.name) in done]
+    done = await each_of(jobs, work, concurrency=how.concurrency)
+    return [outcome for outcome in done if outcome is not None]
 
 
 async def _run(

@@ -8,9 +8,8 @@ was trained on are refused (cross-fit): success on them would say nothing.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from centerlm.acts import Absorbed, AbsorbView, Asked, PlanView, Request, SeekView
@@ -20,6 +19,7 @@ from centerlm.evaluation.oracle import OracleCenter
 from centerlm.events import Event
 from centerlm.journal import Journal
 from centerlm.learning.credit import Gold
+from centerlm.many import UNFINISHED, OpenedJournal, each_of
 from centerlm.models.base import LanguageModel
 from centerlm.objective import Objective
 from centerlm.plan import Plan, normalise
@@ -30,7 +30,6 @@ from centerlm.solver import solve
 from centerlm.sources.base import Source
 
 ACTS = frozenset({"decompose", "seek", "absorb"})
-_UNFINISHED = {"running", "cancelled"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,34 +214,16 @@ async def rollouts(
         JournalError: episodes cannot be written, or another process runs them.
     """
     _check(questions, used_ids)
+
+    async def work(job: tuple[Question, int]) -> Rollout:
+        rollout = await _episode(*job, center, sources_of, settings, journal=journal, left=left)
+        if on_rollout is not None:
+            on_rollout(rollout)
+        return rollout
+
     jobs = [(question, sample) for question in questions for sample in range(settings.k)]
-    done: dict[tuple[str, int], Rollout] = {}
-    waiting = iter(jobs)
-
-    async def work(jobs: Iterator[tuple[Question, int]]) -> None:
-        for question, sample in jobs:
-            rollout = await _episode(
-                question, sample, center, sources_of, settings, journal=journal, left=left
-            )
-            done[question.id, sample] = rollout
-            if on_rollout is not None:
-                on_rollout(rollout)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(settings.concurrency, len(jobs))):
-                group.create_task(work(waiting))
-    except BaseExceptionGroup as errors:
-        raise first_error(errors) from None
-    return tuple(tuple(done[q.id, i] for i in range(settings.k)) for q in questions)
-
-
-def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first exception of nested groups."""
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    return error  # pyright: ignore[reportUnknownVariableType]
+    done = await each_of(jobs, work, concurrency=settings.concurrency)
+    return tuple(tuple(done[at : at + settings.k]) for at in range(0, len(done), settings.k))
 
 
 def _check(questions: Sequence[Question], used_ids: Collection[str]) -> None:
@@ -293,7 +274,7 @@ async def _episode(
     opened = OpenedJournal(journal)
     events = opened.events(name)
     tree = fold(events)
-    if events and tree.status not in _UNFINISHED:
+    if events and tree.status not in UNFINISHED:
         return Rollout(question, sample, name, tree, tuple(events), left, kept=True)
     policy: Center = reveal(center, question, left)
     if settings.logprobs or not (settings.greedy_first and sample == 0):
@@ -311,34 +292,3 @@ async def _episode(
         episode=name,
     )
     return Rollout(question, sample, name, solution.tree, tuple(opened.events(name)), left)
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedJournal:
-    """`journal`, in which an episode that was never begun has no events rather than an error."""
-
-    journal: Journal
-
-    def append(self, episode: str, event: Event, blobs: dict[str, bytes] | None = None) -> None:
-        self.journal.append(episode, event, blobs)
-
-    async def commit(self) -> None:
-        await self.journal.commit()
-
-    def commit_soon(self) -> None:
-        self.journal.commit_soon()
-
-    def events(self, episode: str) -> list[Event]:
-        try:
-            return self.journal.events(episode)
-        except InputError:
-            return []
-
-    def blob(self, name: str) -> bytes:
-        return self.journal.blob(name)
-
-    def lock(self, episode: str) -> None:
-        self.journal.lock(episode)
-
-    def unlock(self, episode: str) -> None:
-        self.journal.unlock(episode)
