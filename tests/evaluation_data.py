@@ -120,3 +120,6 @@ def _puzzled(prompt: Prompt, sampling: Sampling) -> str:
 
 
 puzzled = ScriptedModel(_puzzled)
+
+mute = ScriptedModel(lambda prompt, sampling: "")
+agrees = ScriptedModel(lambda prompt, sampling: "Yes.")
