@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from centerlm.episode import fold
 from centerlm.errors import InputError
 from centerlm.events import Event
 from centerlm.journal import Journal
@@ -59,6 +60,11 @@ def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     return error  # pyright: ignore[reportUnknownVariableType]
+
+
+def is_finished(events: Sequence[Event]) -> bool:
+    """Whether these are all events of an episode; one that was stopped is gone on with."""
+    return bool(events) and fold(events).status not in UNFINISHED
 
 
 @dataclass(frozen=True, slots=True)
