@@ -30,12 +30,12 @@ from platformdirs import user_cache_dir
 from centerlm.acts import Experience, PlanView
 from centerlm.center import CenterLM
 from centerlm.errors import InputError, ModelError, PlanError
-from centerlm.evaluation.acts import each_of
 from centerlm.evaluation.statistics import mcnemar, share_interval
 from centerlm.experience import experience_line
 from centerlm.learning.records import Decision
 from centerlm.learning.sample_cards import ALIASES, DISTRACTORS
 from centerlm.learning.worlds import make_world, questions_of
+from centerlm.many import each_of
 from centerlm.plan import Plan, references
 from centerlm.sources.base import Card
 from centers import CenterSpec, center_specs, open_center

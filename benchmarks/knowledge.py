@@ -30,6 +30,7 @@ from knowledge_report import Measured, write_report
 from knowledge_runs import ARMS, Models, Outcome, Recall, ask_arm, recall_of
 from knowledge_training import ANSWERS, CHAINS, WHOLE, Budgets, School, Taught, teach_all
 from knowledge_world import FIELDS, Knowledge, make_knowledge
+from options import add_files, add_speed, hops_in, parser_of
 from reporting import command_line, run_benchmark
 
 FIRST_SEED = 5_000_001
@@ -58,14 +59,12 @@ class Arguments:
 
 
 def parse_arguments(argv: Sequence[str]) -> Arguments:
-    parser = argparse.ArgumentParser(
-        description=(__doc__ or "").split("\n\n")[0], epilog="More: the top of this file."
-    )
+    parser = parser_of(__doc__)
     usual = Budgets()
     parser.add_argument("--work", type=Path, required=True, help="keeps models and answers")
     parser.add_argument("--seeds", type=int, default=1, help="worlds and runs (%(default)s)")
     parser.add_argument("--people", type=int, default=36, help="of a world (%(default)s)")
-    parser.add_argument("--hops", type=_hops, default=tuple(range(1, 9)), help="default 1-8")
+    parser.add_argument("--hops", type=hops_in, default=tuple(range(1, 9)), help="default 1-8")
     parser.add_argument("--questions", type=int, default=30, help="of each hops (%(default)s)")
     parser.add_argument(
         "--compositions", type=int, default=100, help="trained, of each of 1-4 hops (%(default)s)"
@@ -82,27 +81,14 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
     )
     parser.add_argument("--rank", type=int, default=usual.rank, help="of the LoRAs (%(default)s)")
     parser.add_argument("--base", default="default", help="default, or a .gguf file")
-    parser.add_argument("--out", type=Path, default=Path("docs/results"), help="(%(default)s)")
-    parser.add_argument("--name", default="knowledge", help="of the files written (%(default)s)")
-    parser.add_argument("--slots", type=int, default=4, help="calls at once (%(default)s)")
-    parser.add_argument("--threads", type=int, default=2, help="(%(default)s)")
+    add_files(parser, "knowledge")
+    add_speed(parser, threads=2)
     given: dict[str, Any] = vars(parser.parse_args(argv))
     numbers = ("seeds", "questions", "compositions", "epochs", "tokens", "rank", "slots", "threads")
     if min(given[name] for name in numbers) < 1 or given["reviews"] < 0:
         parser.error(f"--{', --'.join(numbers)} are 1 or more, --reviews 0 or more")
     budgets = Budgets(**{name: given.pop(name) for name in ("epochs", "reviews", "tokens", "rank")})
     return Arguments(**given, budgets=budgets)
-
-
-def _hops(text: str) -> tuple[int, ...]:
-    first, _, last = text.partition("-")
-    try:
-        hops = range(int(first), int(last) + 1) if last else [int(h) for h in text.split(",")]
-    except ValueError:
-        hops = []
-    if not hops or min(hops) < 1 or max(hops) > 8:
-        raise argparse.ArgumentTypeError(f"{text}: hops are 1 to 8, as 1-8 or 1,2,4,8")
-    return tuple(sorted(set(hops)))
 
 
 def _arms(text: str) -> tuple[str, ...]:

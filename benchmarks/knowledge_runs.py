@@ -7,12 +7,12 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 from centerlm.center import DIRECT, CenterLM
-from centerlm.evaluation.acts import Advance, each_of
 from centerlm.evaluation.metrics import exact_match
 from centerlm.events import PlanFinished
 from centerlm.finding import Usage
 from centerlm.journal import MemoryJournal
 from centerlm.learning.world_questions import Carded
+from centerlm.many import Advance, each_of
 from centerlm.models import RecordingModel
 from centerlm.models.base import LanguageModel, Sampling
 from centerlm.models.llama_cpp import LlamaCppModel

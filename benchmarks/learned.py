@@ -12,7 +12,6 @@ command goes on where it stopped.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import sys
 import time
@@ -21,21 +20,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_cache_dir
-
 from centerlm.center import CenterLM
 from centerlm.errors import InputError
 from centerlm.evaluation.acts import (
-    Advance,
     Answered,
     Decided,
-    each_of,
     score_decisions,
     score_readings,
 )
 from centerlm.evaluation.unconstrained import Unconstrained
 from centerlm.learning.records import Decision
 from centerlm.library import Library
+from centerlm.many import Advance, each_of
 from centerlm.objective import Budget, Objective
 from centerlm.run import Options
 from centerlm.solver import solve
@@ -58,6 +54,7 @@ from learned_sets import (
     shuffled,
     sums,
 )
+from options import add_cache, add_centers, add_data, add_files, add_speed, names_of, parser_of
 from pool import pool_hash, read_pool
 from pool_library import build_library
 from reporting import command_line, run_benchmark
@@ -92,40 +89,20 @@ class Asked:
 
 
 def parse_arguments(argv: Sequence[str]) -> Arguments:
-    parser = argparse.ArgumentParser(
-        description=(__doc__ or "").split("\n\n")[0], epilog="More: the top of this file."
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder with the sets")
+    parser = parser_of(__doc__)
+    add_data(parser)
+    add_centers(parser)
     parser.add_argument(
-        "--center",
-        action="append",
-        required=True,
-        dest="centers",
-        help="untrained, few-shot, or an adapter's .gguf file; give it again for more",
+        "--parts", type=names_of(PARTS, "part"), default=PARTS, help=",".join(PARTS)
     )
-    parser.add_argument("--parts", type=_parts, default=PARTS, help=",".join(PARTS))
     parser.add_argument("--limit", type=int, help="only so many records a set, a random sample")
-    parser.add_argument(
-        "--cache",
-        type=Path,
-        default=Path(user_cache_dir("centerlm")) / "benchmarks",
-        help="keeps the library and the models' answers (%(default)s)",
-    )
-    parser.add_argument("--out", type=Path, default=Path("docs/results"), help="(%(default)s)")
-    parser.add_argument("--name", default="learned", help="of the files written (%(default)s)")
-    parser.add_argument("--slots", type=int, default=4, help="calls at once (%(default)s)")
-    parser.add_argument("--threads", type=int, default=1, help="of llama.cpp (%(default)s)")
+    add_cache(parser, "the library and the models' answers")
+    add_files(parser, "learned")
+    add_speed(parser)
     given = vars(parser.parse_args(argv))
     if min(given["slots"], given["threads"], given["limit"] or 1) < 1 or given["limit"] == 0:
         parser.error("--limit, --slots and --threads are 1 or more")
     return Arguments(**{**given, "centers": tuple(center_specs(given["centers"]))})
-
-
-def _parts(text: str) -> tuple[str, ...]:
-    parts = tuple(text.split(","))
-    if not set(parts) <= set(PARTS):
-        raise argparse.ArgumentTypeError(f"{text}: parts are {', '.join(PARTS)}")
-    return parts
 
 
 def ask(arguments: Arguments) -> Asked:

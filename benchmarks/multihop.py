@@ -23,8 +23,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from platformdirs import user_cache_dir
-
 from centerlm.center import CenterLM
 from centerlm.errors import InputError
 from centerlm.library import Library
@@ -34,6 +32,7 @@ from centers import CenterSpec, open_center
 from hop_report import HUMAN_ROWS, ROWS, Measured, System, write_report
 from hop_runs import MODEL_ROWS, Outcome, Row, run_row
 from human_plans import FORMS, Form, HumanPlans, read_plans
+from options import add_cache, add_data, add_files, names_of, parser_of
 from pool import pool_hash, read_pool
 from pool_library import build_library
 from reporting import command_line, run_benchmark
@@ -59,17 +58,9 @@ class Arguments:
 
 
 def parse_arguments(argv: Sequence[str]) -> Arguments:
-    parser = argparse.ArgumentParser(
-        description=(__doc__ or "").split("\n\n")[0], epilog="More: the top of this file."
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder with the sets")
-    parser.add_argument(
-        "--cache",
-        type=Path,
-        default=Path(user_cache_dir("centerlm")) / "benchmarks",
-        help="keeps the library and the model's answers (%(default)s)",
-    )
-    parser.add_argument("--out", type=Path, default=Path("docs/results"), help="(%(default)s)")
+    parser = parser_of(__doc__)
+    add_data(parser)
+    add_cache(parser, "the library and the model's answers")
     parser.add_argument("--limit", type=count, help="only so many questions, a random sample")
     parser.add_argument(
         "--read",
@@ -78,9 +69,11 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
     )
     parser.add_argument("--model", default="local", help="the center's model (%(default)s)")
     parser.add_argument("--adapter", type=Path, help="a .gguf adapter for the local model")
-    parser.add_argument("--name", default="multihop", help="of the files written (%(default)s)")
+    add_files(parser, "multihop")
     parser.add_argument("--rows", type=_rows, default=tuple(ROWS), help=",".join(ROWS))
-    parser.add_argument("--searches", type=_searches, default=SEARCHES, help=",".join(SEARCHES))
+    parser.add_argument(
+        "--searches", type=names_of(SEARCHES, "search"), default=SEARCHES, help=",".join(SEARCHES)
+    )
     arguments = Arguments(**vars(parser.parse_args(argv)))
     if arguments.limit == 0:
         parser.error("--limit 0 asks nothing; give 1 or more")
@@ -95,12 +88,6 @@ def _rows(text: str) -> tuple[Row, ...]:
     if not set(text.split(",")) <= set(ROWS):
         raise argparse.ArgumentTypeError(f"{text}: rows are {', '.join(ROWS)}")
     return tuple(row for row in ROWS if row in text.split(","))
-
-
-def _searches(text: str) -> tuple[str, ...]:
-    if not set(text.split(",")) <= set(SEARCHES):
-        raise argparse.ArgumentTypeError(f"{text}: searches are {', '.join(SEARCHES)}")
-    return tuple(search for search in SEARCHES if search in text.split(","))
 
 
 def count(text: str) -> int:

@@ -27,10 +27,10 @@ from platformdirs import user_cache_dir
 
 from centerlm.center import EXAMPLES, CenterLM
 from centerlm.errors import InputError, MissingExtraError
-from centerlm.evaluation.acts import each_of
 from centerlm.evaluation.statistics import mean_interval
 from centerlm.learning.worlds import World, WorldQuestion, make_world, questions_of
 from centerlm.library import Library
+from centerlm.many import each_of
 from centerlm.models.base import Prompt, Reply, Sampling
 from centerlm.models.llama_cpp import LlamaCppModel
 from centerlm.models.llama_server import Adapter

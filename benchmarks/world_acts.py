@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from centerlm.evaluation.acts import (
-    Advance,
     Answered,
     Decided,
     score_decisions,
@@ -20,6 +19,7 @@ from centerlm.evaluation.acts import (
 from centerlm.learning.records import Decision, Fold, Reading, Text
 from centerlm.learning.worlds import World, WorldQuestion
 from centerlm.library import Library
+from centerlm.many import Advance
 from centerlm.plan import CENTER, normalise
 from centerlm.protocols import Center
 from world_runs import FORMS, PASSAGES, Form, key_of

@@ -12,7 +12,6 @@ model call is kept in the cache folder: the same command goes on where it stoppe
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import sys
 import time
@@ -23,13 +22,12 @@ from itertools import count, islice
 from pathlib import Path
 from typing import Any, cast
 
-from platformdirs import user_cache_dir
-
-from centerlm.evaluation.acts import each_of
 from centerlm.learning.worlds import World, WorldQuestion, make_world, questions_of, templates
 from centerlm.learning.worlds.world import KINDS
 from centerlm.library import Library
+from centerlm.many import each_of
 from centers import CenterSpec, center_specs, open_center
+from options import add_cache, add_centers, add_files, add_speed, hops_in, names_of, parser_of
 from reporting import command_line, run_benchmark
 from telling import Telling
 from world_acts import ActRecord, act_records, score_acts
@@ -79,63 +77,27 @@ class Asked:
 
 
 def parse_arguments(argv: Sequence[str]) -> Arguments:
-    parser = argparse.ArgumentParser(
-        description=(__doc__ or "").split("\n\n")[0], epilog="More: the top of this file."
-    )
-    parser.add_argument(
-        "--center",
-        action="append",
-        required=True,
-        dest="centers",
-        help="untrained, few-shot, or an adapter's .gguf file; give it again for more",
-    )
-    parser.add_argument("--hops", type=_hops, default=tuple(range(1, 9)), help="default 1-8")
+    parser = parser_of(__doc__)
+    add_centers(parser)
+    parser.add_argument("--hops", type=hops_in, default=tuple(range(1, 9)), help="default 1-8")
     parser.add_argument("--questions", type=int, default=25, help="of each hops (%(default)s)")
     parser.add_argument(
-        "--kinds", type=_kinds, default=KINDS, help="chain,comparison,...; default all"
+        "--kinds",
+        type=names_of(KINDS, "kind"),
+        default=KINDS,
+        help="chain,comparison,...; default all",
     )
-    parser.add_argument("--forms", type=_forms, default=FORMS, help="peel,flat")
+    parser.add_argument("--forms", type=names_of(FORMS, "form"), default=FORMS, help="peel,flat")
     parser.add_argument("--oracles", action="store_true", help="also the oracle table (peel)")
     parser.add_argument("--acts", type=int, default=5, help="questions of each hops (%(default)s)")
     parser.add_argument("--data", type=Path, help="folder with the sets, for real passages")
-    parser.add_argument(
-        "--cache",
-        type=Path,
-        default=Path(user_cache_dir("centerlm")) / "benchmarks",
-        help="keeps libraries and the models' answers (%(default)s)",
-    )
-    parser.add_argument("--out", type=Path, default=Path("docs/results"), help="(%(default)s)")
-    parser.add_argument("--name", default="worlds", help="of the files written (%(default)s)")
-    parser.add_argument("--slots", type=int, default=4, help="calls at once (%(default)s)")
-    parser.add_argument("--threads", type=int, default=1, help="of llama.cpp (%(default)s)")
+    add_cache(parser, "libraries and the models' answers")
+    add_files(parser, "worlds")
+    add_speed(parser)
     given = vars(parser.parse_args(argv))
     if min(given["questions"], given["slots"], given["threads"]) < 1 or given["acts"] < 0:
         parser.error("--questions, --slots and --threads are 1 or more, --acts 0 or more")
     return Arguments(**{**given, "centers": tuple(center_specs(given["centers"]))})
-
-
-def _hops(text: str) -> tuple[int, ...]:
-    first, _, last = text.partition("-")
-    hops = range(int(first), int(last) + 1) if last else [int(h) for h in text.split(",")]
-    if not hops or min(hops) < 1 or max(hops) > 8:
-        raise argparse.ArgumentTypeError(f"{text}: hops are 1 to 8, as 1-8 or 1,2,4,8")
-    return tuple(sorted(set(hops)))
-
-
-def _kinds(text: str) -> tuple[str, ...]:
-    kinds = tuple(text.split(","))
-    if unknown := [kind for kind in kinds if kind not in KINDS]:
-        raise argparse.ArgumentTypeError(
-            f"no kind {unknown[0]!r}; kinds are {', '.join(dict.fromkeys(KINDS))}"
-        )
-    return kinds
-
-
-def _forms(text: str) -> tuple[Form, ...]:
-    forms = text.split(",")
-    if not set(forms) <= set(FORMS):
-        raise argparse.ArgumentTypeError(f"{text}: forms are {', '.join(FORMS)}")
-    return cast("tuple[Form, ...]", tuple(forms))
 
 
 def ask(arguments: Arguments, stack: ExitStack, progress: Telling) -> list[Asked]:

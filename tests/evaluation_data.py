@@ -61,7 +61,7 @@ def write_lines(path: Path, rows: list[Any]) -> Path:
     return path
 
 
-def _say(prompt: Prompt, sampling: Sampling) -> str:
+def say(prompt: Prompt, sampling: Sampling) -> str:
     """Plans painters' questions in two steps, sums in one, and reads notes."""
     del sampling
     system, text = prompt.messages[0].text, prompt.messages[-1].text
@@ -90,7 +90,7 @@ def _say(prompt: Prompt, sampling: Sampling) -> str:
     return "Ister" if not text.startswith("[1]") else "Ister [1]"
 
 
-reads = ScriptedModel(_say)
+reads = ScriptedModel(say)
 
 
 class Failing(ScriptedModel):
@@ -105,7 +105,7 @@ class Failing(ScriptedModel):
         return await super().complete(*given, **more)
 
 
-dies = Failing(_say)
+dies = Failing(say)
 
 
 def _puzzled(prompt: Prompt, sampling: Sampling) -> str:
@@ -120,3 +120,6 @@ def _puzzled(prompt: Prompt, sampling: Sampling) -> str:
 
 
 puzzled = ScriptedModel(_puzzled)
+
+mute = ScriptedModel(lambda prompt, sampling: "")
+agrees = ScriptedModel(lambda prompt, sampling: "Yes.")

@@ -15,11 +15,12 @@ from typing import Any
 import click
 
 from centerlm.cli_adapter import adapter
+from centerlm.cli_evaluate import evaluate
+from centerlm.cli_learn import learn
 from centerlm.cli_memory import memory
+from centerlm.cli_options import FILE, FOLDER, as_json_option
 from centerlm.errors import CenterError, InputError
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
-_FOLDER = click.Path(path_type=Path, file_okay=False)
 MAX_PIPED = 1 << 20
 
 
@@ -104,7 +105,7 @@ def _common(command: Any) -> Any:
     """The options of every command that runs a center."""
     options = [
         click.option(
-            "--library", type=_FOLDER, metavar="DIR", help="Library to ask (see: centerlm ingest)."
+            "--library", type=FOLDER, metavar="DIR", help="Library to ask (see: centerlm ingest)."
         ),
         click.option(
             "--source",
@@ -123,7 +124,7 @@ def _common(command: Any) -> Any:
             "--base-url", metavar="URL", help="OpenAI-compatible endpoint of openai:NAME."
         ),
         click.option(
-            "--config", type=_FILE, metavar="FILE", help="Settings [default: ./centerlm.toml]."
+            "--config", type=FILE, metavar="FILE", help="Settings [default: ./centerlm.toml]."
         ),
         click.option(
             "--budget",
@@ -137,12 +138,11 @@ def _common(command: Any) -> Any:
 
 
 _journal = click.option(
-    "--journal", type=_FILE, metavar="FILE", help="File of episodes [default: data folder]."
+    "--journal", type=FILE, metavar="FILE", help="File of episodes [default: data folder]."
 )
 _no_memory = click.option(
     "--no-memory", is_flag=True, help="Recall nothing and remember nothing (see: centerlm memory)."
 )
-_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 @cli.command(short_help="Answer a question, showing every step.")
@@ -151,7 +151,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 @click.option(
     "--attach",
     "attachments",
-    type=_FILE,
+    type=FILE,
     multiple=True,
     metavar="FILE",
     help="A document to ask as well; may be repeated.",
@@ -167,7 +167,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 @click.option("--seed", type=int, metavar="N", help="Seed of sampling.")
 @_no_memory
 @_journal
-@_json
+@as_json_option
 def solve(question: str | None, **given: Any) -> int:
     """Answer QUESTION (or standard input), showing every step with its citations.
 
@@ -184,7 +184,7 @@ def solve(question: str | None, **given: Any) -> int:
 @click.argument("question", required=False)
 @_common
 @_no_memory
-@_json
+@as_json_option
 def plan(question: str | None, **given: Any) -> int:
     """Show the plan for QUESTION (or standard input) in the plan language; run nothing.
 
@@ -199,9 +199,7 @@ def plan(question: str | None, **given: Any) -> int:
 
 @cli.command(short_help="Read documents into a library.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--library", type=_FOLDER, metavar="DIR", required=True, help="Folder of the library."
-)
+@click.option("--library", type=FOLDER, metavar="DIR", required=True, help="Folder of the library.")
 @click.option(
     "--words",
     type=click.IntRange(min=1),
@@ -209,7 +207,7 @@ def plan(question: str | None, **given: Any) -> int:
     help="Words a passage may have [default: 120].",
 )
 @click.option("--no-vectors", is_flag=True, help="Search by words only: fast, needs no model.")
-@_json
+@as_json_option
 def ingest(paths: tuple[Path, ...], **given: Any) -> int:
     """Read text, Markdown, HTML, PDF and EPUB files into a library; only what changed is read.
 
@@ -232,7 +230,7 @@ def ingest(paths: tuple[Path, ...], **given: Any) -> int:
     show_default=True,
     help="How many to list.",
 )
-@_json
+@as_json_option
 @click.pass_context
 def episodes(context: click.Context, journal: Path | None, limit: int, as_json: bool) -> None:
     """List episodes (every solve is one), newest first.
@@ -273,7 +271,7 @@ def episodes_rm(
 @cli.command(short_help="Show an episode: steps, findings, citations.")
 @click.argument("episode")
 @_journal
-@_json
+@as_json_option
 def show(episode: str, journal: Path | None, as_json: bool) -> int:
     """Show an EPISODE: its steps, findings and citations.
 
@@ -293,7 +291,7 @@ def show(episode: str, journal: Path | None, as_json: bool) -> int:
 @_common
 @_no_memory
 @_journal
-@_json
+@as_json_option
 def resume(episode: str, **given: Any) -> int:
     """Go on with an EPISODE that was stopped; no finished step is run again.
 
@@ -311,7 +309,7 @@ def resume(episode: str, **given: Any) -> int:
 @cli.command(short_help="Run an episode again from its record.")
 @click.argument("episode")
 @_journal
-@_json
+@as_json_option
 def replay(episode: str, journal: Path | None, as_json: bool) -> int:
     """Run an EPISODE again from its recorded calls, without any model or source.
 
@@ -324,105 +322,8 @@ def replay(episode: str, journal: Path | None, as_json: bool) -> int:
     return run_replay(episode, journal, as_json)
 
 
-@cli.command(short_help="Train a center: plan, seek, absorb.")
-@click.argument(
-    "stage",
-    metavar="STAGE",
-    type=click.Choice(["decompose", "seek", "absorb", "all", "fragmentation", "cot", "expert"]),
-)
-@click.option(
-    "--out", type=_FOLDER, metavar="DIR", required=True, help="Folder of the run and its adapter."
-)
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    metavar="DIR",
-    help="Folder of data sets; for expert: JSONL files.",
-)
-@click.option("--config", type=_FILE, metavar="FILE", help="Recipe of the run (TOML).")
-@click.option(
-    "--preset",
-    type=click.Choice(["quick", "default"]),
-    metavar="NAME",
-    help="default, or quick: a few small worlds.",
-)
-@click.option("--base", metavar="NAME", help="Hub name, folder or GGUF to train on.")
-@click.option(
-    "--start",
-    type=click.Path(path_type=Path),
-    metavar="RUN",
-    help="Go on from this adapter or run.",
-)
-@click.option("--replay", type=_FOLDER, metavar="RUN", help="Train again on what RUN stored.")
-@click.option("--match", type=_FOLDER, metavar="RUN", help="Process as many tokens as RUN did.")
-@click.option("--resume", is_flag=True, help="Go on with the run in --out.")
-@click.option("--force", is_flag=True, help="Train even on dev or test records.")
-@_json
-def learn(stage: str, **given: Any) -> int:
-    """Train a center, on data sets and on generated worlds.
-
-    STAGE is all (what you want), decompose, seek or absorb, an arm to compare with
-    (fragmentation, cot), or expert: questions and answers of a field.
-
-    \b
-    Examples:
-      centerlm learn all --preset quick --out my-center
-      centerlm learn all --data DATA --config learn.toml --out my-center
-    """
-    from centerlm.learn_command import run_learn
-
-    return run_learn(stage, **given)
-
-
-@cli.command(short_help="Measure systems on a scenario.")
-@click.argument("scenario")
-@click.option(
-    "--data", metavar="DIR", help="Folder of sets, a JSONL file, or hub:NAME; none for worlds."
-)
-@click.option(
-    "--system",
-    "systems",
-    metavar="NAMES",
-    default="holistic",
-    show_default=True,
-    help="Systems, with commas between them.",
-)
-@click.option("--set", "sets", metavar="NAMES", help="Only these sets, with commas between them.")
-@click.option("--limit", type=int, metavar="N", help="At most N items of each set.")
-@click.option(
-    "--out", type=_FOLDER, metavar="DIR", required=True, help="Folder of journal and report."
-)
-@click.option(
-    "--candidates",
-    type=click.IntRange(1, 1000),
-    metavar="N",
-    default=5,
-    show_default=True,
-    help="Proposals an item may be tried with, where they are checked.",
-)
-@click.option("--model", metavar="MODEL", help="As of solve.")
-@click.option("--base-url", metavar="URL", help="As of solve.")
-@click.option("--config", type=_FILE, metavar="FILE", help="As of solve.")
-@click.option("--budget", metavar="LIMITS", help="Of each episode; as of solve.")
-@click.option("--seed", type=int, metavar="N", help="Seed of sampling.")
-@click.option("--no-vectors", is_flag=True, help="Search by words only.")
-@click.option(
-    "--replay", type=_FOLDER, metavar="DIR", help="Take the model's answers from this evaluation."
-)
-@_json
-def evaluate(scenario: str, **given: Any) -> int:
-    """Measure systems on SCENARIO (ood_qa or strategy), and write a report.
-
-    The same command goes on where it stopped; what is finished is never run again.
-
-    \b
-    Example:
-      centerlm evaluate ood_qa --data DATA --system holistic,retrieve --out run
-    """
-    from centerlm.evaluate_command import run_evaluate
-
-    return run_evaluate(scenario, **given)
+cli.add_command(learn)
+cli.add_command(evaluate)
 
 
 @cli.group(short_help="Fetch and list the pinned models.")
@@ -459,7 +360,7 @@ def models_get(name: str, via: Any) -> None:
 
 
 @models.command("list", short_help="List the models and where they are.")
-@_json
+@as_json_option
 def models_list(as_json: bool) -> None:
     """List the pinned models and where their files are."""
     from centerlm.upkeep import list_models
@@ -471,7 +372,7 @@ def models_list(as_json: bool) -> None:
 @_journal
 @click.option(
     "--out",
-    type=_FILE,
+    type=FILE,
     metavar="FILE",
     default=Path("guidance.jsonl"),
     show_default=True,
@@ -490,7 +391,7 @@ def models_list(as_json: bool) -> None:
     metavar="NAME",
     help="A source of your own that plans may name; may be repeated.",
 )
-@_json
+@as_json_option
 def guide(**given: Any) -> int:
     """Turn the plans you edited (solve --review) into guidance to learn from.
 
@@ -511,7 +412,7 @@ cli.add_command(adapter)
 
 
 @cli.command(short_help="Say what is installed and what is missing.")
-@_json
+@as_json_option
 def doctor(as_json: bool) -> int:
     """Say what is installed, which weights are found, what is missing and how to get it.
 

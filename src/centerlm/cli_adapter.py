@@ -6,10 +6,8 @@ from pathlib import Path
 
 import click
 
+from centerlm.cli_options import FILE, FOLDER
 from centerlm.errors import InputError
-
-_FILE = click.Path(path_type=Path, dir_okay=False)
-_FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 @click.group(short_help="Turn trained adapters into other forms.")
@@ -24,9 +22,9 @@ def adapter() -> None:
 
 
 @adapter.command("export", short_help="Write a PEFT adapter as GGUF, or merged.")
-@click.argument("peft", type=_FOLDER)
-@click.option("--gguf", type=_FILE, metavar="FILE", help="Write a LoRA for llama.cpp here.")
-@click.option("--merged", type=_FOLDER, metavar="DIR", help="Write base and adapter as one here.")
+@click.argument("peft", type=FOLDER)
+@click.option("--gguf", type=FILE, metavar="FILE", help="Write a LoRA for llama.cpp here.")
+@click.option("--merged", type=FOLDER, metavar="DIR", help="Write base and adapter as one here.")
 @click.option(
     "--base",
     metavar="BASE",
@@ -74,9 +72,9 @@ def adapter_export(
 
 
 @adapter.command("import", short_help="Write a GGUF adapter as PEFT.")
-@click.argument("file", type=_FILE)
-@click.option("--out", type=_FOLDER, metavar="DIR", required=True, help="Folder to write.")
-@click.option("--base", type=_FILE, metavar="FILE", help="GGUF base of another tool's adapter.")
+@click.argument("file", type=FILE)
+@click.option("--out", type=FOLDER, metavar="DIR", required=True, help="Folder to write.")
+@click.option("--base", type=FILE, metavar="FILE", help="GGUF base of another tool's adapter.")
 def adapter_import(file: Path, out: Path, base: Path | None) -> None:
     """Write the GGUF LoRA FILE as a PEFT folder, which transformers, TRL and vLLM load.
 

@@ -8,18 +8,18 @@ from typing import Any
 
 import click
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
+from centerlm.cli_options import FILE
 
 
 def _scope(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say which memory."""
     options = [
         click.option(
-            "--file", "path", type=_FILE, metavar="FILE", help="Memory [default: data folder]."
+            "--file", "path", type=FILE, metavar="FILE", help="Memory [default: data folder]."
         ),
         click.option("--project", metavar="NAME", help="Whose experience [default: this folder]."),
         click.option(
-            "--config", type=_FILE, metavar="FILE", help="Settings [default: ./centerlm.toml]."
+            "--config", type=FILE, metavar="FILE", help="Settings [default: ./centerlm.toml]."
         ),
     ]
     for option in reversed(options):
@@ -89,11 +89,9 @@ def memory_show(kind: str, **given: Any) -> int:
 
 
 @memory.command("export", short_help="Write it to a file.")
-@click.argument("out", type=_FILE, metavar="FILE")
+@click.argument("out", type=FILE, metavar="FILE")
 @click.option("--examples", is_flag=True, help="Good episodes as examples to learn from.")
-@click.option(
-    "--journal", type=_FILE, metavar="FILE", help="Their episodes [default: data folder]."
-)
+@click.option("--journal", type=FILE, metavar="FILE", help="Their episodes [default: data folder].")
 @_scope
 @_json
 def memory_export(out: Path, **given: Any) -> int:
@@ -113,7 +111,7 @@ def memory_export(out: Path, **given: Any) -> int:
 
 
 @memory.command("import", short_help="Add what a file knows.")
-@click.argument("source", type=_FILE, metavar="FILE")
+@click.argument("source", type=FILE, metavar="FILE")
 @_scope
 @click.option("--any-project", is_flag=True, help="Also experience of another project.")
 @_json

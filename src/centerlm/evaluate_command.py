@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict, replace
 from importlib import metadata
@@ -17,22 +17,19 @@ import click
 import msgspec
 
 from centerlm import config as _config
-from centerlm.center import CenterLM
+from centerlm.cluster import Cluster
 from centerlm.errors import InputError
+from centerlm.evaluate_worker import EvaluationOpener, keep_calls, open_centers
 from centerlm.evaluation.harness import How, Outcome, check_weights, run_systems
-from centerlm.evaluation.rationed import Watched
 from centerlm.evaluation.results import printed, results_of
 from centerlm.evaluation.scenarios import open_scenario
 from centerlm.evaluation.scenarios.base import Opening, Scenario
 from centerlm.evaluation.systems import Centers, System, named_systems
 from centerlm.journal import SqliteJournal
-from centerlm.models import RecordingModel, ReplayModel
-from centerlm.models.base import LanguageModel
 from centerlm.models.weights import write_atomically
 from centerlm.printing import complain, print_json
 
 PACKAGES = ("centerlm", "numpy", "onnxruntime", "tokenizers", "xllamacpp")
-CALLS = "calls"
 FREE = ("systems", "sets", "hashes", "limit", "command", "versions")
 """What may differ from run to run in one folder: the rest decides what its episodes are, and so
 does the content of a file that both read.
@@ -55,6 +52,7 @@ def run_evaluate(
     seed: int | None,
     no_vectors: bool,
     replay: Path | None,
+    ray: str | None,
     as_json: bool,
 ) -> int:
     """Run what is not finished, then write `results.json` and the report into `out`.
@@ -63,6 +61,8 @@ def run_evaluate(
         InputError: an option, the data or the weights cannot be used.
         EndpointError: a model stopped answering; the same command goes on.
     """
+    if ray is not None and replay is not None:
+        raise InputError("--replay asks no model, so it needs no --ray; leave one of them out")
     chosen = named_systems([name.strip() for name in systems.split(",") if name.strip()])
     if limit is not None and limit < 1:
         raise InputError(f"--limit {limit} leaves no item to evaluate; give 1 or more")
@@ -86,17 +86,19 @@ def run_evaluate(
         candidates,
         not no_vectors,
         options.seed,
-        (lambda line: None) if as_json else _tell,
+        _silent if as_json else _tell,
     )
     opened = open_scenario(scenario, opening)
     try:
         endpoints = _config.Endpoints()
-        centers = _centers(settings, endpoints, out, replay)
+        centers = open_centers(settings, endpoints, out, replay=replay)
         check_weights(chosen, centers)
         made = _about(opened, opening, chosen, centers, how)
         _check_same(out / "config.json", made)
         with closing(SqliteJournal(out / "journal.sqlite")) as journal:
-            work = _run(opened, chosen, centers, endpoints, how, journal, quiet=as_json)
+            cluster = _cluster(ray, scenario, opening, settings, how) if ray is not None else None
+            tell = _silent if as_json else _tell
+            work = _run(opened, chosen, centers, endpoints, how, journal, cluster, tell)
             outcomes = asyncio.run(work)
             return _report(opened, outcomes, made, out, as_json=as_json)
     except KeyboardInterrupt:
@@ -113,25 +115,55 @@ async def _run(
     endpoints: _config.Endpoints,
     how: How,
     journal: SqliteJournal,
-    *,
-    quiet: bool,
+    cluster: Cluster | None,
+    tell: Callable[[str], None],
 ) -> list[Outcome]:
     total = len(scenario.items) * len(systems)
     count = 0
 
-    def tell(outcome: Outcome) -> None:
+    def told(outcome: Outcome) -> None:
         nonlocal count
         count += 1
-        if quiet or outcome.kept:
+        if outcome.kept:
             return
         value = outcome.scores.get(scenario.metric)
         shown = "" if value is None else f"{scenario.metric} {value:.2f}"
-        _tell(f"{count} of {total}: {outcome.system} {outcome.item.id} {shown}")
+        tell(f"{count} of {total}: {outcome.system} {outcome.item.id} {shown}")
 
     try:
-        return await run_systems(scenario, systems, centers, journal, how, on_outcome=tell)
+        if cluster is None:
+            return await run_systems(scenario, systems, centers, journal, how, on_outcome=told)
+        async with cluster:
+            tell(f"{cluster.slots} episodes at a time, on Ray at {cluster.address}")
+            return await run_systems(
+                scenario,
+                systems,
+                centers,
+                journal,
+                replace(how, concurrency=cluster.slots),
+                elsewhere=cluster.into(journal, keep_calls(journal.path.parent)),
+                on_outcome=told,
+            )
     finally:
         await endpoints.close()
+
+
+def _cluster(
+    address: str, scenario: str, opening: Opening, settings: _config.Settings, how: How
+) -> Cluster:
+    """Workers that open the same, one for as many processors as a model uses."""
+    opener = EvaluationOpener(scenario, replace(opening, say=_silent), settings, how)
+    return Cluster(
+        address,
+        opener,
+        concurrency=how.concurrency,
+        cpus=settings.center.threads,
+        say=_tell,
+    )
+
+
+def _silent(line: str) -> None:
+    del line
 
 
 def _tell(line: str) -> None:
@@ -189,32 +221,6 @@ def _echoed(outcomes: list[Outcome]) -> list[str]:
         f"for {len(echoed)} items a source gave the question itself (first: {min(echoed)}): "
         "look whether it holds the answers too"
     ]
-
-
-def _centers(
-    settings: _config.Settings, endpoints: _config.Endpoints, out: Path, replay: Path | None
-) -> Centers:
-    """The centers, their calls kept in `out`, or all taken from what `replay` kept."""
-
-    def opened(settings: _config.Settings) -> CenterLM:
-        center = _config.open_center(settings, endpoints)
-        return replace(center, model=_kept(center.model, out, replay))
-
-    def trained(adapter: str | None) -> CenterLM | None:
-        if adapter is None:
-            return None
-        one = msgspec.structs.replace(settings.center, adapter=adapter, absorb_adapter=None)
-        return opened(msgspec.structs.replace(settings, center=one))
-
-    return Centers(
-        opened(settings), trained(settings.evaluate.fragmentation), trained(settings.evaluate.cot)
-    )
-
-
-def _kept(model: LanguageModel, out: Path, replay: Path | None) -> LanguageModel:
-    if replay is None:
-        return RecordingModel(Watched(model), out / CALLS)
-    return ReplayModel(replay / CALLS, identity=model.identity)
 
 
 def _about(

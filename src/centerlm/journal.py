@@ -276,6 +276,15 @@ class SqliteJournal:
             raise JournalError(f"the journal {self.path} has lost content {name}; restore a backup")
         return bytes(rows[0][0])
 
+    def content(self, episode: str) -> dict[str, bytes]:
+        """All content of the episode with exactly this name, by hash; none where there is none."""
+        rows = self._rows(
+            "SELECT hash, blobs.data FROM blobs JOIN uses USING (hash) JOIN episodes ON "
+            "id=uses.episode WHERE name=?",
+            episode,
+        )
+        return {str(name): bytes(data) for name, data in rows}
+
     def find(self, prefix: str) -> str:
         """The one episode whose name starts like this; "last" is the newest.
 

@@ -7,10 +7,9 @@ with the reason kept, never the end of the run.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from centerlm.acts import Absorbed, AbsorbView, Note, PlanView
 from centerlm.errors import ModelError, PlanError
@@ -19,17 +18,10 @@ from centerlm.evaluation.plans import PlanScores, is_valid, score_plan
 from centerlm.finding import short_answer
 from centerlm.grammar import with_center
 from centerlm.learning.records import Decision, Fold, Reading, Text
+from centerlm.many import CONCURRENCY, Advance, each_of
 from centerlm.plan import Plan, format_plan
 from centerlm.protocols import Center
 from centerlm.sources.base import Card
-
-CONCURRENCY = 4
-
-Advance = Callable[[int], object]
-"""Called with the number of records done since the last call."""
-
-_Item = TypeVar("_Item")
-_Score = TypeVar("_Score")
 
 
 class AskedReading(Protocol):
@@ -163,28 +155,6 @@ async def score_folds(
         return _answered(fold.id, fold.origin, absorbed, problem, fold.answer, cited)
 
     return await each_of(folds, one, concurrency=concurrency, advance=advance)
-
-
-async def each_of(
-    items: Sequence[_Item],
-    work: Callable[[_Item], Awaitable[_Score]],
-    *,
-    concurrency: int = CONCURRENCY,
-    advance: Advance | None = None,
-) -> list[_Score]:
-    """Do `work` on each item, at most `concurrency` at once; results in the items' order."""
-    limit = asyncio.Semaphore(concurrency)
-
-    async def one(item: _Item) -> _Score:
-        async with limit:
-            score = await work(item)
-        if advance is not None:
-            advance(1)
-        return score
-
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(item)) for item in items]
-    return [task.result() for task in tasks]
 
 
 async def _absorb(center: Center, view: AbsorbView) -> tuple[Absorbed, str]:

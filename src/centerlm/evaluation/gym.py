@@ -63,6 +63,6 @@ def gym_puzzles(family: str, count: int, *, seed: int) -> list[GymPuzzle]:
     except (ValueError, KeyError) as error:
         raise InputError(f"there is no family {family!r} in reasoning-gym: {error}") from None
     return [
-        GymPuzzle(str(entry["question"]), str(entry["answer"]), made, entry)
+        GymPuzzle(str(entry["question"]), str(entry["answer"] or ""), made, entry)
         for entry in (made[n] for n in range(count))
     ]

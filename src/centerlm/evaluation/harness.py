@@ -6,9 +6,8 @@ there is. A model that stops answering ends the run with one sentence; the same 
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -21,14 +20,14 @@ from centerlm.evaluation.scoring import Solved, echoes, spent
 from centerlm.evaluation.systems import Arranged, Centers, Delegating, Setting, System
 from centerlm.events import CallFinished, Event
 from centerlm.journal import Journal
-from centerlm.learning.rollouts import OpenedJournal, SampledCenter, first_error
+from centerlm.learning.rollouts import SampledCenter
+from centerlm.many import OpenedJournal, each_of, is_finished
 from centerlm.models.base import LanguageModel
 from centerlm.objective import Budget
 from centerlm.protocols import Center
 from centerlm.run import Options
 from centerlm.solver import solve
 
-UNFINISHED = frozenset({"running", "cancelled"})
 MAX_CALLS = 40
 MAX_EPISODES = 100
 TEMPERATURE = 0.7
@@ -61,6 +60,19 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class EpisodeJob:
+    """An episode to be solved somewhere else: a system on an item, and the number of its sample."""
+
+    system: str
+    item: str
+    sample: int
+
+
+Elsewhere = Callable[[EpisodeJob, str], Awaitable[None]]
+"""Solves a job's episode of that name somewhere else; then the journal holds it."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Rationing(Delegating):
     """A center on another model."""
 
@@ -78,55 +90,67 @@ async def run_systems(
     journal: Journal,
     how: How,
     *,
+    elsewhere: Elsewhere | None = None,
     on_outcome: Callable[[Outcome], None] = lambda outcome: None,
 ) -> list[Outcome]:
     """Every system on every item it is for, item by item, so that what is done is comparable.
 
+    With `elsewhere`, nothing is solved in this process.
+
     Raises:
         InputError: a system needs weights that are not given.
         EndpointError: a model stopped answering; the same call goes on.
+        WorkerError: so did one somewhere else.
         JournalError: episodes cannot be written, or another process runs them.
     """
+
+    async def work(job: tuple[Item, System]) -> Outcome | None:
+        item, system = job
+        arranged = arrange(scenario, system, item, centers, how)
+        if arranged is None:
+            return None
+        outcome = await _run(scenario, system, item, arranged, journal, how, elsewhere)
+        on_outcome(outcome)
+        return outcome
+
     jobs = [(item, system) for item in scenario.items for system in systems]
-    done: dict[tuple[str, str], Outcome] = {}
-    waiting = iter(jobs)
+    done = await each_of(jobs, work, concurrency=how.concurrency)
+    return [outcome for outcome in done if outcome is not None]
 
-    async def work(jobs: Iterator[tuple[Item, System]]) -> None:
-        for item, system in jobs:
-            outcome = await _run(scenario, system, item, centers, journal, how)
-            if outcome is not None:
-                done[item.id, system.name] = outcome
-                on_outcome(outcome)
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(how.concurrency, len(jobs))):
-                group.create_task(work(waiting))
-    except BaseExceptionGroup as errors:
-        raise first_error(errors) from None
-    return [done[i.id, s.name] for i, s in jobs if (i.id, s.name) in done]
+def arrange(
+    scenario: Scenario, system: System, item: Item, centers: Centers, how: How
+) -> Arranged | None:
+    """A system put together for an item; None where it is not for it."""
+    sources = scenario.sources_of(item)
+    objective = replace(item.objective, budget=how.budget)
+    main = scenario.main_source(item)
+    return system.arrange(Setting(item, centers, sources, main, objective, how.options))
 
 
 async def _run(
     scenario: Scenario,
     system: System,
     item: Item,
-    centers: Centers,
+    arranged: Arranged,
     journal: Journal,
     how: How,
-) -> Outcome | None:
-    sources = scenario.sources_of(item)
-    objective = replace(item.objective, budget=how.budget)
-    setting = Setting(item, centers, sources, scenario.main_source(item), objective, how.options)
-    arranged = system.arrange(setting)
-    if arranged is None:
-        return None
+    elsewhere: Elsewhere | None,
+) -> Outcome:
     episodes: list[Solved] = []
     kept = True
+    opened = OpenedJournal(journal)
     while not scenario.enough(item, episodes) and len(episodes) < MAX_EPISODES:
-        solved, was_kept = await _episode(system, item, arranged, len(episodes), journal, how)
-        episodes.append(solved)
-        kept = kept and was_kept
+        sample = len(episodes)
+        name = episode_name(system, item, arranged, sample, how)
+        if not is_finished(opened.events(name)):
+            kept = False
+            if elsewhere is not None:
+                await elsewhere(EpisodeJob(system.name, item.id, sample), name)
+            else:
+                await solve_episode(system, item, arranged, sample, opened, how)
+        events = opened.events(name)
+        episodes.append(Solved(name, fold(events), tuple(events), journal.blob))
     usage = spent(episodes)
     return Outcome(
         system=system.name,
@@ -156,33 +180,28 @@ def episode_name(system: System, item: Item, arranged: Arranged, sample: int, ho
     return f"{system.name}-{made}-{sample}"
 
 
-async def _episode(
+async def solve_episode(
     system: System, item: Item, arranged: Arranged, sample: int, journal: Journal, how: How
-) -> tuple[Solved, bool]:
-    """One episode, and whether the journal had it. The first is greedy, all others are sampled."""
+) -> None:
+    """Solve an episode, or go on with it. The first is greedy, all others are sampled."""
     name = episode_name(system, item, arranged, sample, how)
-    opened = OpenedJournal(journal)
-    events = opened.events(name)
-    tree = fold(events)
-    if events and tree.status not in UNFINISHED:
-        return Solved(name, tree, tuple(events), journal.blob), True
     center: Center = arranged.center
     if how.budget.calls is None:
-        center = _Rationing(center, Rationed(center.model, _calls_left(events, how.calls)))
+        left = _calls_left(journal.events(name), how.calls)
+        center = _Rationing(center, Rationed(center.model, left))
     if sample:
         center = SampledCenter(center, TEMPERATURE)
     seed = int.from_bytes(hashlib.blake2b(f"{arranged.options.seed} {name}".encode()).digest()[:6])
-    solution = await solve(
+    await solve(
         arranged.objective,
         center=center,
         sources=arranged.sources,
-        journal=opened,
+        journal=journal,
         options=replace(arranged.options, seed=seed),
         episode=name,
         setup={"system": system.name, "item": item.id},
         descend=arranged.descend,
     )
-    return Solved(name, solution.tree, tuple(opened.events(name)), journal.blob), False
 
 
 def _calls_left(events: Sequence[Event], calls: int) -> Iterator[int]:

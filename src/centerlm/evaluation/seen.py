@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from centerlm.evaluation.sets import FOLDERS, Record, find_file, read_records, set_of
+from centerlm.errors import InputError
+from centerlm.evaluation.sets import FOLDERS, Record, evidences_of, find_file, read_records, set_of
 from centerlm.learning.readers.gsm8k import question_id
 from centerlm.plan import normalise
 
@@ -50,9 +51,15 @@ def seen_in(data: Path, sets: Iterable[str] = tuple(FOLDERS)) -> Seen:
         if path is None:
             continue
         there.add(name)
-        for _, row in read_records(path):
+        for where, row in read_records(path):
             ids.update(_ids(row))
-            pieces.update(pieces_of(row))
+            try:
+                pieces.update(pieces_of(row))
+            except (KeyError, IndexError, TypeError, ValueError) as error:
+                raise InputError(
+                    f"{where} is not a record of {set_of(row)} ({type(error).__name__}: {error}); "
+                    "give the training file as it was published, or take it away"
+                ) from None
     return Seen(frozenset(ids), frozenset(pieces), frozenset(there))
 
 
@@ -75,7 +82,7 @@ def pieces_of(row: Record) -> Iterator[str]:
                 _, arrow, relation = text.partition(" >> ")
                 yield f"relation {normalise(relation)}" if arrow else f"asked {normalise(text)}"
         case "2wiki":
-            for subject, relation, _ in row["evidences"]:
+            for subject, relation, _ in evidences_of(row):
                 yield f"relation {normalise(relation)}"
                 yield f"triple {normalise(subject)} {normalise(relation)}"
         case "strategyqa":

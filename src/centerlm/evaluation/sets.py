@@ -167,6 +167,22 @@ def _objective(question: Any, kind: AnswerType = "any") -> Objective:
     return Objective(" ".join(question.split()), answer_type=kind)
 
 
+def _texts(*values: Any) -> tuple[str, ...]:
+    """Values as texts; None is no answer, not the word."""
+    return tuple("" if value is None else str(value) for value in values)
+
+
+def _said(answer: bool) -> tuple[str, ...]:
+    """Yes or no, in the words that are taken for it."""
+    return ("yes", "true") if answer else ("no", "false")
+
+
+def evidences_of(row: Record) -> Sequence[Any]:
+    """The triples of a record of 2WikiMultihopQA; some copies hold them as text."""
+    evidences: Any = row.get("evidences") or ()
+    return json.loads(evidences) if isinstance(evidences, str) else evidences
+
+
 def _musique(row: Record, name: str) -> Item:
     del name
     if row.get("answerable") is False:
@@ -183,7 +199,7 @@ def _musique(row: Record, name: str) -> Item:
         id=row["id"],
         data_set="musique",
         objective=_objective(row["question"]),
-        accepted=(str(row["answer"]), *map(str, row.get("answer_aliases", ()))),
+        accepted=_texts(row["answer"], *row.get("answer_aliases", ())),
         support=support,
         paragraphs=paragraphs,
         splits={"hops": str(len(steps)), "relation": last or "other words"},
@@ -199,12 +215,12 @@ def _hotpotqa(row: Record, name: str) -> Item:
     pairs = list(_pairs(context, "sentences", "content"))
     named = {title for title, _ in _pairs(facts, "sent_id")}
     texts = [(t, " ".join(str(s).strip() for s in sentences)) for t, sentences in pairs]
-    hops = row.get("evidences") or named
+    hops = evidences_of(row) or named
     return Item(
         id=str(row.get("_id") or row["id"]),
         data_set=set_of(row),
         objective=_objective(row["question"]),
-        accepted=(str(row["answer"]),),
+        accepted=_texts(row["answer"]),
         support=frozenset(passage_key(t, text) for t, text in texts if t in named),
         paragraphs=tuple(Paragraph(t, text) for t, text in texts),
         splits={"hops": str(len(hops)), "type": str(row.get("type", "unknown"))},
@@ -226,12 +242,11 @@ def _strategyqa(row: Record, name: str) -> Item:
     del name
     if not isinstance(row["answer"], bool):
         raise TypeError("its answer is neither true nor false")
-    yes = ("yes", "true") if row["answer"] else ("no", "false")
     return Item(
         id=str(row["qid"]),
         data_set="strategyqa",
         objective=_objective(row["question"], "boolean"),
-        accepted=yes,
+        accepted=_said(row["answer"]),
         facts=tuple(map(str, row.get("facts", ()))),
         splits={"hops": str(len(row.get("decomposition", ())) or "unknown")},
     )
@@ -253,9 +268,17 @@ def _own(row: Record, name: str) -> Item:
     answer = row.get("answers", row.get("answer"))
     if answer is None:
         raise ValueError("it has no answer")
-    accepted = tuple(map(str, cast("list[Any]", answer) if isinstance(answer, list) else [answer]))
+    if isinstance(answer, bool):
+        accepted, kind = _said(answer), "boolean"
+    else:
+        accepted = (
+            _texts(*cast("list[Any]", answer)) if isinstance(answer, list) else _texts(answer)
+        )
+        kind = "any"
     passages = row.get("passages", ())
-    objective = _objective(row["question"], row.get("answer_type", "any"))
+    if any(not isinstance(p[name], str) for p in passages for name in ("title", "text")):
+        raise TypeError("a passage needs the texts title and text")
+    objective = _objective(row["question"], row.get("answer_type", kind))
     plan = parse_plan(row["plan"]) if row.get("plan") else None
     return Item(
         id=str(row.get("id") or question_id(row["question"])),
@@ -265,7 +288,7 @@ def _own(row: Record, name: str) -> Item:
         plans={objective.text: plan} if plan else {},
         support=frozenset(passage_key(p["title"], p["text"]) for p in passages if p.get("supports"))
         or None,
-        paragraphs=tuple(Paragraph(str(p["title"]), str(p["text"])) for p in passages),
+        paragraphs=tuple(Paragraph(p["title"], p["text"]) for p in passages),
         facts=tuple(map(str, row.get("facts", ()))),
         splits={k: str(row[k]) for k in ("hops", "type", "domain", "relation") if k in row},
     )

@@ -8,9 +8,8 @@ was trained on are refused (cross-fit): success on them would say nothing.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from centerlm.acts import Absorbed, AbsorbView, Asked, PlanView, Request, SeekView
@@ -20,6 +19,7 @@ from centerlm.evaluation.oracle import OracleCenter
 from centerlm.events import Event
 from centerlm.journal import Journal
 from centerlm.learning.credit import Gold
+from centerlm.many import OpenedJournal, each_of, is_finished
 from centerlm.models.base import LanguageModel
 from centerlm.objective import Objective
 from centerlm.plan import Plan, normalise
@@ -30,7 +30,6 @@ from centerlm.solver import solve
 from centerlm.sources.base import Source
 
 ACTS = frozenset({"decompose", "seek", "absorb"})
-_UNFINISHED = {"running", "cancelled"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,45 +203,29 @@ async def rollouts(
     used_ids: Collection[str] = (),
     left: int | None = None,
     on_rollout: Callable[[Rollout], None] | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> tuple[tuple[Rollout, ...], ...]:
     """k episodes of every question: one group a question, in order.
 
     `used_ids` are the ids of all records behind the policy. `left` begins near the end (`reveal`).
     What was finished stays in `journal` whatever ends this call; the same call takes it from there.
+    With `elsewhere`, nothing is solved in this process.
 
     Raises:
         InputError: a question was trained on, two have one id, or one cannot be begun near its end.
         JournalError: episodes cannot be written, or another process runs them.
     """
     _check(questions, used_ids)
-    jobs = [(question, sample) for question in questions for sample in range(settings.k)]
-    done: dict[tuple[str, int], Rollout] = {}
-    waiting = iter(jobs)
 
-    async def work(jobs: Iterator[tuple[Question, int]]) -> None:
-        for question, sample in jobs:
-            rollout = await _episode(
-                question, sample, center, sources_of, settings, journal=journal, left=left
-            )
-            done[question.id, sample] = rollout
-            if on_rollout is not None:
-                on_rollout(rollout)
+    async def work(trial: Trial) -> Rollout:
+        rollout = await _rollout(trial, center, sources_of, journal, elsewhere)
+        if on_rollout is not None:
+            on_rollout(rollout)
+        return rollout
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(settings.concurrency, len(jobs))):
-                group.create_task(work(waiting))
-    except BaseExceptionGroup as errors:
-        raise first_error(errors) from None
-    return tuple(tuple(done[q.id, i] for i in range(settings.k)) for q in questions)
-
-
-def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first exception of nested groups."""
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    return error  # pyright: ignore[reportUnknownVariableType]
+    trials = [Trial(q, sample, settings, left) for q in questions for sample in range(settings.k)]
+    done = await each_of(trials, work, concurrency=settings.concurrency)
+    return tuple(tuple(done[at : at + settings.k]) for at in range(0, len(done), settings.k))
 
 
 def _check(questions: Sequence[Question], used_ids: Collection[str]) -> None:
@@ -279,66 +262,58 @@ def episode_name(
     return f"x{hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()}-{sample}"
 
 
-async def _episode(
-    question: Question,
-    sample: int,
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """An episode to be solved somewhere else."""
+
+    question: Question
+    sample: int
+    settings: RolloutSettings
+    left: int | None
+
+
+Elsewhere = Callable[[Trial, str], Awaitable[None]]
+"""Solves a trial's episode of that name somewhere else; then the journal holds it."""
+
+
+async def _rollout(
+    trial: Trial,
     center: Center,
     sources_of: SourcesOf,
-    settings: RolloutSettings,
-    *,
     journal: Journal,
-    left: int | None,
+    elsewhere: Elsewhere | None,
 ) -> Rollout:
-    name = episode_name(question, sample, center, settings, left)
+    question, sample, left = trial.question, trial.sample, trial.left
+    name = episode_name(question, sample, center, trial.settings, left)
     opened = OpenedJournal(journal)
+    if kept := is_finished(opened.events(name)):
+        pass
+    elif elsewhere is not None:
+        await elsewhere(trial, name)
+    else:
+        await solve_trial(trial, center, sources_of, opened)
     events = opened.events(name)
-    tree = fold(events)
-    if events and tree.status not in _UNFINISHED:
-        return Rollout(question, sample, name, tree, tuple(events), left, kept=True)
-    policy: Center = reveal(center, question, left)
+    return Rollout(question, sample, name, fold(events), tuple(events), left, kept=kept)
+
+
+async def solve_trial(
+    trial: Trial, center: Center, sources_of: SourcesOf, journal: Journal
+) -> None:
+    """Solve the episode of a trial into `journal`, or go on with it."""
+    question, sample, settings = trial.question, trial.sample, trial.settings
+    name = episode_name(question, sample, center, settings, trial.left)
+    policy: Center = reveal(center, question, trial.left)
     if settings.logprobs or not (settings.greedy_first and sample == 0):
         acts = frozenset[str]() if settings.greedy_first and sample == 0 else settings.acts
         policy = SampledCenter(
             policy, settings.temperature, settings.top_p, acts, settings.logprobs
         )
     seed = int.from_bytes(hashlib.blake2b(f"{settings.seed} {name}".encode()).digest()[:6])
-    solution = await solve(
+    await solve(
         question.objective,
         center=policy,
         sources=sources_of(question),
-        journal=opened,
+        journal=journal,
         options=replace(settings.options, seed=seed),
         episode=name,
     )
-    return Rollout(question, sample, name, solution.tree, tuple(opened.events(name)), left)
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedJournal:
-    """`journal`, in which an episode that was never begun has no events rather than an error."""
-
-    journal: Journal
-
-    def append(self, episode: str, event: Event, blobs: dict[str, bytes] | None = None) -> None:
-        self.journal.append(episode, event, blobs)
-
-    async def commit(self) -> None:
-        await self.journal.commit()
-
-    def commit_soon(self) -> None:
-        self.journal.commit_soon()
-
-    def events(self, episode: str) -> list[Event]:
-        try:
-            return self.journal.events(episode)
-        except InputError:
-            return []
-
-    def blob(self, name: str) -> bytes:
-        return self.journal.blob(name)
-
-    def lock(self, episode: str) -> None:
-        self.journal.lock(episode)
-
-    def unlock(self, episode: str) -> None:
-        self.journal.unlock(episode)

@@ -69,9 +69,11 @@ class RecordingModel(WrappedModel):
     """A model whose answers are kept in `folder`; a call recorded before is not made again.
 
     A recorded answer comes with the usage of the call that made it, and its text as one piece.
+    `on_used` is told of every file that an answer is in.
     """
 
     folder: Path | str
+    on_used: Callable[[Path], object] | None = None
     _described: list[Path] = field(default_factory=list[Path], init=False, repr=False)
     """The card written by this object: none, or the one."""
 
@@ -91,6 +93,7 @@ class RecordingModel(WrappedModel):
         path = _path(Path(self.folder), call_key(self.identity, prompt, sampling))
         record = _read(path)
         if record:
+            self._told(path)
             return _tell(record.reply, on_text)
         reply = await self.model.complete(
             prompt, sampling, on_text=on_text, before_retry=before_retry
@@ -106,12 +109,19 @@ class RecordingModel(WrappedModel):
                 target = _card_path(Path(self.folder), self.identity)
                 write_atomically(target, msgspec.json.encode(card))
                 self._described.append(target)
-            return _keep_first(path, record).reply
+            kept = _keep_first(path, record).reply
+            self._told(path)
+            return kept
         except OSError as error:
             raise ModelError(
                 f"the answer of {self.name} cannot be stored in {self.folder} "
                 f"({error.strerror}); free some space or record elsewhere"
             ) from None
+
+    def _told(self, path: Path) -> None:
+        if self.on_used is not None:
+            self.on_used(path)
+            self.on_used(_card_path(Path(self.folder), self.identity))
 
 
 class ReplayModel:

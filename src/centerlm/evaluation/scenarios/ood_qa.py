@@ -150,6 +150,8 @@ def read_sets(opening: Opening, known: Sequence[str]) -> SetsRead:
                 "give --data with the folder, the JSONL file or the hub name of the sets"
             )
         return SetsRead({}, others, {}, ())
+    if asked and not Path(data).expanduser().is_dir():
+        raise InputError(f"{data} is one set; --set {asked[0]} needs --data with a folder of sets")
     if data.startswith(HUB):
         rows = hub_records(data.removeprefix(HUB))
         read = {_name(rows, data): _of_rows(rows, "", Seen(frozenset(), frozenset(), frozenset()))}
