@@ -239,8 +239,11 @@ def test_closing_ends_calls_and_the_next_loads_again(default_gguf: Path) -> None
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("told", ["None", "print_nothing"])
 @pytest.mark.parametrize("closing", [True, False])
-def test_the_process_ends_and_nothing_is_printed(default_gguf: Path, closing: bool) -> None:
+def test_the_process_ends_and_nothing_is_printed(
+    default_gguf: Path, closing: bool, told: str
+) -> None:
     code = f"""
 import asyncio
 from centerlm.models.llama_cpp import LlamaCppModel
@@ -249,7 +252,9 @@ async def run():
     model = LlamaCppModel({str(default_gguf)!r}, context=256)
     prompt = Prompt((Message("user", "x"),))
     endless = "root ::= [a-z ] root"
-    task = asyncio.create_task(model.complete(prompt, Sampling(250, grammar=endless)))
+    print_nothing = lambda piece: None
+    sampling = Sampling(250, grammar=endless)
+    task = asyncio.create_task(model.complete(prompt, sampling, on_text={told}))
     await model.complete(prompt, Sampling(3))
     if {closing}:
         task.cancel()

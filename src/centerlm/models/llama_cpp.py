@@ -242,9 +242,13 @@ class LlamaCppModel:
 
             work = loop.run_in_executor(self._executor(), self._decode, request, cancel, tell)
             work.add_done_callback(lambda _: pieces.put_nowait(None))
-            while (piece := await pieces.get()) is not None:
-                on_text(piece)
-            decoded = await work
+            try:
+                while (piece := await pieces.get()) is not None:
+                    on_text(piece)
+                decoded = await work
+            finally:
+                # Cancelled while waiting for text, nobody would ask the thread how it ended.
+                work.cancel()
         self._prefill += decoded.prefill
         return decoded
 
