@@ -7,6 +7,7 @@ it is held out.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -58,11 +59,13 @@ class World:
 
 
 KINDS = (
-    *("chain", "expert", "person", "experiment") * 6,
+    *("expert", "person", "experiment") * 8,
+    *("chain",) * 10,
+    *("described", "density") * 2,
     *OPERATIONS,
 )
 """Kinds of questions, as often as a world has them: a sixth each need an expert, the user or an
-experiment.
+experiment, and a fifth are chains.
 """
 
 
@@ -127,7 +130,7 @@ def questions_of(
         if len(made) >= count:
             break
         if not order:
-            order = rng.sample(list(kinds), len(kinds))
+            order = _in_turn(kinds, rng)
         kind = order.pop()
         for _ in range(_TRIES):
             if not turns.get(kind):
@@ -142,6 +145,13 @@ def questions_of(
                 made[node.text] = make_question(maker, world.cards, node, kind, id_, around=around)
                 break
     return tuple(made.values())
+
+
+def _in_turn(kinds: Sequence[str], rng: Random) -> list[str]:
+    """The kinds in a random order in which those that come often come evenly."""
+    counts = Counter(kinds)
+    placed = [((i + rng.random()) / n, kind) for kind, n in counts.items() for i in range(n)]
+    return [kind for _, kind in sorted(placed)]
 
 
 def _chain(maker: Maker, hops: int) -> Node | None:
