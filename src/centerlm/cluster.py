@@ -321,7 +321,8 @@ def _connect(ray: Any, address: str) -> None:
     except Exception as error:  # noqa: BLE001 - Ray raises bare ones where a node does not start
         told = " ".join(str(error).split())[:200]
         raise InputError(
-            f"Ray cannot be used at {address!r} ({told}); start a cluster with: ray start --head"
+            f"Ray cannot be used at {address!r} ({told}); start a cluster with: ray start --head, "
+            "and set RAY_AUTH_MODE=token and its token here where it asks for one"
         ) from None
 
 
