@@ -108,7 +108,7 @@ class Failing(ScriptedModel):
 dies = Failing(say)
 
 
-def _puzzled(prompt: Prompt, sampling: Sampling) -> str:
+def puzzle(prompt: Prompt, sampling: Sampling) -> str:
     """Proposes: wrongly while greedy, rightly when sampled."""
     system, text = prompt.messages[0].text, prompt.messages[-1].text
     if not system.startswith("Break"):
@@ -119,7 +119,7 @@ def _puzzled(prompt: Prompt, sampling: Sampling) -> str:
     return "1 [experiment] simulate(pick-up red; stack red blue)\n"
 
 
-puzzled = ScriptedModel(_puzzled)
+puzzled = ScriptedModel(puzzle)
 
 mute = ScriptedModel(lambda prompt, sampling: "")
 agrees = ScriptedModel(lambda prompt, sampling: "Yes.")

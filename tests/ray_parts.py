@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import evaluation_data
+from centerlm.center import CenterLM
 from centerlm.models.base import Prompt, Sampling
 from centerlm.models.scripted import ScriptedModel
 
@@ -30,3 +31,21 @@ def _noted(prompt: Prompt, sampling: Sampling) -> str:
 
 
 noted = ScriptedModel(_noted)
+
+
+def knows_the_world() -> CenterLM:
+    """A center that knows the first world of a round; who answers is noted."""
+    from centerlm.learning.experience_rounds import FIRST_SEED
+    from centerlm.learning.worlds import make_world
+    from learning.knowing import knowing
+
+    model = knowing(make_world(FIRST_SEED + 10_000, max_hops=2, people=8).questions).model
+    assert isinstance(model, ScriptedModel) and callable(model.script)
+    script = model.script
+
+    def say(prompt: Prompt, sampling: Sampling) -> str:
+        with Path(os.environ[LOG]).open("a") as log:
+            log.write(f"{os.getpid()}\n")
+        return str(script(prompt, sampling))
+
+    return CenterLM(ScriptedModel(say), examples=())

@@ -44,6 +44,7 @@ from centerlm.cli_options import FILE, FOLDER, as_json_option
 @click.option(
     "--replay", type=FOLDER, metavar="DIR", help="Take the model's answers from this evaluation."
 )
+@click.option("--inspect", is_flag=True, help="Also write logs for Inspect AI's viewer.")
 @click.option("--ray", metavar="ADDRESS", help="Solve on a Ray cluster: HOST:PORT, auto, local.")
 @as_json_option
 def evaluate(scenario: str, **given: Any) -> int:

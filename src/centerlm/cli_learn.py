@@ -44,6 +44,7 @@ from centerlm.cli_options import FILE, FOLDER, as_json_option
 @click.option("--match", type=FOLDER, metavar="RUN", help="Process as many tokens as RUN did.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 @click.option("--force", is_flag=True, help="Train even on dev or test records.")
+@click.option("--ray", metavar="ADDRESS", help="Roll out on a Ray cluster (seek, all).")
 @as_json_option
 def learn(stage: str, **given: Any) -> int:
     """Train a center, on data sets and on generated worlds.

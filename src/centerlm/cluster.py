@@ -10,12 +10,14 @@ same on one machine, or on several that share it.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import importlib
 import os
+import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import ExitStack, closing, redirect_stdout
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import ExitStack, closing, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -59,6 +61,15 @@ class EpisodeSolver(Protocol):
     def files(self) -> Files:
         """Files to be kept beside the journal, each given once."""
         ...
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Generator[None]:
+    """Only one process of a machine is inside, for each folder: the first makes what all use."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".opening").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 Opener: TypeAlias = Callable[[], EpisodeSolver]
@@ -303,12 +314,15 @@ def _connect(ray: Any, address: str) -> None:
         quiet["include_dashboard"] = False
     elif address != "auto":
         _reach(address)
+    before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address, **quiet)
+        signal.signal(signal.SIGTERM, before)  # Ray takes it; a run has its own way to stop
     except Exception as error:  # noqa: BLE001 - Ray raises bare ones where a node does not start
         told = " ".join(str(error).split())[:200]
         raise InputError(
-            f"Ray cannot be used at {address!r} ({told}); start a cluster with: ray start --head"
+            f"Ray cannot be used at {address!r} ({told}); start a cluster with: ray start --head, "
+            "and set RAY_AUTH_MODE=token and its token here where it asks for one"
         ) from None
 
 

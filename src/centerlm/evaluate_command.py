@@ -21,6 +21,7 @@ from centerlm.cluster import Cluster
 from centerlm.errors import InputError
 from centerlm.evaluate_worker import EvaluationOpener, keep_calls, open_centers
 from centerlm.evaluation.harness import How, Outcome, check_weights, run_systems
+from centerlm.evaluation.inspect_logs import FOLDER, check_inspect, write_logs
 from centerlm.evaluation.results import printed, results_of
 from centerlm.evaluation.scenarios import open_scenario
 from centerlm.evaluation.scenarios.base import Opening, Scenario
@@ -52,6 +53,7 @@ def run_evaluate(
     seed: int | None,
     no_vectors: bool,
     replay: Path | None,
+    inspect: bool,
     ray: str | None,
     as_json: bool,
 ) -> int:
@@ -63,6 +65,8 @@ def run_evaluate(
     """
     if ray is not None and replay is not None:
         raise InputError("--replay asks no model, so it needs no --ray; leave one of them out")
+    if inspect:
+        check_inspect()
     chosen = named_systems([name.strip() for name in systems.split(",") if name.strip()])
     if limit is not None and limit < 1:
         raise InputError(f"--limit {limit} leaves no item to evaluate; give 1 or more")
@@ -92,7 +96,7 @@ def run_evaluate(
     try:
         endpoints = _config.Endpoints()
         centers = open_centers(settings, endpoints, out, replay=replay)
-        check_weights(chosen, centers)
+        check_weights(chosen, fragmentation=centers.fragmentation is not None)
         made = _about(opened, opening, chosen, centers, how)
         _check_same(out / "config.json", made)
         with closing(SqliteJournal(out / "journal.sqlite")) as journal:
@@ -100,7 +104,7 @@ def run_evaluate(
             tell = _silent if as_json else _tell
             work = _run(opened, chosen, centers, endpoints, how, journal, cluster, tell)
             outcomes = asyncio.run(work)
-            return _report(opened, outcomes, made, out, as_json=as_json)
+            return _report(opened, outcomes, made, out, as_json=as_json, inspect=inspect)
     except KeyboardInterrupt:
         complain("interrupted; what is finished is kept: run the same command to go on")
         return 130
@@ -178,6 +182,7 @@ def _report(
     out: Path,
     *,
     as_json: bool,
+    inspect: bool,
 ) -> int:
     from centerlm.evaluation.report import write_report
 
@@ -187,12 +192,16 @@ def _report(
     results["warnings"] = [*scenario.warnings, *_echoed(outcomes)]
     write_atomically(out / "results.json", msgspec.json.format(msgspec.json.encode(results)))
     page = write_report(results, outcomes, out / "report")
+    if inspect:
+        write_logs(results, outcomes, out / FOLDER)
     if as_json:
         print_json(printed(results))
     else:
         for line in table_lines(results):
             click.echo(line)
         click.echo(f"report: {page}")
+        if inspect:
+            click.echo(f"logs: inspect view --log-dir {out / FOLDER}")
     for warning in results["warnings"]:
         complain(f"warning: {warning}")
     return 0

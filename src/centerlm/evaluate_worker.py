@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ import msgspec
 
 from centerlm import config as _config
 from centerlm.center import CenterLM
-from centerlm.cluster import Files, WorkerError
+from centerlm.cluster import Files, WorkerError, one_at_a_time
 from centerlm.evaluation.harness import EpisodeJob, How, arrange, episode_name, solve_episode
 from centerlm.evaluation.rationed import Watched
 from centerlm.evaluation.scenarios import open_scenario
@@ -86,9 +85,7 @@ class EvaluationOpener:
 
     def __call__(self) -> EvaluationSolver:
         """Raises: InputError: something is not there on this machine."""
-        self.opening.work.mkdir(parents=True, exist_ok=True)
-        with (self.opening.work / ".opening").open("w") as one_at_a_time:
-            fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
+        with one_at_a_time(self.opening.work):
             scenario = open_scenario(self.scenario, self.opening)
         used: set[Path] = set()
         centers = open_centers(

@@ -41,6 +41,7 @@ def run_learn(
     match: Path | None,
     resume: bool,
     force: bool,
+    ray: str | None,
     as_json: bool,
 ) -> int:
     import msgspec
@@ -67,6 +68,7 @@ def run_learn(
         given=given,
         resume=resume,
         force=force,
+        ray=ray,
     )
     _quiet()
     stopper = Stopper()
@@ -112,7 +114,8 @@ def _data(stage: str, data: tuple[Path, ...]) -> tuple[Path | None, tuple[Path, 
 
 
 def _again(job: Job) -> str:
-    return f"centerlm learn {job.stage} --out {shlex.quote(str(job.out))} --resume"
+    ray = f" --ray {shlex.quote(job.ray)}" if job.ray else ""
+    return f"centerlm learn {job.stage} --out {shlex.quote(str(job.out))} --resume{ray}"
 
 
 @dataclass(slots=True)

@@ -109,7 +109,7 @@ async def run_systems(
         arranged = arrange(scenario, system, item, centers, how)
         if arranged is None:
             return None
-        outcome = await _run(scenario, system, item, arranged, journal, how, elsewhere)
+        outcome = await run_item(scenario, system, item, arranged, journal, how, elsewhere)
         on_outcome(outcome)
         return outcome
 
@@ -128,15 +128,20 @@ def arrange(
     return system.arrange(Setting(item, centers, sources, main, objective, how.options))
 
 
-async def _run(
+async def run_item(
     scenario: Scenario,
     system: System,
     item: Item,
     arranged: Arranged,
     journal: Journal,
     how: How,
-    elsewhere: Elsewhere | None,
+    elsewhere: Elsewhere | None = None,
 ) -> Outcome:
+    """A system on an item: as many episodes as it is scored by, without those in `journal`.
+
+    Raises:
+        As `run_systems`.
+    """
     episodes: list[Solved] = []
     kept = True
     opened = OpenedJournal(journal)
@@ -210,13 +215,13 @@ def _calls_left(events: Sequence[Event], calls: int) -> Iterator[int]:
     return islice(iter(range(calls)), min(made, calls), None)
 
 
-def check_weights(systems: Sequence[System], centers: Centers) -> None:
+def check_weights(systems: Sequence[System], *, fragmentation: bool) -> None:
     """Refuse, before anything runs, a system whose weights are not given.
 
     Raises:
         InputError: they are not.
     """
-    if centers.fragmentation is None and any(s.name == "fragmentation" for s in systems):
+    if not fragmentation and any(s.name == "fragmentation" for s in systems):
         raise InputError(
             "the system fragmentation needs weights trained so: run centerlm learn fragmentation, "
             'and name the adapter in centerlm.toml: [evaluate] fragmentation = "FILE.gguf"'

@@ -13,7 +13,14 @@ from dataclasses import dataclass
 
 from centerlm.journal import Journal
 from centerlm.learning.expert import credits_of
-from centerlm.learning.rollouts import Question, Rollout, RolloutSettings, SourcesOf, rollouts
+from centerlm.learning.rollouts import (
+    Elsewhere,
+    Question,
+    Rollout,
+    RolloutSettings,
+    SourcesOf,
+    rollouts,
+)
 from centerlm.protocols import Center
 
 THRESHOLD = 0.8
@@ -72,6 +79,7 @@ async def climb(
     share: float = 0.5,
     left: int | None = FIRST,
     on_rollout: Callable[[Rollout], None] | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> Climbed:
     """Roll out on all questions, `share` of them (0..1) told what comes before the last `left`.
 
@@ -97,6 +105,7 @@ async def climb(
             used_ids=used_ids,
             left=left,
             on_rollout=on_rollout,
+            elsewhere=elsewhere,
         )
         tally = _tally(groups)
         tallies[str(left)] = _sum(tallies.get(str(left), Tally()), tally)
@@ -111,6 +120,7 @@ async def climb(
         journal=journal,
         used_ids=used_ids,
         on_rollout=on_rollout,
+        elsewhere=elsewhere,
     )
     if whole:
         tallies[WHOLE] = _tally(whole)

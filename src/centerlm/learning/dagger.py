@@ -21,6 +21,7 @@ from centerlm.learning.calls import ModelCall, read_calls
 from centerlm.learning.credit import is_right
 from centerlm.learning.example import TrainingExample
 from centerlm.learning.rollouts import (
+    Elsewhere,
     Known,
     Question,
     Rollout,
@@ -110,6 +111,7 @@ async def dagger_round(
     used_ids: Collection[str] = (),
     own_plans: bool = False,
     on_rollout: Callable[[Rollout], None] | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> Visited:
     """Run the center greedily once a question, and label what it read.
 
@@ -128,6 +130,7 @@ async def dagger_round(
         used_ids=used_ids,
         left=None if own_plans else _ALL,
         on_rollout=on_rollout,
+        elsewhere=elsewhere,
     )
     return visited((group[0] for group in groups), center, known, journal)
 

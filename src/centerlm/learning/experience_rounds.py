@@ -10,6 +10,7 @@ journal keeps what is finished.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from itertools import count, islice
 from pathlib import Path
@@ -30,6 +31,7 @@ from centerlm.learning.material import embedder
 from centerlm.learning.preferences import Preference, tried_pairs
 from centerlm.learning.problems import run_async
 from centerlm.learning.recipe import Recipe
+from centerlm.learning.rollout_worker import Remote, rolling
 from centerlm.learning.rollouts import Question, Rollout, RolloutSettings
 from centerlm.learning.run_folder import read_json, write_json
 from centerlm.learning.world_questions import WorldSources, trained_ids
@@ -66,19 +68,24 @@ def gather(
     listener: Listener,
     *,
     left: int | None = FIRST,
+    remote: Remote | None = None,
 ) -> Gathered:
     """What round `number` (from 1) learns from; what it saw is written to `experience.json`.
 
     `center` is the policy, closed at the end; `trained` are all examples behind it, of whose worlds
-    none is asked about. The curriculum begins with `left` findings left to the center.
+    none is asked about. The curriculum begins with `left` findings left to the center. Episodes are
+    solved at `remote`, where one is given.
 
     Raises:
         ModelError: the policy cannot be run.
+        InputError, WorkerError: the cluster cannot be used.
     """
     listener.phase(f"round {number}: making worlds", 0, 0)
     used = trained_ids(trained)
     worlds = fresh_worlds(number, recipe, used)
-    return run_async(_gathered(number, folder, recipe, center, worlds, used, listener, left))
+    return run_async(
+        _gathered(number, folder, recipe, center, worlds, used, listener, left, remote)
+    )
 
 
 def left_after(folder: Path) -> int | None:
@@ -115,6 +122,7 @@ async def _gathered(
     used: Collection[str],
     listener: Listener,
     left: int | None,
+    remote: Remote | None,
 ) -> Gathered:
     rounds = recipe.rounds
     settings = RolloutSettings(
@@ -128,7 +136,13 @@ async def _gathered(
     examples: list[TrainingExample] = []
     figures: dict[str, float] = {}
     try:
-        with WorldSources(worlds, folder / "worlds", embedder=embedder()) as sources:
+        async with AsyncExitStack() as held:
+            sources = held.enter_context(
+                WorldSources(worlds, folder / "worlds", embedder=embedder())
+            )
+            settings, elsewhere = await held.enter_async_context(
+                rolling(remote, sources, settings, journal, listener.line)
+            )
             questions = sources.questions[: rounds.questions]
             if number <= rounds.dagger:
                 told = counting(listener, f"round {number}: reading", len(questions))
@@ -141,6 +155,7 @@ async def _gathered(
                     journal=journal,
                     used_ids=used,
                     on_rollout=told,
+                    elsewhere=elsewhere,
                 )
                 examples += seen.examples
                 report = seen.report
@@ -157,6 +172,7 @@ async def _gathered(
                 share=rounds.curriculum,
                 left=left,
                 on_rollout=counting(listener, f"round {number}: trying", total),
+                elsewhere=elsewhere,
             )
             reaped = harvest(done.groups, center, journal)
             examples += reaped.examples

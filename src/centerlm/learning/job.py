@@ -18,6 +18,7 @@ class Job:
     `given`: the recipe was named, not taken by default. `replay` is the folder of another run,
     whose recipe, examples and rounds are used again: neither data nor model calls are needed.
     `match` is a run whose processed tokens this one takes too. `pairs` are files for an expert.
+    `ray` is the address of a cluster that rounds roll out on.
     """
 
     stage: str
@@ -31,6 +32,7 @@ class Job:
     given: bool = True
     resume: bool = False
     force: bool = False
+    ray: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

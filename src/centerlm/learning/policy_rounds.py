@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from math import log2
 from pathlib import Path
@@ -30,6 +31,7 @@ from centerlm.learning.policy_training import train_policy
 from centerlm.learning.policy_updates import PolicySettings, no_signal
 from centerlm.learning.problems import run_async
 from centerlm.learning.recipe import Recipe
+from centerlm.learning.rollout_worker import Remote, rolling
 from centerlm.learning.rollouts import Rollout, RolloutSettings, rollouts
 from centerlm.learning.rounds import COUNTS, SCORES, WHOLE, Result, Teacher
 from centerlm.learning.row_files import read_rows, write_rows
@@ -113,14 +115,17 @@ def gather_rows(
     center: CenterLM,
     trained: Sequence[TrainingExample],
     listener: Listener,
+    *,
+    remote: Remote | None = None,
 ) -> PolicyBatch:
     """The rows of round `number` (from 1), kept in `folder` for `batch_in`.
 
     `center` is the policy on a local model, closed at the end; `trained` are the examples behind,
-    of whose worlds none is asked about.
+    of whose worlds none is asked about. With `remote` the episodes are solved there.
 
     Raises:
-        InputError: the policy has no token ids; the recipe trains on worlds of rounds.
+        InputError: the policy has no token ids; the recipe trains on worlds of rounds; the cluster
+            cannot be used.
         ModelError: it cannot be run.
     """
     prompt_ids: PromptIds | None = getattr(center.model, "prompt_ids", None)
@@ -131,7 +136,9 @@ def gather_rows(
     listener.phase(f"round {number}: making worlds", 0, 0)
     used = trained_ids(trained)
     worlds = fresh_worlds(number, recipe, used)
-    batch = run_async(_rolled(number, folder, recipe, center, prompt_ids, worlds, used, listener))
+    batch = run_async(
+        _rolled(number, folder, recipe, center, prompt_ids, worlds, used, listener, remote)
+    )
     write_rows(folder / ROWS, batch.rows)
     write_json(
         folder / FIGURES,
@@ -175,6 +182,7 @@ async def _rolled(
     worlds: Sequence[World],
     used: Collection[str],
     listener: Listener,
+    remote: Remote | None,
 ) -> PolicyBatch:
     rounds = recipe.rounds
     settings = RolloutSettings(
@@ -188,7 +196,13 @@ async def _rolled(
     )
     journal = journal_in(folder)
     try:
-        with WorldSources(worlds, folder / "worlds", embedder=embedder()) as sources:
+        async with AsyncExitStack() as held:
+            sources = held.enter_context(
+                WorldSources(worlds, folder / "worlds", embedder=embedder())
+            )
+            settings, elsewhere = await held.enter_async_context(
+                rolling(remote, sources, settings, journal, listener.line)
+            )
             questions = sources.questions[: rounds.questions]
             total = len(questions) * rounds.k
             groups = await rollouts(
@@ -199,6 +213,7 @@ async def _rolled(
                 journal=journal,
                 used_ids=used,
                 on_rollout=counting(listener, f"round {number}: trying", total),
+                elsewhere=elsewhere,
             )
             return policy_batch(groups, journal, prompt_ids)
     finally:

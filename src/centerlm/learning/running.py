@@ -6,7 +6,8 @@ scored, and the training of a round continues from its last whole checkpoint.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from centerlm.learning.preferring import prefer
 from centerlm.learning.problems import resumable
 from centerlm.learning.recipe import Recipe
 from centerlm.learning.replaying import LEAST_ROWS
+from centerlm.learning.rollout_worker import Remote
 from centerlm.learning.rounds import Result, Teacher, first_round, next_round
 from centerlm.learning.run_folder import EXAMPLES, PREFERENCES, RunFolder, claim, read_json
 from centerlm.learning.run_material import Lessons, lessons, read_preferences_in
@@ -97,6 +99,11 @@ def _check_rounds(job: Job, recipe: Recipe) -> None:
         InputError: says what to change.
     """
     if not _count(job, recipe):
+        if job.ray is not None:
+            raise InputError(
+                "--ray is for the rollouts of rounds, and this run has none; leave it out, or set "
+                "[rounds] count for the stage seek or all"
+            )
         return
     if not recipe.train.rank:
         raise InputError(
@@ -209,13 +216,14 @@ def _fresh(
             stored = read_examples(theirs / EXAMPLES) if (theirs / EXAMPLES).is_file() else []
             made = Gathered(tuple(stored), tuple(read_preferences_in(theirs)))
         else:
-            made = _tried(folder, recipe, record, number, before, listener)
+            made = _tried(job, folder, recipe, record, number, before, listener)
         write_preferences(place / PREFERENCES, made.pairs)
         write_examples(place / EXAMPLES, made.examples)  # last: it says that both are there
     return read_examples(place / EXAMPLES), read_preferences_in(place)
 
 
 def _tried(
+    job: Job,
     folder: RunFolder,
     recipe: Recipe,
     record: Mapping[str, Any],
@@ -224,19 +232,23 @@ def _tried(
     listener: Listener,
 ) -> Gathered:
     """Episodes of the policy so far on fresh worlds, and what is worth learning of them."""
+    so_far = _so_far(folder, recipe, number, before)
     return gather(
         number,
         folder.round(number),
         recipe,
-        _so_far(folder, recipe, number, before),
+        so_far(),
         [*_trained_before(record), *_trained(folder, number)],
         listener,
         left=left_after(folder.round(number - 1)),
+        remote=Remote(job.ray, so_far) if job.ray else None,
     )
 
 
-def _so_far(folder: RunFolder, recipe: Recipe, number: int, before: Result) -> CenterLM:
-    """The center that round `number` rolls out."""
+def _so_far(
+    folder: RunFolder, recipe: Recipe, number: int, before: Result
+) -> Callable[[], CenterLM]:
+    """What opens the center that round `number` rolls out."""
     from centerlm.learning.policy import policy
 
     base = gguf_base(recipe.base)
@@ -245,7 +257,7 @@ def _so_far(folder: RunFolder, recipe: Recipe, number: int, before: Result) -> C
         part: exported(folder, recipe, peft, part, f"rounds/{number}/policy-{part}")[part]
         for part, peft in before.adapters.items()
     }
-    return policy(base, adapters)
+    return partial(policy, base, adapters)
 
 
 def _by_policy(
@@ -266,8 +278,9 @@ def _by_policy(
         take_rows(RunFolder(job.replay).round(number), place)
     if (batch := batch_in(place)) is None:
         trained = [*_trained_before(record), *_trained(folder, number)]
-        center = _so_far(folder, recipe, number, before)
-        batch = gather_rows(number, place, recipe, center, trained, listener)
+        so_far = _so_far(folder, recipe, number, before)
+        remote = Remote(job.ray, so_far) if job.ray else None
+        batch = gather_rows(number, place, recipe, so_far(), trained, listener, remote=remote)
     return policy_round(teacher, place, number, batch, held, before, listener)
 
 

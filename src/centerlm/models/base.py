@@ -93,6 +93,15 @@ class Price:
         ) / 1e6 + calls * self.call
 
 
+def most_tokens(prompt: Prompt, template_tokens: int = 128) -> int:
+    """An upper bound of a prompt's tokens: a byte-level token covers at least one byte of UTF-8.
+
+    `template_tokens` is the most that a chat template adds beside 16 tokens a message.
+    """
+    texts = (message.text.encode("utf-8", "surrogatepass") for message in prompt.messages)
+    return template_tokens + sum(len(text) + 16 for text in texts)
+
+
 class LanguageModel(Protocol):
     """A language model. Implementations are safe to call concurrently from one event loop."""
 

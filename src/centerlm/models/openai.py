@@ -18,7 +18,7 @@ import msgspec
 
 from centerlm.errors import ModelError
 from centerlm.finding import Usage, short_answer
-from centerlm.models.base import Choice, Constraint, Price, Prompt, Reply, Sampling
+from centerlm.models.base import Choice, Constraint, Price, Prompt, Reply, Sampling, most_tokens
 from centerlm.models.provider import Provider, RequestError
 from centerlm.models.wire import (
     Answer,
@@ -62,11 +62,8 @@ class OpenAIModel:
         return f"{self.provider.base_url}#{self.model}{extra}"
 
     def count(self, prompt: Prompt) -> int:
-        """An upper bound: a byte-level token covers at least one byte of UTF-8."""
-        size = self.template_tokens
-        for message in prompt.messages:
-            size += len(message.text.encode("utf-8", "surrogatepass")) + 16
-        return size
+        """An upper bound, by `most_tokens`."""
+        return most_tokens(prompt, self.template_tokens)
 
     async def complete(
         self,

@@ -25,6 +25,7 @@ from centerlm.models.base import (
     Prompt,
     Reply,
     Sampling,
+    most_tokens,
 )
 from centerlm.models.weights import write_atomically
 from centerlm.models.wrapped import WrappedModel
@@ -174,7 +175,7 @@ class ReplayModel:
         for path in sorted(folder.glob("*.json")):
             if record := _read(path):
                 return record.count
-        return 128 + sum(len(m.text.encode("utf-8", "replace")) + 16 for m in prompt.messages)
+        return most_tokens(prompt)
 
     async def complete(
         self,
