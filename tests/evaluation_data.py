@@ -123,3 +123,12 @@ puzzled = ScriptedModel(puzzle)
 
 mute = ScriptedModel(lambda prompt, sampling: "")
 agrees = ScriptedModel(lambda prompt, sampling: "Yes.")
+
+
+def _reader_of_both(prompt: Prompt, sampling: Sampling) -> str:
+    """Plans puzzles and painters' questions, and reads notes."""
+    told = puzzle(prompt, sampling) if "Make 24" in prompt.messages[-1].text else None
+    return told or say(prompt, sampling)
+
+
+puzzled_reader = ScriptedModel(_reader_of_both)
