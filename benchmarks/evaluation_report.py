@@ -25,7 +25,7 @@ SETS = {
     "2wiki": TestSet("ood_qa", "2Wiki", "f1"),
     "hotpotqa": TestSet("ood_qa", "HotpotQA", "f1"),
     "strategyqa": TestSet("strategy", "StrategyQA", "success"),
-    "gsm8k": TestSet("ood_qa", "GSM8K", "f1"),
+    "gsm8k": TestSet("ood_qa", "GSM8K", "em"),
     "worlds": TestSet("ood_qa", "worlds", "f1"),
     "game24": TestSet("strategy", "Game of 24", "success"),
     "blocksworld": TestSet("strategy", "Blocksworld", "success"),
@@ -50,7 +50,7 @@ def write_report(
     lines = [
         "# Systems on composed tasks",
         "",
-        "All systems have the same model, sources and budget. F1 for questions (right or wrong for "
+        "All systems have the same model, sources and budget. F1 for questions (exact match for "
         "GSM8K), success for StrategyQA and puzzles (within the candidates given below). In "
         "brackets 95 % intervals (Wilson for shares, bootstrap for means), then the items. An "
         "empty cell: the system is not for that set.",

@@ -44,6 +44,11 @@ from centerlm.cli_options import FILE, FOLDER, as_json_option
 @click.option(
     "--replay", type=FOLDER, metavar="DIR", help="Take the model's answers from this evaluation."
 )
+@click.option(
+    "--trained",
+    metavar="NAMES",
+    help="Sets the center was trained on [default: all with a training file].",
+)
 @click.option("--inspect", is_flag=True, help="Also write logs for Inspect AI's viewer.")
 @click.option("--ray", metavar="ADDRESS", help="Solve on a Ray cluster: HOST:PORT, auto, local.")
 @as_json_option

@@ -31,7 +31,7 @@ from centerlm.models.weights import write_atomically
 from centerlm.printing import complain, print_json
 
 PACKAGES = ("centerlm", "numpy", "onnxruntime", "tokenizers", "xllamacpp")
-FREE = ("systems", "sets", "hashes", "limit", "command", "versions")
+FREE = ("systems", "sets", "hashes", "limit", "trained", "command", "versions")
 """What may differ from run to run in one folder: the rest decides what its episodes are, and so
 does the content of a file that both read.
 """
@@ -54,6 +54,7 @@ def run_evaluate(
     no_vectors: bool,
     replay: Path | None,
     inspect: bool,
+    trained: str | None,
     ray: str | None,
     as_json: bool,
 ) -> int:
@@ -67,7 +68,7 @@ def run_evaluate(
         raise InputError("--replay asks no model, so it needs no --ray; leave one of them out")
     if inspect:
         check_inspect()
-    chosen = named_systems([name.strip() for name in systems.split(",") if name.strip()])
+    chosen = named_systems(_names(systems))
     if limit is not None and limit < 1:
         raise InputError(f"--limit {limit} leaves no item to evaluate; give 1 or more")
     settings = _config.with_model(_config.load_settings(config), model, base_url)
@@ -85,12 +86,13 @@ def run_evaluate(
     opening = Opening(
         data,
         out,
-        tuple(name.strip() for name in (sets or "").split(",") if name.strip()),
+        _names(sets or ""),
         limit,
         candidates,
         not no_vectors,
         options.seed,
         _silent if as_json else _tell,
+        None if trained is None else _names(trained),
     )
     opened = open_scenario(scenario, opening)
     try:
@@ -110,6 +112,11 @@ def run_evaluate(
         return 130
     finally:
         opened.close()
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Names with commas between them."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 async def _run(
@@ -246,6 +253,7 @@ def _about(
         "sets": list(opening.sets),
         "systems": [system.name for system in systems],
         "limit": opening.limit,
+        "trained": None if opening.trained is None else list(opening.trained),
         "seed": opening.seed,
         "candidates": opening.candidates,
         "vectors": opening.vectors,

@@ -151,6 +151,39 @@ def test_a_set_that_a_file_is_not_is_one_sentence(run: Run, tmp_path: Path) -> N
     assert (done.code, "needs --data with a folder of sets" in done.complaint()) == (2, True)
 
 
+def test_a_set_that_was_held_out_is_told_apart(run: Run, tmp_path: Path) -> None:
+    """Trained without 2Wiki: its own training file says nothing about what was seen."""
+    data = write_sets(tmp_path / "data")
+    (data / "gsm8k" / "dev.jsonl").unlink()
+    triples = [["Film 1", "director", "Ann Faro"], ["Ann Faro", "place of birth", "Norburg"]]
+    row = {
+        "_id": "w1", "question": "Where was the director of Film 1 born?", "answer": "Norburg",
+        "type": "compositional", "evidences": triples,
+        "context": [["Film 1", ["Film 1 is by Ann Faro."]]], "supporting_facts": [["Film 1", 0]],
+    }  # fmt: skip
+    write_lines(data / "2wikimultihopqa" / "dev.jsonl", [row])
+    other = {**row, "_id": "w2", "evidences": [["Film 2", "director", "Ben Alva"]]}
+    write_lines(data / "2wikimultihopqa" / "train.jsonl", [other])
+
+    def parts(*more: str) -> dict[str, list[str]]:
+        done = evaluate(run, data, "--system", "direct", *more)
+        assert done.code == 0, done.err
+        splits = json.loads((tmp_path / "run/results.json").read_text())["splits"]
+        return {name: sorted(parts) for name, parts in splits.items()}
+
+    all_ = parts()
+    assert all_["trained on its set"] == ["yes"]
+    assert all_["seen"] == ["near"]
+    assert all_["seen pieces"] == ["asked", "relation"]
+    assert all_["relation"] == ["other words", "place of birth"]
+    held = parts("--trained", "musique")
+    assert held["trained on its set"] == ["no", "yes"]
+    assert held["seen"] == ["far", "near"]
+    assert held["seen pieces"] == ["asked", "nothing"]
+    wrong = evaluate(run, data, "--trained", "squad")
+    assert (wrong.code, "no set 'squad' to train on" in wrong.complaint()) == (2, True)
+
+
 def test_an_endpoint_that_goes_down_half_way_loses_nothing(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

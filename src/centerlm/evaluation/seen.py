@@ -32,6 +32,11 @@ class Seen:
             return "unknown"
         return "near" if pieces & self.pieces else "far"
 
+    def kinds(self, row: Record) -> str:
+        """Which kinds of its pieces were seen: "relation, triple", "nothing", ..."""
+        seen = sorted({piece.partition(" ")[0] for piece in set(pieces_of(row)) & self.pieces})
+        return ", ".join(seen) or "nothing"
+
     def trained(self, row: Record) -> bool:
         """Whether the record itself was trained on: by its id, or the words of its question."""
         return not self.ids.isdisjoint(_ids(row))

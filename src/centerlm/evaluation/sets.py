@@ -215,7 +215,9 @@ def _hotpotqa(row: Record, name: str) -> Item:
     pairs = list(_pairs(context, "sentences", "content"))
     named = {title for title, _ in _pairs(facts, "sent_id")}
     texts = [(t, " ".join(str(s).strip() for s in sentences)) for t, sentences in pairs]
-    hops = evidences_of(row) or named
+    evidences = evidences_of(row)
+    hops = evidences or named
+    last = {"relation": str(evidences[-1][1])} if evidences else {}
     return Item(
         id=str(row.get("_id") or row["id"]),
         data_set=set_of(row),
@@ -223,7 +225,7 @@ def _hotpotqa(row: Record, name: str) -> Item:
         accepted=_texts(row["answer"]),
         support=frozenset(passage_key(t, text) for t, text in texts if t in named),
         paragraphs=tuple(Paragraph(t, text) for t, text in texts),
-        splits={"hops": str(len(hops)), "type": str(row.get("type", "unknown"))},
+        splits={"hops": str(len(hops)), "type": str(row.get("type", "unknown")), **last},
     )
 
 

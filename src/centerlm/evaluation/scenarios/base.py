@@ -21,6 +21,7 @@ class Opening:
 
     `data` is a folder, a file or "hub:NAME" (None: only what needs no data), `sets` those asked for
     (empty: all there are), `limit` the most items of each set, `work` a folder for libraries.
+    `trained` are the sets the center was trained on (None: all whose training files are there).
     `candidates` are the proposals an item may be tried with where proposals are checked. `vectors`
     False searches by words only. `say` gets one line for each thing that takes long.
     """
@@ -33,6 +34,7 @@ class Opening:
     vectors: bool = True
     seed: int = 0
     say: Callable[[str], None] = lambda line: None
+    trained: tuple[str, ...] | None = None
 
     def chosen(self, items: Iterable[Item]) -> list[Item]:
         """At most `limit` items, in an order that is random but fixed: more extend fewer."""

@@ -171,7 +171,7 @@ def read_sets(opening: Opening, known: Sequence[str]) -> SetsRead:
             )
     else:
         raise InputError(f"there is no data at {path}; check the path")
-    seen = seen_in(path) if path.is_dir() else Seen(frozenset(), frozenset(), frozenset())
+    seen = _seen(path, opening.trained)
     sets: dict[str, SetData] = {}
     hashes: dict[str, str] = {}
     warnings: list[str] = []
@@ -186,6 +186,16 @@ def read_sets(opening: Opening, known: Sequence[str]) -> SetsRead:
             )
         sets[name] = _of_rows(rows, name, seen, corpus=file.parent / "corpus.jsonl")
     return SetsRead(sets, others, hashes, warnings)
+
+
+def _seen(path: Path, trained: tuple[str, ...] | None) -> Seen:
+    """What the center was trained on, as far as it stands in the folder."""
+    for name in trained or ():
+        if name not in FOLDERS:
+            raise InputError(f"there is no set {name!r} to train on; known: {', '.join(FOLDERS)}")
+    if not path.is_dir():
+        return Seen(frozenset(), frozenset(), frozenset())
+    return seen_in(path, FOLDERS if trained is None else trained)
 
 
 def _name(rows: Sequence[tuple[str, Record]], otherwise: str) -> str:
@@ -211,6 +221,10 @@ def _of_rows(
         if item.id in guidance:
             plans = {item.objective.text: guidance[item.id].plan}
         splits = {"set": item.data_set, **item.splits, "seen": seen.nearness(row)}
+        if splits["seen"] != "unknown":
+            splits["seen pieces"] = seen.kinds(row)
+        if item.data_set in FOLDERS and seen.sets:
+            splits["trained on its set"] = "yes" if item.data_set in seen.sets else "no"
         support = _evidence(row, texts) if item.data_set == "strategyqa" else item.support
         made.append(replace(item, plans=plans, splits=splits, support=support))
     check_items(made, rows[0][0].rpartition(":")[0] if rows else name)
