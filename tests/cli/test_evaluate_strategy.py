@@ -10,6 +10,7 @@ import pytest
 
 from cli_run import Run
 from evaluation_data import write_lines
+from planbench_data import planbench
 
 MODEL = ("--model", "scripted:evaluation_data:puzzled", "--no-vectors", "--json")
 
@@ -75,6 +76,24 @@ def test_families_of_reasoning_gym(run: Run, tmp_path: Path) -> None:
     assert json.loads(done.out)["systems"]["direct"]["metrics"]["success"]["value"] == 0.0
     done = strategy(run, tmp_path, "--set", "gym:no_such", "--out", tmp_path / "s")
     assert (done.code, "no family 'no_such'" in done.complaint()) == (2, True)
+
+
+def test_blocksworld_and_the_same_under_other_names(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("unified_planning")
+    planbench(tmp_path, "blocksworld")
+    done = strategy(run, tmp_path, "--set", "blocksworld,renamed", "--candidates", 1,
+                    "--system", "flat", "--out", tmp_path / "r")  # fmt: skip
+    assert done.code == 0, done.err
+    found = json.loads((tmp_path / "r/results.json").read_text())
+    assert found["n"] == 2
+    assert set(found["splits"]["set"]) == {"blocksworld", "renamed"}
+    assert set(found["splits"]["length"]) == {"up to 6, as guided"}
+    random = found["splits"]["set"]["renamed"]["random"]
+    assert random["n"] == 1
+    # The proposal is one of neither, and counts as such.
+    assert found["systems"]["flat"]["metrics"]["valid_first"]["value"] == 0
+    pages = [page.read_text() for page in (tmp_path / "r/report/items").iterdir()]
+    assert sum("take blue" in page for page in pages) == 1
 
 
 BAD = {

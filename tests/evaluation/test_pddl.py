@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from pathlib import Path
 
@@ -12,39 +11,9 @@ from centerlm.errors import InputError, SourceError
 from centerlm.evaluation.pddl import PddlPuzzle, load_pddl, planbench_task, read_planbench, validate
 from centerlm.finding import Finding, Status
 from centerlm.learning.readers.puzzles import new_names, read_planbench_guidance, rename
+from planbench_data import PLAN, planbench
 
 pytest.importorskip("unified_planning")
-
-DOMAIN = """(define (domain shelf) (:requirements :strips)
-(:predicates (free ?x) (hand) (held ?x) (below ?x ?y))
-(:action take :parameters (?x) :precondition (and (free ?x) (hand))
- :effect (and (held ?x) (not (free ?x)) (not (hand))))
-(:action put :parameters (?x ?y) :precondition (and (held ?x) (free ?y))
- :effect (and (below ?y ?x) (free ?x) (hand) (not (held ?x)) (not (free ?y)))))
-"""
-PROBLEM = """(define (problem p) (:domain shelf) (:objects a b c)
-(:init (free a) (free b) (free c) (hand)) (:goal (and (below a b) (below b c))))
-"""
-PLAN = "take blue; put blue red; take green; put green blue"
-
-
-def planbench(folder: Path) -> Path:
-    """A domain in the layout of PlanBench, with one instance."""
-    base = folder / "planbench"
-    (base / "instances" / "shelf" / "basic").mkdir(parents=True)
-    (base / "instances" / "shelf" / "domain.pddl").write_text(DOMAIN)
-    (base / "instances" / "shelf" / "basic" / "instance-7.pddl").write_text(PROBLEM)
-    (base / "shelf").mkdir()
-    (base / "shelf" / "config.yaml").write_text(
-        "instance_dir: shelf/basic\ndomain_file: shelf/domain.pddl\n"
-        "instances_template: instance-{}.pddl\n"
-        'encoded_objects: {"a": "red block", "b": "blue block", "c": "green block"}\n'
-    )
-    query = "Take and put blocks.\n[STATEMENT]\nExample.\n[STATEMENT]\nGoal: all.\nMy plan is:\n"
-    row = {"instance_id": 7, "query": query,
-           "ground_truth_plan": "\n".join(f"({a})" for a in PLAN.split("; "))}  # fmt: skip
-    (base / "shelf" / "task_1_plan_generation.json").write_text(json.dumps({"instances": [row]}))
-    return base / "shelf"
 
 
 @pytest.fixture(scope="module")
@@ -109,10 +78,26 @@ def test_short_plans_are_guidance_also_under_other_names(tmp_path: Path) -> None
     assert "take" not in second and "take" not in read.guidance[1].objective
     assert "blue" in second
     names = new_names("pick-up a; stack a b", random.Random(0))
-    assert set(names) == {"pick-up", "pick up", "stack"}
+    assert set(names) >= {"pick-up", "pick up", "picking up", "stack", "stacking", "stacked"}
     assert (
         rename("Pick up a, then stack", {"pick up": "zoba", "stack": "kano"}) == "Zoba a, then kano"
     )
+
+
+def test_a_puzzle_under_other_names_is_the_same_puzzle(puzzle: PddlPuzzle) -> None:
+    assert puzzle.kinds == ("put", "take")
+    words = new_names("; ".join(puzzle.kinds), random.Random(1))
+    other = puzzle.renamed(words)
+    plan = rename(PLAN, words)
+    assert plan.startswith(f"{words['take']} blue; {words['put']} blue red")
+    assert puzzle.right(PLAN) and not puzzle.right(plan)
+    assert other.right(plan) and not other.right(PLAN)
+    assert (other.length(plan), other.valid(PLAN)) == (4, False)
+    told = other.experiment().run((plan,))
+    assert told.answer == plan
+    first = plan.split("; ")[1]
+    assert other.experiment().run((first,)).reason == f"action 1, {first}, needs: held blue"
+    assert other.tried(random.Random(3)) == puzzle.tried(random.Random(3))
 
 
 def test_what_is_no_puzzle_is_refused(tmp_path: Path) -> None:

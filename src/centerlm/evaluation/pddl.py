@@ -11,7 +11,7 @@ import json
 import random
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, cast
@@ -46,7 +46,8 @@ class Action:
 class PddlPuzzle:
     """A problem: its first state, its goal, and its actions by name ("stack a b").
 
-    `names` are the objects by the names people use for them; `problem` is the library's own.
+    `names` are the objects by the names people use for them; `problem` is the library's own, and
+    `own` its name of each action that is called something else here (see `renamed`).
     """
 
     start: Facts
@@ -54,6 +55,22 @@ class PddlPuzzle:
     actions: Mapping[str, Action]
     names: Mapping[str, str]
     problem: Any = field(repr=False, compare=False)
+    own: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The actions without their objects, in order of their names."""
+        return tuple(sorted({name.split()[0] for name in self.actions}))
+
+    def renamed(self, words: Mapping[str, str]) -> PddlPuzzle:
+        """The same puzzle with actions called by other words, of one word each."""
+        actions: dict[str, Action] = {}
+        for action in self.actions.values():
+            first, *objects = action.name.split()
+            name = " ".join([words.get(first, first), *objects])
+            actions[name] = replace(action, name=name)
+        own = {words.get(kind, kind): self.own.get(kind, kind) for kind in self.kinds}
+        return replace(self, actions=actions, own=own)
 
     def read(self, text: str) -> list[str]:
         """The actions of a text, with `;` or line ends between them, in PDDL or in words.
@@ -194,7 +211,8 @@ def validate(puzzle: PddlPuzzle, actions: Sequence[str]) -> bool:
     for name in actions:
         first, *objects = name.split()
         arguments = tuple(problem.object(o) for o in objects)
-        steps.append(ActionInstance(problem.action(first), _expressions(problem, arguments)))
+        action = problem.action(puzzle.own.get(first, first))
+        steps.append(ActionInstance(action, _expressions(problem, arguments)))
     result = cast("Any", SequentialPlanValidator)().validate(problem, SequentialPlan(steps))
     return bool(result.status == ValidationResultStatus.VALID)
 

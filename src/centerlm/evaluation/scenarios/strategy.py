@@ -20,12 +20,13 @@ from centerlm.errors import InputError
 from centerlm.evaluation.game24 import Game24, read_game24
 from centerlm.evaluation.gym import PREFIX, gym_puzzles
 from centerlm.evaluation.items import Item, check_items
-from centerlm.evaluation.pddl import PddlPuzzle, planbench_task, read_planbench
+from centerlm.evaluation.pddl import PddlPuzzle, PlanBenchTask, planbench_task, read_planbench
 from centerlm.evaluation.question_only import fit
 from centerlm.evaluation.scenarios.base import Opening, Scores
 from centerlm.evaluation.scenarios.ood_qa import read_sets, set_sources
 from centerlm.evaluation.scoring import Solved, answer_scores
 from centerlm.evaluation.sets import FOLDERS, find_file, read_records
+from centerlm.learning.readers.puzzles import MAX_ACTIONS, new_names, rename
 from centerlm.objective import MAX_OBJECTIVE_CHARACTERS, Objective
 from centerlm.sources.base import Source
 from centerlm.sources.calculator import Calculator
@@ -33,11 +34,17 @@ from centerlm.sources.experiment import Experiment, NamedExperiment, named_call
 
 GAME24, BLOCKS, MYSTERY, STRATEGYQA = "game24", "blocksworld", "mystery", "strategyqa"
 SETS = (GAME24, BLOCKS, MYSTERY, STRATEGYQA)
+RENAMED = "renamed"
+"""Blocksworld, its actions called by other words in every item; asked for by name."""
 STEPS = (1, 5, 20, 100)
 """Success is reported within so many proposals."""
 GYM_ITEMS = 50
 RANDOM, QUESTION_ONLY = "random", "question-only"
-_PLANBENCH = {BLOCKS: "blocksworld", MYSTERY: "mystery_blocksworld"}
+_PLANBENCH = {
+    BLOCKS: "blocksworld",
+    MYSTERY: "mystery_blocksworld",
+    RENAMED: "blocksworld",
+}
 
 
 class Puzzle(Protocol):
@@ -153,10 +160,9 @@ def open_strategy(opening: Opening) -> Strategy:
         MissingExtraError: a library that a set needs is not installed.
     """
     for name in opening.sets:
-        if name not in SETS and not name.startswith(PREFIX):
-            raise InputError(
-                f"there is no set {name!r} here; known: {', '.join(SETS)}, {PREFIX}FAMILY"
-            )
+        if name not in (*SETS, RENAMED) and not name.startswith(PREFIX):
+            known = f"{', '.join(SETS)}, {RENAMED}, {PREFIX}FAMILY"
+            raise InputError(f"there is no set {name!r} here; known: {known}")
     data = Path(opening.data).expanduser() if opening.data else None
     if data is not None and not data.is_dir():
         raise InputError(f"there is no folder {data}; give one with game24, planbench, strategyqa")
@@ -245,10 +251,13 @@ def _add_planbench(made: _Made, name: str, folder: Path, opening: Opening) -> No
     for kept in opening.chosen(placeholders):
         number, row = rows[kept.id]
         task = planbench_task(folder, number, row)
+        if name == RENAMED:
+            task = _renamed(task)
         if len(task.question) > MAX_OBJECTIVE_CHARACTERS:
             raise InputError(f"instance {number} of {path} is too long to be asked")
         steps = task.puzzle.length(task.plan)
-        splits = {"set": name, "plan": f"{steps:02} actions"}
+        length = f"up to {MAX_ACTIONS}, as guided" if steps <= MAX_ACTIONS else "longer"
+        splits = {"set": name, "plan": f"{steps:02} actions", "length": length}
         made.items.append(
             replace(
                 kept,
@@ -259,6 +268,15 @@ def _add_planbench(made: _Made, name: str, folder: Path, opening: Opening) -> No
         )
         made.puzzles[kept.id] = task.puzzle
         made.optimal[kept.id] = steps
+
+
+def _renamed(task: PlanBenchTask) -> PlanBenchTask:
+    """The task told with a new word for every action, drawn from its id."""
+    words = new_names("; ".join(task.puzzle.kinds), random.Random(f"{RENAMED} {task.id}"))
+    puzzle = task.puzzle.renamed(words)
+    return replace(
+        task, question=rename(task.question, words), plan=rename(task.plan, words), puzzle=puzzle
+    )
 
 
 def _add_gym(made: _Made, name: str, opening: Opening) -> None:

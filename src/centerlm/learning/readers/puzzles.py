@@ -84,7 +84,9 @@ def read_planbench_guidance(
 
 
 def new_names(plan: str, draw: random.Random) -> dict[str, str]:
-    """A new word for each action that the plan names, and for its form in words."""
+    """A new word for each action that the plan names, and for its forms in words: "put down",
+    "putting down" where it is that simple, "stacked".
+    """
     old = dict.fromkeys(action.split()[0] for action in plan.split("; "))
     names: dict[str, str] = {}
     for action in old:
@@ -93,6 +95,9 @@ def new_names(plan: str, draw: random.Random) -> dict[str, str]:
             word = "".join(draw.sample(_SYLLABLES, 3))
         names[action] = word
         names[action.replace("-", " ")] = word
+        verb, *rest = action.split("-")
+        for ending in ("ing", "ed"):
+            names[" ".join([verb + ending, *rest])] = word + ending
     return names
 
 
