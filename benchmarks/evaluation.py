@@ -26,7 +26,7 @@ from centerlm.errors import InputError
 from centerlm.evaluation.systems import named_systems
 from evaluation_report import SETS, write_report
 from options import add_data, add_files, names_of, parser_of
-from reporting import command_line, run_benchmark
+from reporting import command_line, main_of
 
 SYSTEMS = "direct,cot,react,retrieve,flat,holistic,random-source,single-source,oracle-plan"
 FACTS = "gold-facts,shuffled-facts"
@@ -131,12 +131,5 @@ def run(arguments: Arguments) -> Path:
     return write_report(results, config, arguments.out, arguments.name)
 
 
-def main() -> int:
-    arguments = parse_arguments(sys.argv[1:])
-    return run_benchmark(
-        lambda: run(arguments), interrupted="the same command goes on where it stopped"
-    )
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main_of(parse_arguments, run))

@@ -31,7 +31,7 @@ from knowledge_runs import ARMS, Models, Outcome, Recall, ask_arm, recall_of
 from knowledge_training import ANSWERS, CHAINS, WHOLE, Budgets, School, Taught, teach_all
 from knowledge_world import FIELDS, Knowledge, make_knowledge
 from options import add_files, add_speed, hops_in, parser_of
-from reporting import command_line, run_benchmark
+from reporting import command_line, main_of
 
 FIRST_SEED = 5_000_001
 """Worlds that nothing else is trained or measured on begin here."""
@@ -194,12 +194,5 @@ def run(arguments: Arguments) -> Path:
     return write_report(measured, config, arguments.out, arguments.name)
 
 
-def main() -> int:
-    arguments = parse_arguments(sys.argv[1:])
-    return run_benchmark(
-        lambda: run(arguments), interrupted="the same command goes on where it stopped"
-    )
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main_of(parse_arguments, run))

@@ -57,7 +57,7 @@ from learned_sets import (
 from options import add_cache, add_centers, add_data, add_files, add_speed, names_of, parser_of
 from pool import pool_hash, read_pool
 from pool_library import build_library
-from reporting import command_line, run_benchmark
+from reporting import command_line, main_of
 from telling import Telling
 
 PARTS = ("plans", "sums", "reading")
@@ -233,12 +233,5 @@ def run(arguments: Arguments) -> Path:
     return write_report(measured, config, arguments.out, arguments.name)
 
 
-def main() -> int:
-    arguments = parse_arguments(sys.argv[1:])
-    return run_benchmark(
-        lambda: run(arguments), interrupted="the same command goes on where it stopped"
-    )
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main_of(parse_arguments, run))

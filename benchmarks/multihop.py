@@ -35,7 +35,7 @@ from human_plans import FORMS, Form, HumanPlans, read_plans
 from options import add_cache, add_data, add_files, names_of, parser_of
 from pool import pool_hash, read_pool
 from pool_library import build_library
-from reporting import command_line, run_benchmark
+from reporting import command_line, main_of
 from telling import Telling
 
 SEARCHES = ("bm25", "hybrid")
@@ -197,12 +197,5 @@ def _model_name(arguments: Arguments) -> str:
     return f"{arguments.model} with {arguments.adapter.stem} ({digest[:16]})"
 
 
-def main() -> int:
-    arguments = parse_arguments(sys.argv[1:])
-    return run_benchmark(
-        lambda: run(arguments), interrupted="the same command goes on where it stopped"
-    )
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main_of(parse_arguments, run))

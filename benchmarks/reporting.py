@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from centerlm.errors import CenterError
 from centerlm.evaluation.statistics import Interval
+
+_Arguments = TypeVar("_Arguments")
 
 PACKAGES = ("centerlm", "numpy", "onnxruntime", "tokenizers", "xllamacpp")
 
@@ -44,6 +46,14 @@ def run_benchmark(run: Callable[[], Path], *, interrupted: str) -> int:
         return 2
     print(page.read_text(encoding="utf-8"))
     return 0
+
+
+def main_of(parse: Callable[[Sequence[str]], _Arguments], run: Callable[[_Arguments], Path]) -> int:
+    """The program of a benchmark that keeps what takes long: options, run, and the page shown."""
+    arguments = parse(sys.argv[1:])
+    return run_benchmark(
+        lambda: run(arguments), interrupted="the same command goes on where it stopped"
+    )
 
 
 def command_line() -> str:

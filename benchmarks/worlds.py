@@ -28,7 +28,7 @@ from centerlm.library import Library
 from centerlm.many import each_of
 from centers import CenterSpec, center_specs, open_center
 from options import add_cache, add_centers, add_files, add_speed, hops_in, names_of, parser_of
-from reporting import command_line, run_benchmark
+from reporting import command_line, main_of
 from telling import Telling
 from world_acts import ActRecord, act_records, score_acts
 from world_report import Measured, write_report
@@ -206,12 +206,5 @@ def run(arguments: Arguments) -> Path:
     return write_report(measured, config, arguments.out, arguments.name)
 
 
-def main() -> int:
-    arguments = parse_arguments(sys.argv[1:])
-    return run_benchmark(
-        lambda: run(arguments), interrupted="the same command goes on where it stopped"
-    )
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main_of(parse_arguments, run))
