@@ -10,22 +10,28 @@ from pathlib import Path
 
 import evaluation_data
 from centerlm.center import CenterLM
+from centerlm.errors import ModelError
 from centerlm.models.base import Prompt, Sampling
 from centerlm.models.scripted import ScriptedModel
 
-LOG, KILLED = "RAY_PARTS_LOG", "RAY_PARTS_KILLED"
+LOG, KILLED, MOST = "RAY_PARTS_LOG", "RAY_PARTS_KILLED", "RAY_PARTS_MOST"
 FATAL = "Which river flows through Elmstad?"
 
 
 def _noted(prompt: Prompt, sampling: Sampling) -> str:
-    """As `evaluation_data.reads`; asked about Elmstad, its worker is killed the first time."""
+    """As `evaluation_data.reads`; asked about Elmstad, its worker is killed the first time. After
+    so many calls it answers no more.
+    """
     text = prompt.messages[-1].text
     killed = os.environ.get(KILLED)
     if killed and FATAL in text and not Path(killed).exists():
         Path(killed).touch()
         time.sleep(0.3)  # what was finished before is on its way
         os.kill(os.getpid(), signal.SIGKILL)
-    with Path(os.environ[LOG]).open("a") as log:
+    known = Path(os.environ[LOG])
+    if known.exists() and len(known.read_text().splitlines()) >= int(os.environ.get(MOST, "999")):
+        raise ModelError("the endpoint is down", transient=True)
+    with known.open("a") as log:
         log.write(f"{os.getpid()} {json.dumps([m.text for m in prompt.messages])}\n")
     return evaluation_data.say(prompt, sampling)
 

@@ -237,6 +237,17 @@ def test_removing_frees_only_what_nobody_else_uses(tmp_path: Path) -> None:
     assert len(journal.events("b")) == 1
 
 
+def test_the_content_of_an_episode_is_all_it_needs_elsewhere(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "j.sqlite")
+    for name in "ab":
+        blobs = {"common": b"both", name: name.encode()}
+        journal.append(name, EpisodeStarted(question="?", settings="common", at=1.0), blobs)
+    journal.write()
+    assert journal.content("a") == {"common": b"both", "a": b"a"}
+    assert journal.content("none") == {}
+    journal.close()
+
+
 def test_the_list_of_episodes(tmp_path: Path) -> None:
     journal = SqliteJournal(tmp_path / "j.db")
     for k in range(5):

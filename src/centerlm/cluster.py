@@ -33,6 +33,7 @@ LOCAL = "local"
 TRIES = 3
 """How often a worker may be killed at one episode."""
 _CONNECT = 10.0
+_STARTS = 3
 _TELL_EVERY = 30.0
 
 Files: TypeAlias = Mapping[str, bytes]
@@ -316,14 +317,30 @@ def _connect(ray: Any, address: str) -> None:
         _reach(address)
     before = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(address=address, **quiet)
-        signal.signal(signal.SIGTERM, before)  # Ray takes it; a run has its own way to stop
+        _begin(ray, address, quiet)
+        if signal.getsignal(signal.SIGTERM) != before:
+            signal.signal(signal.SIGTERM, before)  # Ray took it; a run has its own way to stop
     except Exception as error:  # noqa: BLE001 - Ray raises bare ones where a node does not start
         told = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"Ray cannot be used at {address!r} ({told}); start a cluster with: ray start --head, "
-            "and set RAY_AUTH_MODE=token and its token here where it asks for one"
-        ) from None
+        advice = (
+            "try again when this machine has less to do"
+            if address == LOCAL
+            else "start a cluster with: ray start --head, and set RAY_AUTH_MODE=token and the token "
+            "here where it asks for one"
+        )
+        raise InputError(f"Ray cannot be used at {address!r} ({told}); {advice}") from None
+
+
+def _begin(ray: Any, address: str, options: dict[str, Any]) -> None:
+    """A node of our own gets more than one try: Ray gives up after 30 s on a busy machine."""
+    for left in reversed(range(_STARTS if address == LOCAL else 1)):
+        try:
+            ray.init(address=address, **options)
+            return
+        except Exception:
+            if not left:
+                raise
+            ray.shutdown()
 
 
 def _reach(address: str) -> None:

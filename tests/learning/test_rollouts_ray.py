@@ -43,7 +43,7 @@ def on_ray(folder: Path) -> list[list[str]]:
     done = subprocess.run(
         [sys.executable, __file__, str(folder)],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
-        capture_output=True, text=True, timeout=180, check=False,
+        capture_output=True, text=True, timeout=400, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
