@@ -325,7 +325,7 @@ def _connect(ray: Any, address: str) -> None:
         advice = (
             "try again when this machine has less to do"
             if address == LOCAL
-            else "start a cluster with: ray start --head, and set RAY_AUTH_MODE=token and the token "
+            else "start a cluster with: ray start --head; set RAY_AUTH_MODE=token and the token "
             "here where it asks for one"
         )
         raise InputError(f"Ray cannot be used at {address!r} ({told}); {advice}") from None

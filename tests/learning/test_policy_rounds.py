@@ -163,7 +163,9 @@ def test_learn_does_a_round_of_this_method(tmp_path: Path, monkeypatch: pytest.M
     base = tiny_gguf(tiny_model(tmp_path / "tiny", context=4096), tmp_path / "tiny.gguf")
     seen: list[Any] = []
 
-    def gathered(number: int, folder: Path, recipe: Recipe, policy: CenterLM, *_: Any) -> Any:
+    def gathered(
+        number: int, folder: Path, recipe: Recipe, policy: CenterLM, *_: Any, **__: Any
+    ) -> Any:
         seen.append((number, folder, policy.model.identity))
         figures = {"reward": 0.5, "success": 0.0, "no_signal": 1.0, "routing_entropy": 0.0}
         return PolicyBatch((), Signal(1, 1), 0, figures)
