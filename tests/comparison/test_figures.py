@@ -1,0 +1,100 @@
+"""From scores to figures: the primary endpoint, pooled sets, the coin; and the cells' order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from centerlm.comparison.asking import Scored
+from centerlm.comparison.figures import Results, coin, figures_of, grid, groups, primary
+from centerlm.comparison.items import majority
+from centerlm.comparison.settings import Comparison, cells_of
+from centerlm.evaluation.items import Item, passage_key
+from centerlm.objective import Objective
+
+
+def scored(id_: str, hops: int, em: float, **splits: str) -> Scored:
+    return Scored(id_, hops, em, em, None, 1, 100, splits)
+
+
+def world(by_hops: Mapping[int, float]) -> dict[int, list[Scored]]:
+    rows = [scored(f"q{h}-{n}", h, value) for h, value in by_hops.items() for n in range(4)]
+    return {0: rows, 1: rows}
+
+
+def test_the_primary_endpoint_is_the_slope_of_the_difference() -> None:
+    found = Results(
+        {
+            ("worlds", "holistic", "solver"): world({1: 1.0, 2: 1.0, 4: 1.0, 8: 1.0}),
+            ("worlds", "cot", "solver"): world({1: 1.0, 2: 0.9, 4: 0.7, 8: 0.3}),
+        }
+    )
+    figures = primary(found, "solver")
+    slope, difference = figures["slope"], figures["difference"]
+    assert slope is not None and difference is not None
+    assert slope["value"] == pytest.approx(0.1) and slope["low"] > 0
+    assert (slope["n"], slope["seeds"]) == (16, 2)
+    assert difference["value"] == pytest.approx(0.5) and difference["n"] == 8
+    assert primary(found, "plan") == {"slope": None, "difference": None}
+    page = figures_of(found)
+    assert page["paired"] == [
+        {**line, "items": "worlds", "way": "solver", "other": "cot"} for line in page["paired"]
+    ]
+    assert not page["tokens"] and not page["solver"]
+
+
+def test_a_seed_that_only_one_arm_has_is_not_compared() -> None:
+    one = world({1: 1.0, 4: 1.0})
+    found = Results(
+        {("worlds", "holistic", "solver"): one, ("worlds", "cot", "solver"): {0: one[0]}}
+    )
+    slope = primary(found, "solver")["slope"]
+    assert slope is not None and slope["seeds"] == 2  # the one run of the other stands for both
+
+
+def test_comparisons_of_2wiki_are_not_pooled() -> None:
+    rows = [
+        scored("m1", 2, 1.0, set="musique", hops="2", seen="near"),
+        scored("w1", 2, 0.0, set="2wiki", type="compositional", hops="2", seen="far"),
+        scored("w2", 2, 1.0, set="2wiki", type="comparison", hops="2", seen="far"),
+    ]
+    found = Results({("sets", "cot", "retrieve"): {0: rows}})
+    keeps = groups(found)
+    assert list(keeps) == [
+        "pooled", "near", "far", "2wiki, comparison", "2wiki, compositional", "musique, 2 hops",
+    ]  # fmt: skip
+    shown = {name: grid(found, "sets", "f1", keep) for name, keep in keeps.items()}
+    means = {name: entry["cot"]["retrieve"]["value"] for name, entry in shown.items()}
+    assert means == {"pooled": 0.5, "near": 1, "far": 0, "2wiki, comparison": 1,
+                     "2wiki, compositional": 0, "musique, 2 hops": 1}  # fmt: skip
+
+
+def test_the_coin_picks_one_of_two_by_the_form_of_the_question() -> None:
+    def item(question: str, answer: str, *titles: str) -> Item:
+        support = frozenset(passage_key(title, "text") for title in titles)
+        return Item("1", "2wiki", Objective(question), (answer,), support=support)
+
+    films = ("The Owl (1991 Film)", "Day Of Ash")
+    assert coin(item("Which film is older, The Owl or Day Of Ash?", "The Owl", *films)) == 0.5
+    assert coin(item("Are Ann and Bo of one country?", "no", "Ann", "Bo")) == 0.5
+    assert coin(item("Where was the maker of The Owl born?", "Oslo", *films)) is None
+
+
+def test_the_majority_of_samples() -> None:
+    assert majority(["Oslo", "the Oslo", None, "Bergen"]) == "Oslo"
+    assert majority(["Bergen", "Oslo"]) == "Bergen" and majority([None]) is None
+
+
+def test_cells_are_in_the_order_of_their_worth() -> None:
+    cells = cells_of(Comparison(seeds=2, parts=("worlds", "sets", "tokens")))
+    assert len(set(cells)) == len(cells)
+    first = [(c.seed, c.way.name, c.weights) for c in cells[:8]]
+    assert first == [
+        (seed, way, arm)
+        for seed in (0, 1) for way in ("solver", "plan") for arm in ("holistic", "cot")
+    ]  # fmt: skip
+    worlds = [c for c in cells if c.part == "worlds"]
+    assert len(worlds) == 5 * (4 * 2 + 1)  # untrained weights have one seed
+    assert cells.index(worlds[-1]) < min(i for i, c in enumerate(cells) if c.part == "sets")
+    assert {c.way.samples for c in cells if c.part == "tokens"} == {1, 5}
