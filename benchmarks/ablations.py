@@ -19,9 +19,8 @@ from pathlib import Path
 
 from centerlm.comparison.ablations import GROUPS, ablate
 from centerlm.comparison.settings import Comparison
-from centerlm.learn_command import Stopper, progress
-from comparing import add_sizes, sizes, some
-from reporting import command_line, run_benchmark
+from comparing import add_sizes, run_told, sizes, some
+from reporting import command_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,30 +51,12 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
     return Arguments(Comparison(**given), groups, *places)
 
 
-def run(arguments: Arguments) -> Path:
-    """Train, ask, and write the report; returns the Markdown file.
-
-    Raises:
-        CenterError: something is missing, broken or stopped; the message says what to do.
-    """
-    stopper = Stopper()
-    with stopper.heeding(), progress(stopper) as told:
-        return ablate(
-            arguments.comparison,
-            arguments.groups,
-            arguments.work,
-            arguments.out,
-            arguments.name,
-            command_line(),
-            told=told,
-            stop=stopper.asked,
-        )
-
-
 def main() -> int:
-    arguments = parse_arguments(sys.argv[1:])
-    return run_benchmark(
-        lambda: run(arguments), interrupted="the same command goes on where it stopped"
+    a = parse_arguments(sys.argv[1:])
+    return run_told(
+        lambda told, stop: ablate(
+            a.comparison, a.groups, a.work, a.out, a.name, command_line(), told=told, stop=stop
+        )
     )
 
 

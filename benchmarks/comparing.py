@@ -1,4 +1,4 @@
-"""Options that holistic.py and ablations.py share: sizes of a comparison, and where things go."""
+"""What the commands over `centerlm.comparison` share: their options, and how they are run."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from centerlm.comparison.settings import Comparison
+from centerlm.learn_command import Stopper, progress
+from centerlm.learning.job import Listener
+from centerlm.learning.watching import Stop
+from reporting import run_benchmark
 
 _NUMBERS = ("seeds", "tokens", "questions", "worlds", "slots", "threads")
 
@@ -75,3 +79,14 @@ def some(known: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
         return tuple(name for name in names if name in given)
 
     return chosen
+
+
+def run_told(work: Callable[[Listener, Stop], Path]) -> int:
+    """Run what writes a page, told of on standard error and stopped by signals; the exit code."""
+
+    def run() -> Path:
+        stopper = Stopper()
+        with stopper.heeding(), progress(stopper) as told:
+            return work(told, stopper.asked)
+
+    return run_benchmark(run, interrupted="the same command goes on where it stopped")

@@ -20,9 +20,8 @@ from pathlib import Path
 
 from centerlm.comparison.policy import Sizes, before_and_after
 from centerlm.comparison.settings import HOLISTIC, SOLVER, Comparison
-from centerlm.learn_command import Stopper, progress
-from comparing import add_sizes, rates, sizes
-from reporting import command_line, run_benchmark
+from comparing import add_sizes, rates, run_told, sizes
+from reporting import command_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +52,12 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
     return Arguments(Sizes(comparison, *mine, comparison.questions), *places)
 
 
-def run(arguments: Arguments) -> Path:
-    """Train, ask, and write the report; returns the Markdown file.
-
-    Raises:
-        CenterError: something is missing, broken or stopped; the message says what to do.
-    """
-    stopper = Stopper()
-    with stopper.heeding(), progress(stopper) as told:
-        return before_and_after(
-            arguments.sizes,
-            arguments.work,
-            arguments.out,
-            arguments.name,
-            command_line(),
-            told=told,
-            stop=stopper.asked,
-        )
-
-
 def main() -> int:
-    arguments = parse_arguments(sys.argv[1:])
-    return run_benchmark(
-        lambda: run(arguments), interrupted="the same command goes on where it stopped"
+    a = parse_arguments(sys.argv[1:])
+    return run_told(
+        lambda told, stop: before_and_after(
+            a.sizes, a.work, a.out, a.name, command_line(), told=told, stop=stop
+        )
     )
 
 

@@ -14,8 +14,8 @@ from centerlm.evaluation.items import Item, passage_key
 from centerlm.objective import Objective
 
 
-def scored(id_: str, hops: int, em: float, **splits: str) -> Scored:
-    return Scored(id_, hops, em, em, None, 1, 100, splits)
+def scored(id_: str, hops: int, em: float, splits: Mapping[str, str] | None = None) -> Scored:
+    return Scored(id_, hops, em, em, None, 1, 100, splits or {})
 
 
 def world(by_hops: Mapping[int, float]) -> dict[int, list[Scored]]:
@@ -55,9 +55,9 @@ def test_a_seed_that_only_one_arm_has_is_not_compared() -> None:
 
 def test_comparisons_of_2wiki_are_not_pooled() -> None:
     rows = [
-        scored("m1", 2, 1.0, set="musique", hops="2", seen="near"),
-        scored("w1", 2, 0.0, set="2wiki", type="compositional", hops="2", seen="far"),
-        scored("w2", 2, 1.0, set="2wiki", type="comparison", hops="2", seen="far"),
+        scored("m1", 2, 1.0, {"set": "musique", "hops": "2", "seen": "near"}),
+        scored("w1", 2, 0.0, {"set": "2wiki", "type": "compositional", "seen": "far"}),
+        scored("w2", 2, 1.0, {"set": "2wiki", "type": "comparison", "seen": "far"}),
     ]
     found = Results({("sets", "cot", "retrieve"): {0: rows}})
     keeps = groups(found)

@@ -15,8 +15,9 @@ from typing import Any
 from centerlm.acts import AbsorbView, Request
 from centerlm.center import CenterLM, Example, is_absorbing
 from centerlm.comparison.items import Asked
-from centerlm.comparison.settings import COT, WORLDS, Cell, Comparison
+from centerlm.comparison.settings import COT, SUPPORT, WORLDS, Cell, Comparison
 from centerlm.evaluation.harness import How, Outcome, run_systems
+from centerlm.evaluation.iterated import ROUNDS
 from centerlm.evaluation.systems import Centers, Delegating, TrainedChain, named_systems
 from centerlm.journal import SqliteJournal
 from centerlm.learning.example import TrainingExample
@@ -36,6 +37,8 @@ DEPTH = 9
 SET_CALLS = 24
 """Model calls that an episode of a set may make; a world's may make so many for each hop."""
 SHOTS, READ_SHOTS = 4, 2
+CONTEXT = 4096
+"""Tokens of a call, enough for 8 passages; twice as many where more are read at once."""
 _SOURCE = re.compile(r"\[([\w:.-]+)")
 _KNOWN = {"documents", "calculator", CENTER}
 
@@ -166,7 +169,9 @@ async def _outcomes(
     advance: Callable[[int], object],
 ) -> list[Outcome]:
     (system,) = named_systems([cell.way.system])
-    model = open_model(weights, comparison)
+    seen = cell.way.passages * (ROUNDS if cell.way.system == "iterate" else 1)
+    context = CONTEXT if seen <= SUPPORT else 2 * CONTEXT
+    model = open_model(weights, comparison, context=context)
     center = center_of(cell, model, weights)
     outcomes: list[Outcome] = []
 
@@ -207,7 +212,9 @@ def _groups(cell: Cell, asked: Asked) -> dict[int, Asked]:
     }
 
 
-def open_model(weights: Trained, comparison: Comparison) -> LanguageModel:
+def open_model(
+    weights: Trained, comparison: Comparison, *, context: int = CONTEXT
+) -> LanguageModel:
     """The weights on llama.cpp: the base, with one adapter or two; close it after use."""
 
     def model(part: str) -> LanguageModel:
@@ -215,6 +222,7 @@ def open_model(weights: Trained, comparison: Comparison) -> LanguageModel:
         return LlamaCppModel(
             weights.base,
             adapters=chosen,
+            context=context,
             slots=comparison.slots,
             threads=comparison.threads,
         )

@@ -23,7 +23,6 @@ from centerlm.sources.base import Source
 
 FIRST_SEED = 3_000_000
 """Test worlds that nothing else is trained or measured on begin here."""
-WORLD_PASSAGES = 5
 
 
 @dataclass(slots=True)
@@ -85,7 +84,7 @@ class Shelf:
         default_factory=list[tuple[World, WorldQuestion]]
     )
     _sets: list[SetsRead] = field(default_factory=list[SetsRead])
-    _made: dict[tuple[str, int], Asked] = field(default_factory=dict[tuple[str, int], Asked])
+    _made: dict[tuple[bool, int], Asked] = field(default_factory=dict[tuple[bool, int], Asked])
 
     def asked(self, part: str, way: Way) -> Asked:
         """The items of a part with the sources of a way.
@@ -95,9 +94,7 @@ class Shelf:
             LibraryError, OSError: a library cannot be made.
         """
         passages = way.passages or 1
-        if part == WORLDS:
-            passages = min(passages, WORLD_PASSAGES) if way.system != "retrieve" else passages
-        key = ("worlds" if part == WORLDS else "sets", passages)
+        key = (part == WORLDS, passages)
         if key not in self._made:
             make = self._of_worlds if part == WORLDS else self._of_sets
             self._made[key] = make(passages)

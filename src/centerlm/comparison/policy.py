@@ -24,10 +24,9 @@ from centerlm.center import CenterLM
 from centerlm.comparison.asking import Trained, open_model
 from centerlm.comparison.estimate import CALL, CHOOSING, PACE
 from centerlm.comparison.figures import Figure, interval_of
-from centerlm.comparison.items import WORLD_PASSAGES
 from centerlm.comparison.material import shaped
 from centerlm.comparison.running import Study, base_of, begin, counting
-from centerlm.comparison.settings import HOLISTIC, TRAINED_HOPS, Comparison
+from centerlm.comparison.settings import HOLISTIC, SOLVER, TRAINED_HOPS, Comparison
 from centerlm.comparison.teaching import Lesson, recipe_of
 from centerlm.evaluation.oracle import OracleCenter
 from centerlm.evaluation.pages import (
@@ -117,7 +116,7 @@ def before_and_after(
         asked_worlds(asked),
         work / "worlds",
         embedder="installed" if comparison.vectors else None,
-        passages=WORLD_PASSAGES,
+        passages=SOLVER.passages,
     ) as sources:
         for seed in range(comparison.seeds):
             first = study.taught(HOLISTIC, seed)

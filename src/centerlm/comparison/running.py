@@ -49,7 +49,7 @@ from centerlm.learning.watching import Stop
 
 RECORD = "comparison.json"
 _FIXED = ("base", "material", "tokens", "rates", "worlds", "people", "formats", "check", "form")
-_FIXED_MORE = ("rank", "row_tokens")
+_FIXED_MORE = ("rank", "row_tokens", "threads")
 """What a folder is begun with: models depend on it."""
 
 PAGE_EVERY = 300.0

@@ -22,7 +22,7 @@ from centerlm.center import CenterLM
 from centerlm.comparison.asking import DEPTH, Trained, open_model
 from centerlm.comparison.estimate import CALL, CHOOSING, PACE
 from centerlm.comparison.figures import Figure, interval_of
-from centerlm.comparison.items import WORLD_PASSAGES, Asked
+from centerlm.comparison.items import Asked
 from centerlm.comparison.material import shaped
 from centerlm.comparison.running import Study, base_of, begin, counting
 from centerlm.comparison.settings import HOLISTIC, SOLVER, Comparison
@@ -187,7 +187,7 @@ def _items(
         held,
         embedder="installed" if sizes.comparison.vectors else None,
         form=sizes.comparison.form,
-        passages=WORLD_PASSAGES,
+        passages=SOLVER.passages,
     )
     # Controls whose cards do not show a held-out source cannot ask one.
     return Needing(items, sources, kinds=sizes.kinds)
