@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from centerlm.comparison import teaching
 from centerlm.comparison.asking import Scored
 from centerlm.comparison.figures import Results, coin, figures_of, grid, groups, primary
 from centerlm.comparison.items import majority
+from centerlm.comparison.material import HELD, shaped, split_seed, with_passages
 from centerlm.comparison.settings import Comparison, cells_of
+from centerlm.comparison.teaching import Lesson, recipe_of, taught
 from centerlm.evaluation.items import Item, passage_key
+from centerlm.learning.job import Listener
+from centerlm.learning.material import Composed, Records, is_held
+from centerlm.learning.records import Text
+from centerlm.learning.run_material import Lessons
 from centerlm.objective import Objective
 
 
@@ -98,3 +108,46 @@ def test_cells_are_in_the_order_of_their_worth() -> None:
     assert len(worlds) == 5 * (4 * 2 + 1)  # untrained weights have one seed
     assert cells.index(worlds[-1]) < min(i for i, c in enumerate(cells) if c.part == "sets")
     assert {c.way.samples for c in cells if c.part == "tokens"} == {1, 5}
+
+
+def test_the_best_learning_rate_of_the_check_split_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is done is not done again; the trials are told."""
+    losses = {1e-3: 0.7, 5e-4: 0.5, 2e-3: 0.9}
+    runs: list[float] = []
+
+    def trained(lesson: Lesson, rate: float, run: Path, *_: object) -> dict[str, Any]:
+        runs.append(rate)
+        return {"rate": rate, "loss": losses[rate], "gguf": {"all": "adapter.gguf"}}
+
+    monkeypatch.setattr(teaching, "_trained", trained)
+    comparison = Comparison()
+    lesson = Lesson(comparison, shaped(comparison), "cot", 0, Lessons([], [], []), tmp_path)
+    told = Listener(lambda *_: None, lambda _: None, lambda _: None)
+    for _ in range(2):
+        made = taught(lesson, tuple(losses), told, lambda: False)
+        assert made.record["rate"] == 5e-4
+        assert made.gguf == {"all": tmp_path / "rate-0.0005" / "adapter.gguf"}
+    assert runs == list(losses)
+    assert made.record["trials"] == {"0.001": 0.7, "0.0005": 0.5, "0.002": 0.9}
+    recipe = recipe_of(lesson, 5e-4)
+    assert (recipe.train.max_tokens, recipe.train.learning_rate) == (50_000, 5e-4)
+    assert recipe_of(replace(lesson, weights="holistic"), 5e-4).train == recipe.train
+
+
+def test_worlds_are_split_so_that_some_choose_and_most_train() -> None:
+    for first in (0, 1000, 2000):
+        for count in (2, 5, 12):
+            numbers = range(first, first + count)
+            seed = split_seed(numbers)
+            held = sum(is_held(f"world-train-{n}", HELD, seed) for n in numbers)
+            assert 1 <= held <= count / 2
+
+
+def test_arms_see_the_passages_of_data_sets_too() -> None:
+    composed = Composed("m1", "musique", "Who?", "Ann", "1 [documents] Who?", ())
+    other = replace(composed, id="s1", origin="strategyqa")
+    notes = [Text("m1:0", "A", "Ann is."), Text("m1:1", "B", "Bo is.")]
+    made = with_passages(Records(composed=(composed, other)), {"m1": notes})
+    assert [c.notes for c in made.composed] == [tuple(notes), ()]

@@ -48,8 +48,10 @@ from centerlm.learning.run_result import gguf_base
 from centerlm.learning.watching import Stop
 
 RECORD = "comparison.json"
-_FIXED = ("base", "material", "tokens", "rates", "worlds", "people", "formats", "check", "form")
-_FIXED_MORE = ("rank", "row_tokens", "threads")
+_FIXED = (
+    *("material", "tokens", "worlds", "people", "formats", "check", "form"),
+    *("rank", "row_tokens", "threads"),
+)
 """What a folder is begun with: models depend on it."""
 
 PAGE_EVERY = 300.0
@@ -65,8 +67,6 @@ class Study:
     told: Listener
     stop: Stop
     recipe: Recipe
-    rates: tuple[float, ...] | None = None
-    """Learning rates to take instead of trying those of the comparison."""
     _arms: dict[int, Arms] = field(default_factory=dict[int, Arms])
     _taught: dict[tuple[str, int], Taught] = field(default_factory=dict[tuple[str, int], Taught])
 
@@ -79,7 +79,7 @@ class Study:
     def taught(self, weights: str, seed: int) -> Taught:
         """The trained arm of a seed; the first seed's trials decide the learning rate of all."""
         if (weights, seed) not in self._taught:
-            rates = self.rates or self.comparison.rates
+            rates = self.comparison.rates
             if seed and len(rates) > 1:
                 rates = (float(self.taught(weights, 0).record["rate"]),)
             lesson = Lesson(
@@ -158,7 +158,7 @@ def compare(
     found: dict[tuple[str, str, str], dict[int, Sequence[Scored]]] = {}
     floors: dict[str, float] = {}
     hashes: dict[str, str] = {}
-    told_last = time.monotonic()
+    page_at = time.monotonic()
 
     def written() -> Path:
         config = _config(comparison, study, hashes, command, time.monotonic() - started)
@@ -188,9 +188,9 @@ def compare(
             found.setdefault(_key(cell), {})[cell.seed] = rows
             right = sum(row.em for row in rows) / max(len(rows), 1)
             told.line(f"{number + 1} of {len(cells)}: {cell.name}: {right:.1%} exactly right")
-            if time.monotonic() - told_last > PAGE_EVERY:
+            if time.monotonic() - page_at > PAGE_EVERY:
                 written()
-                told_last = time.monotonic()
+                page_at = time.monotonic()
     return written()
 
 
@@ -224,7 +224,7 @@ def begin(comparison: Comparison, work: Path, **more: Any) -> None:
     Raises:
         InputError: it was begun with others.
     """
-    values = {name: getattr(comparison, name) for name in (*_FIXED, *_FIXED_MORE)}
+    values = {name: getattr(comparison, name) for name in _FIXED}
     values |= {"base": base_name(comparison.base), "rates": list(comparison.rates), **more}
     before = read_json(work / RECORD)
     if before is None:

@@ -51,8 +51,8 @@ from centerlm.run import Options
 
 TASKS = 20
 HOPS = (1, 2)
-TASK_SEED, TEST_SEED = 3_500_000, 3_600_000
-"""Worlds of experience, and of the test."""
+TASK_SEED, TEST_SEED, CONTROL_SEED = 3_500_000, 3_600_000, 3_650_000
+"""Worlds of experience, of the test, and of questions that need no held-out source."""
 TEMPERATURE = 0.8
 KNOWN = ("documents", "calculator")
 CONDITIONS: Mapping[str, str] = {
@@ -132,7 +132,7 @@ def unseen(
     with ExitStack() as held:
         tasks = _items(sizes, sizes.tasks // len(HOPS), TASK_SEED, sizes.kinds, work, held)
         tested = _items(sizes, sizes.questions, TEST_SEED, sizes.kinds, work, held)
-        controls = _items(sizes, sizes.questions, TEST_SEED, ("chain",), work, held)
+        controls = _items(sizes, sizes.questions, CONTROL_SEED, ("chain",), work, held)
         both = replace(
             tested,
             items=[*tested.items, *controls.items],
@@ -164,7 +164,7 @@ def unseen(
             "tasks_of_experience": len(tasks.items),
             "questions_that_need_them": len(tested.items),
             "questions_that_need_none": len(controls.items),
-            "first_worlds": [TASK_SEED, TEST_SEED],
+            "first_worlds": [TASK_SEED, TEST_SEED, CONTROL_SEED],
             "minutes_of_this_call": round((time.monotonic() - started) / 60, 1),
             "versions": versions(TRAINING),
         },
@@ -189,7 +189,6 @@ def _items(
         form=sizes.comparison.form,
         passages=SOLVER.passages,
     )
-    # Controls whose cards do not show a held-out source cannot ask one.
     return Needing(items, sources, kinds=sizes.kinds)
 
 
