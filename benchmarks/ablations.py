@@ -11,52 +11,34 @@ every answer is kept in DIR: the same command goes on where it stopped.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 from centerlm.comparison.ablations import GROUPS, ablate
 from centerlm.comparison.settings import Comparison
-from comparing import add_sizes, run_told, sizes, some
+from comparing import Places, comparison_parser, parsed, run_told
+from options import names_of
 from reporting import command_line
 
 
-@dataclass(frozen=True, slots=True)
-class Arguments:
-    comparison: Comparison
-    groups: tuple[str, ...]
-    work: Path
-    out: Path
-    name: str
-
-
-def parse_arguments(argv: Sequence[str]) -> Arguments:
-    parser = argparse.ArgumentParser(
-        description=(__doc__ or "").split("\n\n")[0], epilog="More: the top of this file."
-    )
-    add_sizes(parser, Comparison())
-    parser.add_argument("--groups", type=some(GROUPS), help=",".join(GROUPS))
+def parse_arguments(argv: Sequence[str]) -> tuple[Comparison, tuple[str, ...], Places]:
+    parser = comparison_parser(__doc__, Comparison(), "ablations")
+    parser.add_argument("--groups", type=names_of(tuple(GROUPS), "group"), help=",".join(GROUPS))
     parser.add_argument("--rate", type=float, default=1e-3, help="learning rate (%(default)s)")
-    parser.add_argument("--name", default="ablations", help="of the files written (%(default)s)")
-    given = sizes(parser, argv)
+    given, places = parsed(parser, argv)
     groups = given.pop("groups") or tuple(
         group for group in GROUPS if group != "material" or given["data"] is not None
     )
-    places = (given.pop("work"), given.pop("out"), given.pop("name"))
     given["rates"] = (given.pop("rate"),)
     if given["rates"][0] <= 0:
         parser.error("--rate is above 0")
-    return Arguments(Comparison(**given), groups, *places)
+    return Comparison(**given), groups, places
 
 
 def main() -> int:
-    a = parse_arguments(sys.argv[1:])
+    comparison, groups, places = parse_arguments(sys.argv[1:])
     return run_told(
-        lambda told, stop: ablate(
-            a.comparison, a.groups, a.work, a.out, a.name, command_line(), told=told, stop=stop
-        )
+        lambda told, stop: ablate(comparison, groups, *places, command_line(), told=told, stop=stop)
     )
 
 

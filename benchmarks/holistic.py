@@ -16,51 +16,43 @@ Every trained model and every answer is kept in DIR: the same command goes on wh
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 from centerlm.comparison.running import compare
 from centerlm.comparison.settings import PARTS, WAYS, WEIGHTS, WORLDS, Comparison
-from comparing import add_sizes, rates, run_told, sizes, some
+from comparing import Places, comparison_parser, parsed, rates, run_told
+from options import names_of
 from reporting import command_line
 
 
-@dataclass(frozen=True, slots=True)
-class Arguments:
-    comparison: Comparison
-    work: Path
-    out: Path
-    name: str
-
-
-def parse_arguments(argv: Sequence[str]) -> Arguments:
-    parser = argparse.ArgumentParser(
-        description=(__doc__ or "").split("\n\n")[0], epilog="More: the top of this file."
-    )
+def parse_arguments(argv: Sequence[str]) -> tuple[Comparison, Places]:
     usual = Comparison()
-    add_sizes(parser, usual)
+    parser = comparison_parser(__doc__, usual, "holistic")
     parser.add_argument("--rates", type=rates, default=usual.rates, help="default 5e-4,1e-3")
-    parser.add_argument("--arms", type=some(WEIGHTS), default=usual.weights, help=",".join(WEIGHTS))
-    parser.add_argument("--ways", type=some(WAYS), default=usual.ways, help=",".join(WAYS))
-    parser.add_argument("--parts", type=some(PARTS), default=(WORLDS,), help=",".join(PARTS))
+    parser.add_argument(
+        "--arms",
+        type=names_of(tuple(WEIGHTS), "arm"),
+        default=usual.weights,
+        help=",".join(WEIGHTS),
+    )
+    parser.add_argument(
+        "--ways", type=names_of(tuple(WAYS), "way"), default=usual.ways, help=",".join(WAYS)
+    )
+    parser.add_argument(
+        "--parts", type=names_of(tuple(PARTS), "part"), default=(WORLDS,), help=",".join(PARTS)
+    )
     parser.add_argument("--material", choices=("worlds", "real", "mixed"), help="to train on")
-    parser.add_argument("--name", default="holistic", help="of the files written (%(default)s)")
-    given = sizes(parser, argv)
-    places = (given.pop("work"), given.pop("out"), given.pop("name"))
+    given, places = parsed(parser, argv)
     given["material"] = given["material"] or ("worlds" if given["data"] is None else "mixed")
     given["weights"] = given.pop("arms")
-    return Arguments(Comparison(**given), *places)
+    return Comparison(**given), places
 
 
 def main() -> int:
-    a = parse_arguments(sys.argv[1:])
+    comparison, places = parse_arguments(sys.argv[1:])
     return run_told(
-        lambda told, stop: compare(
-            a.comparison, a.work, a.out, a.name, command_line(), told=told, stop=stop
-        )
+        lambda told, stop: compare(comparison, *places, command_line(), told=told, stop=stop)
     )
 
 

@@ -22,15 +22,15 @@ def path() -> Iterator[None]:
 def test_cells_and_sizes_are_chosen(tmp_path: Path) -> None:
     import holistic
 
-    usual = holistic.parse_arguments(["--work", "w"])
-    assert usual.comparison.material == "worlds" and usual.comparison.parts == ("worlds",)
-    given = holistic.parse_arguments(
+    usual, places = holistic.parse_arguments(["--work", "w"])
+    assert usual.material == "worlds" and usual.parts == ("worlds",)
+    assert (str(places.work), places.name) == ("w", "holistic")
+    made, _ = holistic.parse_arguments(
         ["--work", "w", "--data", str(tmp_path), "--parts", "sets,worlds", "--arms", "holistic,cot",
          "--ways", "solver", "--hops", "1-3", "--rates", "1e-3", "--seeds", "5", "--words"]
     )  # fmt: skip
-    made = given.comparison
     assert (made.material, made.parts, made.weights) == (
-        "mixed", ("worlds", "sets"), ("cot", "holistic"),
+        "mixed", ("sets", "worlds"), ("holistic", "cot"),
     )  # fmt: skip
     assert (made.hops, made.rates, made.seeds, made.vectors) == ((1, 2, 3), (1e-3,), 5, False)
 
@@ -38,13 +38,13 @@ def test_cells_and_sizes_are_chosen(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "arguments", "says"),
     [
-        ("holistic", ["--arms", "holy"], "'holy' is none of untrained"),
+        ("holistic", ["--arms", "holy"], "no arm 'holy'; known: untrained"),
         ("holistic", ["--hops", "0-3"], "hops are 1 to 8"),
         ("holistic", ["--hops", "many"], "hops are 1 to 8"),
         ("holistic", ["--rates", "0"], "learning rates are above 0"),
         ("holistic", ["--seeds", "0"], "are 1 or more"),
         ("holistic", ["--data", "nowhere"], "there is no data folder nowhere"),
-        ("ablations", ["--groups", "all"], "'all' is none of adapters"),
+        ("ablations", ["--groups", "all"], "no group 'all'; known: adapters"),
         ("ablations", ["--rate", "-1"], "--rate is above 0"),
         ("unseen_source", ["--kinds", "person"], "--kinds names two"),
         ("policy", ["--k", "1"], "--k is 2 or more"),
@@ -64,7 +64,7 @@ def test_what_cannot_be_used_is_one_sentence(
 def test_groups_that_need_data_are_left_out_without_it(tmp_path: Path) -> None:
     import ablations
 
-    without = ablations.parse_arguments(["--work", "w"])
-    assert "material" not in without.groups and "reward" in without.groups
-    with_data = ablations.parse_arguments(["--work", "w", "--data", str(tmp_path)])
-    assert "material" in with_data.groups
+    _, without, _ = ablations.parse_arguments(["--work", "w"])
+    assert "material" not in without and "reward" in without
+    _, with_data, _ = ablations.parse_arguments(["--work", "w", "--data", str(tmp_path)])
+    assert "material" in with_data
