@@ -21,12 +21,11 @@ from centerlm.comparison.estimate import CALL, PACE, seconds_of
 from centerlm.comparison.figures import Keep, Results, as_trained, beyond, everything, interval_of
 from centerlm.comparison.items import Shelf
 from centerlm.comparison.material import shaped
-from centerlm.comparison.running import Study
+from centerlm.comparison.running import Study, config_of
 from centerlm.comparison.settings import HOLISTIC, SETS, SOLVER, WORLDS, Comparison, cells_of
 from centerlm.errors import InputError
-from centerlm.evaluation.pages import TRAINING, config_lines, percent, table, versions, write
+from centerlm.evaluation.pages import config_lines, percent, table, write
 from centerlm.evaluation.resampling import differences
-from centerlm.learning.base import base_name
 from centerlm.learning.job import Listener
 from centerlm.learning.recipe import Recipe, RoundsSection
 from centerlm.learning.watching import Stop
@@ -214,17 +213,13 @@ def ablate(
         report = {
             "scenario": "ablations",
             "groups": {group: _group(of, done) for group, of in chosen.items()},
-            "config": {
-                "command": command,
-                "base": base_name(comparison.base),
-                "seeds": comparison.seeds,
-                "processed_tokens": comparison.tokens,
-                "learning_rate": comparison.rates[0],
-                "hops": list(comparison.hops),
-                "questions_of_each_hops": comparison.questions,
-                "minutes_of_this_call": round((time.monotonic() - started) / 60, 1),
-                "versions": versions(TRAINING),
-            },
+            "config": config_of(
+                replace(comparison, rates=comparison.rates[:1]),
+                command,
+                started,
+                hops=list(comparison.hops),
+                questions_of_each_hops=comparison.questions,
+            ),
         }
         return write(out, name, report, as_markdown(report))
 

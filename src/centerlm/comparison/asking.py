@@ -24,6 +24,7 @@ from centerlm.learning.example import TrainingExample
 from centerlm.learning.run_folder import read_json, write_json
 from centerlm.learning.shown import question_of
 from centerlm.models.base import LanguageModel, Message, Prompt
+from centerlm.models.gguf import read_gguf
 from centerlm.models.llama_cpp import LlamaCppModel
 from centerlm.models.llama_server import Adapter
 from centerlm.models.routed import RoutedModel
@@ -170,7 +171,7 @@ async def _outcomes(
 ) -> list[Outcome]:
     (system,) = named_systems([cell.way.system])
     seen = cell.way.passages * (ROUNDS if cell.way.system == "iterate" else 1)
-    context = CONTEXT if seen <= SUPPORT else 2 * CONTEXT
+    context = CONTEXT if seen <= SUPPORT else min(2 * CONTEXT, _trained_for(weights.base))
     model = open_model(weights, comparison, context=context)
     center = center_of(cell, model, weights)
     outcomes: list[Outcome] = []
@@ -199,6 +200,13 @@ async def _outcomes(
     finally:
         await model.close()
     return outcomes
+
+
+def _trained_for(base: Path) -> int:
+    """Tokens that a base was trained for."""
+    metadata = read_gguf(base).metadata
+    length = metadata.get(f"{metadata.get('general.architecture')}.context_length")
+    return length if isinstance(length, int) else CONTEXT
 
 
 def _groups(cell: Cell, asked: Asked) -> dict[int, Asked]:

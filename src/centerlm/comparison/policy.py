@@ -25,21 +25,18 @@ from centerlm.comparison.asking import Trained, open_model
 from centerlm.comparison.estimate import CALL, CHOOSING, PACE
 from centerlm.comparison.figures import Figure, interval_of
 from centerlm.comparison.material import shaped
-from centerlm.comparison.running import Study, base_of, begin, counting
+from centerlm.comparison.running import Study, base_of, begin, config_of, counting
 from centerlm.comparison.settings import HOLISTIC, SOLVER, TRAINED_HOPS, Comparison
 from centerlm.comparison.teaching import Lesson, recipe_of
 from centerlm.evaluation.oracle import OracleCenter
 from centerlm.evaluation.pages import (
-    TRAINING,
     config_lines,
     number,
     percent,
     table,
-    versions,
     write,
 )
 from centerlm.evaluation.worlds import asked_worlds, journal_in, worlds_to_test
-from centerlm.learning.base import base_name
 from centerlm.learning.credit import source_choices
 from centerlm.learning.expert import credits_of, weights_of
 from centerlm.learning.job import Job, Listener
@@ -140,19 +137,16 @@ def before_and_after(
         "perverse": {which: _figures({0: row}, hops) for which, row in perverse.items()},
         "rounds": rounds,
         "training": study.training(),
-        "config": {
-            "command": command,
-            "base": base_name(comparison.base),
-            "seeds": comparison.seeds,
-            "processed_tokens_of_the_supervised_round": comparison.tokens,
-            "rounds": sizes.rounds,
-            "questions_of_a_round": sizes.tried,
-            "episodes_a_question": sizes.k,
-            "test_questions": len(asked),
-            "first_test_world": TEST_SEED,
-            "minutes_of_this_call": round((time.monotonic() - started) / 60, 1),
-            "versions": versions(TRAINING),
-        },
+        "config": config_of(
+            comparison,
+            command,
+            started,
+            rounds=sizes.rounds,
+            questions_of_a_round=sizes.tried,
+            episodes_a_question=sizes.k,
+            test_questions=len(asked),
+            first_test_world=TEST_SEED,
+        ),
     }
     return write(out, name, report, as_markdown(report))
 

@@ -30,6 +30,7 @@ from centerlm.comparison.settings import (
     HOLISTIC,
     SETS,
     STAGES,
+    TRAINED_HOPS,
     WAYS,
     WEIGHTS,
     WORLDS,
@@ -161,7 +162,7 @@ def compare(
     page_at = time.monotonic()
 
     def written() -> Path:
-        config = _config(comparison, study, hashes, command, time.monotonic() - started)
+        config = _config(comparison, study, hashes, command, started)
         figures = figures_of(Results(found, floors))
         missing = [c.name for c in cells_of(comparison) if c.seed not in found.get(_key(c), {})]
         report = {
@@ -237,47 +238,54 @@ def begin(comparison: Comparison, work: Path, **more: Any) -> None:
         )
 
 
-def _config(
-    comparison: Comparison,
-    study: Study,
-    hashes: Mapping[str, str],
-    command: str,
-    seconds: float,
-) -> dict[str, Any]:
-    config: dict[str, Any] = {
+def config_of(comparison: Comparison, command: str, started: float, **more: Any) -> dict[str, Any]:
+    """How a page was made: what all experiments here say, and `more`."""
+    return {
         "command": command,
         "base": base_name(comparison.base),
-        "material": comparison.material,
         "seeds": comparison.seeds,
         "processed_tokens_of_each_arm": comparison.tokens,
         "learning_rates_tried_on_the_first_seed_of_each_arm": list(comparison.rates),
         "lora_rank": comparison.rank,
         "row_tokens": comparison.row_tokens,
         "rows_of_an_update": ROWS,
-        "plan_examples_that_all_arms_see": comparison.formats,
         "form": comparison.form,
+        **more,
+        "minutes_of_this_call": round((time.monotonic() - started) / 60, 1),
+        "versions": versions(TRAINING),
+    }
+
+
+def _config(
+    comparison: Comparison,
+    study: Study,
+    hashes: Mapping[str, str],
+    command: str,
+    started: float,
+) -> dict[str, Any]:
+    more: dict[str, Any] = {
+        "material": comparison.material,
+        "plan_examples_that_all_arms_see": comparison.formats,
         "weights": [w for w in WEIGHTS if w in comparison.weights],
         "ways": [w for w in WAYS if w in comparison.ways],
     }
     if comparison.material != "real":
-        config |= {"training_worlds_of_a_seed": comparison.worlds, "trained_hops": "1 to 2"}
+        more |= {
+            "training_worlds_of_a_seed": comparison.worlds,
+            "trained_hops": f"1 to {TRAINED_HOPS}",
+        }
     if WORLDS in comparison.parts:
-        config |= {
+        more |= {
             "first_test_world": FIRST_SEED,
             "hops": list(comparison.hops),
             "questions_of_each_hops": comparison.questions,
             "model_calls_an_episode_may_make_for_each_hop": comparison.calls,
         }
     if comparison.data is not None:
-        config |= {"dev_sha256": dict(hashes), "items_of_each_set": comparison.limit or "all"}
-    examples = {
+        more |= {"dev_sha256": dict(hashes), "items_of_each_set": comparison.limit or "all"}
+    more["training_data_sha256"] = {
         f"seed {seed}, {arm}": record["data_hash"]
         for seed, arms in study.training().items()
         for arm, record in arms.items()
     }
-    return {
-        **config,
-        "training_data_sha256": examples,
-        "minutes_of_this_call": round(seconds / 60, 1),
-        "versions": versions(TRAINING),
-    }
+    return config_of(comparison, command, started, **more)

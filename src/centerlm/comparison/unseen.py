@@ -24,12 +24,12 @@ from centerlm.comparison.estimate import CALL, CHOOSING, PACE
 from centerlm.comparison.figures import Figure, interval_of
 from centerlm.comparison.items import Asked
 from centerlm.comparison.material import shaped
-from centerlm.comparison.running import Study, base_of, begin, counting
+from centerlm.comparison.running import Study, base_of, begin, config_of, counting
 from centerlm.comparison.settings import HOLISTIC, SOLVER, Comparison
 from centerlm.errors import InputError
 from centerlm.evaluation.harness import How, Outcome, run_systems
 from centerlm.evaluation.items import Item
-from centerlm.evaluation.pages import TRAINING, config_lines, percent, table, versions, write
+from centerlm.evaluation.pages import config_lines, percent, table, write
 from centerlm.evaluation.scenarios.base import Scores
 from centerlm.evaluation.scenarios.ood_qa import world_items
 from centerlm.evaluation.scoring import Solved
@@ -37,7 +37,6 @@ from centerlm.evaluation.systems import Centers, named_systems
 from centerlm.evaluation.worlds import worlds_to_test
 from centerlm.events import SeekStarted
 from centerlm.journal import SqliteJournal
-from centerlm.learning.base import base_name
 from centerlm.learning.job import Listener
 from centerlm.learning.rollouts import SampledCenter
 from centerlm.learning.watching import Stop
@@ -155,19 +154,16 @@ def unseen(
         },
         "best_known_source": {str(seed): name for seed, name in best.items()},
         "training": study.training(),
-        "config": {
-            "command": command,
-            "base": base_name(comparison.base),
-            "seeds": comparison.seeds,
-            "processed_tokens": comparison.tokens,
-            "kinds_held_out": list(sizes.kinds),
-            "tasks_of_experience": len(tasks.items),
-            "questions_that_need_them": len(tested.items),
-            "questions_that_need_none": len(controls.items),
-            "first_worlds": [TASK_SEED, TEST_SEED, CONTROL_SEED],
-            "minutes_of_this_call": round((time.monotonic() - started) / 60, 1),
-            "versions": versions(TRAINING),
-        },
+        "config": config_of(
+            comparison,
+            command,
+            started,
+            kinds_held_out=list(sizes.kinds),
+            tasks_of_experience=len(tasks.items),
+            questions_that_need_them=len(tested.items),
+            questions_that_need_none=len(controls.items),
+            first_worlds=[TASK_SEED, TEST_SEED, CONTROL_SEED],
+        ),
     }
     return write(out, name, report, as_markdown(report))
 
