@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from centerlm.comparison.settings import (
     WEIGHTS,
 )
 from centerlm.evaluation.pages import config_lines, percent, table, write
+from centerlm.learning.row_trainer import load
 
 EMPTY = "not run"
 _COLOURS = {
@@ -53,10 +53,10 @@ def draw(report: Mapping[str, Any], target: Path) -> None:
     """Accuracy on worlds by hops, with p^h; beside it F1 against inference tokens, where asked.
 
     Raises:
-        ModuleNotFoundError: matplotlib is not installed.
+        MissingExtraError: matplotlib is not installed.
     """
     wide = bool(report["tokens"])
-    figure: Any = importlib.import_module("matplotlib.figure").Figure(
+    figure: Any = load("matplotlib.figure").Figure(
         figsize=(7.4 + 5.2 * wide, 4.4), layout="constrained"
     )
     panels = figure.subplots(1, 1 + wide, squeeze=False)[0]
@@ -68,7 +68,7 @@ def draw(report: Mapping[str, Any], target: Path) -> None:
 
 def save_svg(figure: Any, target: Path) -> None:
     """Save a figure without time and random ids: the same figures give the same bytes."""
-    matplotlib: Any = importlib.import_module("matplotlib")
+    matplotlib: Any = load("matplotlib")
     with matplotlib.rc_context({"svg.hashsalt": "centerlm"}):
         figure.savefig(target, format="svg", metadata={"Date": None})
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ from centerlm.comparison.settings import (
     cells_of,
 )
 from centerlm.comparison.teaching import ROWS, Lesson, Taught, taught
-from centerlm.errors import InputError
+from centerlm.errors import InputError, MissingExtraError
 from centerlm.evaluation.pages import TRAINING, versions
 from centerlm.learning.base import base_name
 from centerlm.learning.job import Listener
@@ -213,6 +214,15 @@ def _key(cell: Cell) -> tuple[str, str, str]:
 
 
 def base_of(comparison: Comparison) -> Path:
+    """The GGUF file of the base.
+
+    Raises:
+        InputError: it has none.
+        MissingExtraError: llama.cpp is not installed.
+        MissingWeightsError: the base is not there.
+    """
+    if find_spec("xllamacpp") is None:
+        raise MissingExtraError("xllamacpp", "local")
     base = gguf_base(comparison.base)
     if base is None:
         raise InputError(f"{comparison.base} does not run on llama.cpp; give a .gguf file")
