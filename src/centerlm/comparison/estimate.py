@@ -22,7 +22,7 @@ PACE = 300.0
 """Tokens trained a second on two free cores, measured on the default base."""
 CALL = 0.45
 """Seconds of a core a model call takes there."""
-CHOOSING = 20.0
+CHOOSING = 30.0
 """Seconds to score the checkpoints of a run, and to turn the chosen one to GGUF."""
 _CALLS_A_HOP: Mapping[str, float] = {"holistic": 3.5, "oracle-plan": 2.0}
 _CALLS: Mapping[str, float] = {"iterate": 3.0}

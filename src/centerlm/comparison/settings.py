@@ -101,7 +101,7 @@ class Comparison:
     worlds: int = 12
     people: int = 12
     formats: int = 200
-    check: int = 24
+    check: int = 16
     form: Form = "peel"
     rank: int = 16
     row_tokens: int = 1024
