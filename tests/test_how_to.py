@@ -16,7 +16,7 @@ from centerlm.config import load_settings
 
 HOW_TO = Path(__file__).parents[1] / "docs" / "how-to"
 GUIDES = ("use-your-own-model.md", "resume-and-replay.md", "write-a-source.md", "memory.md")
-WITHOUT_PYTHON = (*GUIDES, "evaluate.md")
+WITHOUT_PYTHON = (*GUIDES, "evaluate.md", "compare.md")
 
 
 def _blocks(guide: str, language: str) -> list[str]:

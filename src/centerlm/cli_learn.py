@@ -29,9 +29,9 @@ from centerlm.cli_options import FILE, FOLDER, as_json_option
 @click.option("--config", type=FILE, metavar="FILE", help="Recipe of the run (TOML).")
 @click.option(
     "--preset",
-    type=click.Choice(["quick", "default"]),
+    type=click.Choice(["quick", "default", "paper"]),
     metavar="NAME",
-    help="default, or quick: a few small worlds.",
+    help="default; quick: a few small worlds; paper: the comparison of all arms.",
 )
 @click.option("--base", metavar="NAME", help="Hub name, folder or GGUF to train on.")
 @click.option(
@@ -56,6 +56,7 @@ def learn(stage: str, **given: Any) -> int:
     Examples:
       centerlm learn all --preset quick --out my-center
       centerlm learn all --data DATA --config learn.toml --out my-center
+      centerlm learn all --preset paper --out comparison
     """
     from centerlm.learn_command import run_learn
 

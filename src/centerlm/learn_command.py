@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import signal
 from collections.abc import Callable, Generator, Sequence
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 _STOPPING = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
+PAPER = "paper"
+"""The preset that is no recipe: the controlled comparison."""
 _EVERY = 10
 """Seconds between lines of progress where there is no terminal to draw on."""
 
@@ -46,6 +49,24 @@ def run_learn(
 ) -> int:
     import msgspec
 
+    if preset == PAPER:
+        others: dict[str, object] = {
+            "--config": config,
+            "--start": start,
+            "--replay": replay,
+            "--match": match,
+            "--force": force,
+            "--ray": ray,
+        }
+        return run_paper(
+            stage,
+            data=data,
+            out=out,
+            base=base,
+            refused=[name for name, value in others.items() if value],
+            resume=resume,
+            as_json=as_json,
+        )
     from centerlm.learning.job import Job
     from centerlm.learning.recipe import Recipe, load_recipe
     from centerlm.learning.recipe import preset as preset_of
@@ -80,6 +101,57 @@ def run_learn(
         complain(f"{error}; go on with: {_again(job)}")
         return 128 + stopper.signals[0] if stopper.signals else error.exit_code
     show(learned, report, as_json=as_json)
+    return 0
+
+
+def run_paper(
+    stage: str,
+    *,
+    data: tuple[Path, ...],
+    out: Path,
+    base: str | None,
+    refused: Sequence[str],
+    resume: bool,
+    as_json: bool,
+) -> int:
+    """The controlled comparison from nothing to its page and figure, in one folder.
+
+    Raises:
+        InputError: an option has no meaning here, or the folder holds something else.
+    """
+    from centerlm.comparison.running import RECORD, compare
+    from centerlm.comparison.settings import paper
+
+    if stage != "all" or refused:
+        what = f"the stage {stage}" if stage != "all" else refused[0]
+        raise InputError(
+            f"--preset {PAPER} trains all arms by its own recipe, so {what} has no meaning; write: "
+            f"centerlm learn all --preset {PAPER} --out DIR"
+        )
+    folder, _ = _data(stage, data)
+    begun = (out / RECORD).is_file()
+    if begun and not resume:
+        raise InputError(f"{out} already holds a comparison; go on with --resume, or name another")
+    if not begun and out.is_dir() and any(out.iterdir()):
+        raise InputError(f"{out} is not empty; name a new folder for the comparison")
+    _quiet()
+    command = f"centerlm learn all --preset {PAPER}"
+    stopper = Stopper()
+    try:
+        with stopper.heeding(), progress(stopper) as told:
+            page = compare(
+                paper(base, folder), out, out, PAPER, command, told=told, stop=stopper.asked
+            )
+    except StoppedError as error:
+        complain(f"{error}; go on with: {command} --out {shlex.quote(str(out))} --resume")
+        return 128 + stopper.signals[0] if stopper.signals else error.exit_code
+    if as_json:
+        report = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
+        figure = str(page.with_suffix(".svg"))
+        print_json({"page": str(page), "figure": figure, "primary": report["primary"]})
+        return 0
+    click.echo(page.read_text(encoding="utf-8"))
+    click.echo(f"page: {page}\nfigure: {page.with_suffix('.svg')}")
     return 0
 
 

@@ -13,7 +13,7 @@ import evaluation_data
 from cli_run import Run
 from evaluation_data import musique, write_lines, write_sets
 
-SYSTEMS = "direct,cot,react,retrieve,flat,holistic,oracle-plan,random-source,single-source"
+SYSTEMS = "direct,cot,react,retrieve,iterate,flat,holistic,oracle-plan,random-source,single-source"
 MODEL = ("--model", "scripted:evaluation_data:reads")
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cli_run import Run, finish, process
-from learning.tiny import tiny_model
+from learning.tiny import tiny_gguf, tiny_model
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,9 @@ from learning.tiny import tiny_model
         (("expert", "--out", "x", "--data", "none.jsonl"), "no file none.jsonl"),
         (("all", "--out", "x", "--config", "none.toml"), "none.toml cannot be read"),
         (("all", "--out", "x", "--data", ".", "--data", "."), "one folder"),
+        (("cot", "--out", "x", "--preset", "paper"), "the stage cot has no meaning"),
+        (("all", "--out", "x", "--preset", "paper", "--force"), "--force has no meaning"),
+        (("all", "--out", "x", "--preset", "paper", "--data", "none"), "no data folder none"),
     ],
 )
 def test_what_cannot_be_used_is_one_sentence(
@@ -32,6 +36,36 @@ def test_what_cannot_be_used_is_one_sentence(
     assert done.code == 2
     assert says in done.complaint()
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.local
+def test_the_paper_preset_leaves_a_page_and_goes_on(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Sizes are made small, and no arm is trained: training is tested in tests/comparison."""
+    for module in ("xllamacpp", "torch", "gguf", "matplotlib"):
+        pytest.importorskip(module, reason="needs the extras `local` and `train`")
+    from centerlm.comparison.settings import Comparison, paper
+
+    base = tiny_gguf(tiny_model(tmp_path / "tiny", context=4096), tmp_path / "tiny.gguf")
+    assert paper(None, None).parts == ("worlds",) and paper(None, tmp_path).material == "mixed"
+
+    def small(base: str | None, data: Path | None) -> Comparison:
+        one = {"weights": ("untrained",), "ways": ("solver",), "hops": (1,), "questions": 1}
+        return replace(paper(base, data), **one, calls=1, vectors=False, threads=1)
+
+    monkeypatch.setattr("centerlm.comparison.settings.paper", small)
+    out = tmp_path / "comparison"
+    arguments = ("learn", "all", "--preset", "paper", "--base", str(base), "--out", str(out))
+    done = run(*arguments)
+    assert done.code == 0, done.err
+    assert f"figure: {out / 'paper.svg'}" in done.out
+    assert (out / "paper.svg").is_file() and "not run" in (out / "paper.md").read_text()
+    assert "go on with --resume" in run(*arguments).complaint()
+    again = run(*arguments, "--resume", "--json")
+    assert json.loads(again.out)["primary"]["solver"] == {"slope": None, "difference": None}
+    (out / "comparison.json").unlink()
+    assert "is not empty" in run(*arguments).complaint()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from centerlm.learning.curves import gather_curves, read_curves, smoothed
+from centerlm.learning.curves import draw, gather_curves, read_curves, smoothed
 from centerlm.learning.run_folder import RunFolder, write_json
 
 
@@ -65,3 +65,24 @@ def test_the_event_files_hold_every_figure(tmp_path: Path) -> None:
 def test_smoothing_is_the_mean_of_the_last() -> None:
     assert smoothed([1, 2, 3, 4], window=2) == [1, 1.5, 2.5, 3.5]
     assert smoothed([]) == []
+
+
+def test_rounds_of_policy_gradient_are_drawn(tmp_path: Path) -> None:
+    """Their loss is of either sign, their credit and entropy have scales of their own."""
+    folder = a_run(tmp_path)
+    place = folder.round(2) / "all"
+    place.mkdir(parents=True)
+    line = {"update": 1, "loss": -0.25, "learning_rate": 1e-4, "tokens": 90, "ratio_mean": 1.0}
+    (place / "curves.jsonl").write_text(json.dumps(line))
+    figures = {"reward": 1.2, "success": 0.75, "no_signal": 0.5, "routing_entropy": 1.4}
+    write_json(folder.round(2) / "policy.json", {"figures": figures})
+    curves = read_curves(folder)
+    assert (curves.points[-1].update, curves.points[-1].loss) == (18, -0.25)
+    assert curves.after[2] == (
+        18,
+        {"reward": 0.75, "no_signal": 0.5, "credit": 1.2, "routing_entropy": 1.4},
+    )
+    pytest.importorskip("matplotlib", reason="the picture needs matplotlib")
+    draw(curves, tmp_path)
+    svg = (tmp_path / "curves.svg").read_text()
+    assert "round 2" in svg and "routing" not in svg

@@ -121,3 +121,20 @@ def test_an_experience_is_one_short_line() -> None:
         "documents answered 9 of 10 like: When was X born?"
     )
     assert len(experience_line("documents", 9, 10, "x" * 500)) < 200
+
+
+def test_without_aliases_sources_keep_their_names() -> None:
+    cards = (Card("documents", "texts"), Card("calculator", "sums"))
+    own = [Decision(f"o{i}", "made", f"Own {i}?", PLAN, cards=cards) for i in range(9)]
+    for aliases, names in ((False, {"documents"}), (True, {"documents", "other"})):
+        sets = card_sets(1, aliases=aliases)
+        made = list(offers([*decisions(80), *own], cards=sets, seed=3, aliases=aliases))
+        plain = [o for o in made if o.view.cards and not _twin(o)]
+        found = {n if n == "documents" else "other" for o in plain for n in sources(o)}
+        assert found == names
+
+
+def _twin(offer: Offer) -> bool:
+    """Whether two of its cards say the same: then experience chooses."""
+    known = [card.knows for card in offer.view.cards]
+    return len(set(known)) < len(known)

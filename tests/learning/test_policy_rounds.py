@@ -13,7 +13,7 @@ from centerlm.center import CenterLM
 from centerlm.errors import InputError
 from centerlm.learning import policy_rounds
 from centerlm.learning.advantage import Signal
-from centerlm.learning.experience_rounds import FIRST_SEED
+from centerlm.learning.experience_rounds import FIRST_SEED, fresh_worlds
 from centerlm.learning.job import Job, Listener
 from centerlm.learning.policy_rounds import (
     PolicyBatch,
@@ -26,6 +26,8 @@ from centerlm.learning.policy_rounds import (
 )
 from centerlm.learning.recipe import Recipe, RoundsSection, TrainSection, WorldsSection
 from centerlm.learning.rounds import Result, Teacher
+from centerlm.learning.stored import read_examples
+from centerlm.learning.world_questions import trained_ids
 from centerlm.learning.worlds import make_world
 from centerlm.models.base import Prompt, Reply, Sampling
 from learning.knowing import knowing
@@ -81,6 +83,11 @@ def test_a_round_gathers_rows_with_advantages_once(tmp_path: Path) -> None:
     assert 0 < batch.figures["success"] < 1
     assert batch.figures["routing_entropy"] > 0
     assert batch_in(tmp_path) == batch
+    assert {e.act for e in batch.examples} >= {"decompose", "absorb"}
+    assert any(e.weight > 0 for e in batch.examples) and any(e.weight == 0 for e in batch.examples)
+    used = trained_ids(read_examples(tmp_path / "examples.jsonl"))
+    assert {world.id for world in fresh_worlds(1, RECIPE, ())} <= used  # and none is asked again
+    assert not {world.id for world in fresh_worlds(1, RECIPE, used)} & used
     other = tmp_path / "other"
     assert batch_in(other) is None
     take_rows(tmp_path, other)

@@ -10,7 +10,7 @@ import pytest
 from centerlm.learning.encoding import encode
 from centerlm.learning.example import TrainingExample
 from centerlm.learning.packing import Tokens
-from centerlm.learning.score import exact_replies, lost, right_replies
+from centerlm.learning.score import exact_replies, lost, reply_losses, right_replies
 from centerlm.models.chat import render
 from learning.taught import examples, loaded
 from learning.tiny import tiny_model
@@ -76,3 +76,22 @@ def test_only_a_loss_beyond_the_tolerance_counts() -> None:
     after = {"absorb": 0.595, "decompose": 0.45, "seek": 0.9}
     assert lost(before, after, 0.01) == ["decompose 0.500 -> 0.450"]
     assert lost(before, before, 0.0) == []
+
+
+def test_the_loss_of_replies_is_that_of_each_token(tmp_path: Path) -> None:
+    import torch
+
+    model, encoder = loaded(tiny_model(tmp_path / "tiny"))
+    asked = examples(6)
+    losses = reply_losses(model, encoder, asked, row_tokens=400)
+    for act, loss in losses.items():
+        parts: list[float] = []
+        for example in (e for e in asked if e.act == act):
+            tokens = encode(example, encoder)
+            with torch.no_grad():
+                logits = model(input_ids=torch.tensor([tokens.ids])).logits[0].float()
+            told = torch.log_softmax(logits, -1)
+            parts += [
+                -float(told[at - 1, tokens.ids[at]]) for at in range(tokens.prompt, len(tokens.ids))
+            ]
+        assert loss == pytest.approx(sum(parts) / len(parts), rel=1e-3)

@@ -24,7 +24,7 @@ from centerlm.learning.rollouts import SampledCenter
 from centerlm.many import OpenedJournal, each_of, is_finished
 from centerlm.models.base import LanguageModel
 from centerlm.objective import Budget
-from centerlm.protocols import Center
+from centerlm.protocols import Center, Memory
 from centerlm.run import Options
 from centerlm.solver import solve
 
@@ -38,12 +38,16 @@ class How:
     """How items are run: the budget of each episode, its options, episodes at a time.
 
     `calls` is the most model calls of an episode where the budget does not say: no prompt shows it.
+    `memory` recalls in every episode (it should not learn, or items teach each other); `remembers`
+    names what it holds, and so is a part of the episodes' names.
     """
 
     budget: Budget
     options: Options
     concurrency: int = 4
     calls: int = MAX_CALLS
+    memory: Memory | None = None
+    remembers: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +184,7 @@ def episode_name(system: System, item: Item, arranged: Arranged, sample: int, ho
         arranged.options,
         [source.card.name for source in arranged.sources],
         how.calls,
+        *((how.remembers,) if how.remembers else ()),
     )
     made = hashlib.blake2b(repr(parts).encode(), digest_size=10).hexdigest()
     return f"{system.name}-{made}-{sample}"
@@ -201,6 +206,7 @@ async def solve_episode(
         arranged.objective,
         center=center,
         sources=arranged.sources,
+        memory=how.memory,
         journal=journal,
         options=replace(arranged.options, seed=seed),
         episode=name,

@@ -97,15 +97,21 @@ def number_in(text: str) -> Fraction | None:
         return None
 
 
-def question_scores(item: Item, solved: Solved) -> dict[str, float | None]:
-    """All that can be said of one episode of a question; None where nothing can."""
+def question_scores(
+    item: Item, solved: Solved, *, most: int | None = None
+) -> dict[str, float | None]:
+    """All that can be said of one episode of a question; None where nothing can. Support counts
+    the first `most` distinct passages of the episode (None: all).
+    """
     scores: dict[str, float | None] = dict(answer_scores(solved.answer, item))
     keys: dict[str, PassageKey] = {}
     for finding in solved.findings():
         keys |= {p.id: passage_key(p.title, p.text) for p in finding.passages}
     scores["support_recall"] = scores["citation_precision"] = scores["plan_graph"] = None
     if item.support:
-        scores["support_recall"] = support_recall(keys.values(), item.support)
+        scores["support_recall"] = support_recall(
+            list(dict.fromkeys(keys.values()))[:most], item.support
+        )
         root = solved.finding
         cited = {c.passage for c in root.citations if c.passage in keys} if root else set[str]()
         if cited:

@@ -52,7 +52,7 @@ def mean_interval(
         return Interval(mean, mean, mean)
     draw = random.Random(seed)
     means = sorted(sum(draw.choices(values, k=n)) / n for _ in range(resamples))
-    return Interval(mean, _quantile(means, 0.025), _quantile(means, 0.975))
+    return Interval(mean, quantile(means, 0.025), quantile(means, 0.975))
 
 
 def share_interval(right: int, n: int) -> Interval:
@@ -104,8 +104,10 @@ def mcnemar(first: Sequence[float], second: Sequence[float]) -> Discordance:
     return Discordance(only_first, only_second, min(1.0, 2 * tail / 2**n))
 
 
-def _quantile(ordered: Sequence[float], share: float) -> float:
-    """Linear between order statistics, as most statistics packages do by default."""
+def quantile(ordered: Sequence[float], share: float) -> float:
+    """Of values in order, at `share` in 0..1: linear between order statistics, as most statistics
+    packages do by default.
+    """
     at = share * (len(ordered) - 1)
     below = int(at)
     above = min(below + 1, len(ordered) - 1)

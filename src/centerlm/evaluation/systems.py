@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from centerlm.acts import Absorbed, AbsorbView, Asked, PlanView, Request, SeekView
 from centerlm.errors import InputError, PlanError
 from centerlm.evaluation.items import Item
+from centerlm.evaluation.iterated import iterated
 from centerlm.evaluation.oracle import OracleCenter
 from centerlm.evaluation.react import react_level
 from centerlm.finding import Finding, Passage, Status, Usage
@@ -119,6 +120,11 @@ def _retrieve(setting: Setting) -> Arranged | None:
     return _arranged(setting, depth=0)
 
 
+def _iterate(setting: Setting) -> Arranged | None:
+    made = _retrieve(setting)
+    return None if made is None else replace(made, descend=iterated())
+
+
 def _fragmentation(setting: Setting) -> Arranged:
     trained = setting.centers.fragmentation
     if trained is None:
@@ -202,6 +208,7 @@ SYSTEMS: dict[str, System] = {
         System("cot", "the model alone thinks step by step, then answers", _cot),
         System("react", "one action at a time, each decided from all that was seen", _react),
         System("retrieve", "one search with the question, then the answer", _retrieve),
+        System("iterate", "searches again with the question and the last answer", _iterate),
         System("fragmentation", "one search, weights trained on single answers", _fragmentation),
         System("flat", "the center plans once, without recursion", _flat),
         System("holistic", "the center plans, and hands parts on to itself", _holistic),

@@ -18,7 +18,7 @@ from centerlm.journal import SqliteJournal
 from centerlm.learning.material import embedder
 from centerlm.learning.rollouts import Rollout, RolloutSettings, rollouts
 from centerlm.learning.world_questions import WorldSources, question_of
-from centerlm.learning.worlds import World, WorldQuestion, make_world, questions_of
+from centerlm.learning.worlds import KINDS, World, WorldQuestion, make_world, questions_of
 from centerlm.protocols import Center
 from centerlm.run import Options
 
@@ -39,9 +39,15 @@ class HopAccuracy:
 
 
 def worlds_to_test(
-    hops: Sequence[int], questions: int, *, seed: int = FIRST_SEED
+    hops: Sequence[int],
+    questions: int,
+    *,
+    seed: int = FIRST_SEED,
+    kinds: Sequence[str] = KINDS,
 ) -> list[tuple[World, WorldQuestion]]:
-    """`questions` of each number of hops (fewer where worlds have no more), few of each world."""
+    """`questions` of each number of hops (fewer where worlds have no more), few of each world, from
+    the world of `seed` on; more questions extend fewer.
+    """
     left = dict.fromkeys(hops, questions)
     asked: list[tuple[World, WorldQuestion]] = []
     for number in islice(count(seed), _MOST_WORLDS * max(1, questions // _PER_WORLD)):
@@ -51,7 +57,7 @@ def worlds_to_test(
         for each in hops:
             wanted = min(_PER_WORLD, left[each])
             if wanted:
-                made = questions_of(world, hops=(each,), count=wanted, seed=each)
+                made = questions_of(world, hops=(each,), count=wanted, seed=each, kinds=kinds)
                 asked += [(world, question) for question in made]
                 left[each] -= len(made)
     return asked

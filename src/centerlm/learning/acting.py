@@ -21,17 +21,18 @@ MAX_CITED = 3
 
 
 def decision_examples(
-    decisions: Iterable[Decision], *, cards: Sequence[CardSet], seed: int
+    decisions: Iterable[Decision], *, cards: Sequence[CardSet], seed: int, aliases: bool = True
 ) -> Iterator[TrainingExample]:
     """Decompose examples, those of the same cards beside each other.
 
-    A decision that brings no cards gets one of `cards` that has all its plan's sources; alias names
-    of the sources are used in prompt and plan alike.
+    A decision that brings no cards gets one of `cards` that has all its plan's sources; with
+    `aliases`, part of those that bring their own get alias names. These are used in prompt and plan
+    alike.
 
     Raises:
         InputError: no card set has the sources of a plan.
     """
-    for offer in offers(decisions, cards=cards, seed=seed):
+    for offer in offers(decisions, cards=cards, seed=seed, aliases=aliases):
         yield decision_example(offer)
 
 

@@ -1,7 +1,8 @@
 """The curves of a run: TensorBoard event files, and one picture that needs no program to look at.
 
 Loss and learning rate of every update of every round, one after another; for rounds of experience
-also reward, groups without signal, plan validity and answer F1; held-out scores after each round.
+also reward, groups without signal, plan validity and answer F1, for those of policy gradient
+reward, groups without signal, credit and routing entropy; held-out scores after each round.
 """
 
 from __future__ import annotations
@@ -19,6 +20,17 @@ from centerlm.models.weights import write_atomically
 
 EXPERIENCE = ("reward", "no_signal", "plan_validity", "answer_f1")
 """What a round of experience is watched by; all from 0 to 1."""
+
+POLICY = {
+    "success": "reward",
+    "no_signal": "no_signal",
+    "reward": "credit",
+    "routing_entropy": "routing_entropy",
+}
+"""What a round of policy gradient is watched by, and what it is called here."""
+
+OWN_SCALE = ("credit", "routing_entropy")
+"""Not from 0 to 1: in the event files alone."""
 
 _WINDOW = 10
 
@@ -76,6 +88,9 @@ def read_curves(folder: RunFolder) -> Curves:
             figures |= {f"held {act}": float(score) for act, score in scores["scores"].items()}
         if seen := read_json(round_ / "experience.json"):
             figures |= {name: float(seen[name]) for name in EXPERIENCE if name in seen}
+        if seen := read_json(round_ / "policy.json"):
+            mine = seen["figures"]
+            figures |= {said: float(mine[name]) for name, said in POLICY.items() if name in mine}
         if figures:
             after.append((len(points), figures))
     return Curves(tuple(points), tuple(after))
@@ -117,7 +132,8 @@ def draw(curves: Curves, folder: Path) -> None:
         (line,) = loss.plot(x, y, linewidth=0.8, alpha=0.35)
         loss.plot(x, smoothed(y), color=line.get_color(), linewidth=1.8, label=f"round {label}")
     loss.set(xlabel="update", ylabel="loss (nats a trained token)", title="Loss")
-    loss.set_ylim(bottom=0)
+    if all(point.loss >= 0 for point in curves.points):  # that of a policy is of either sign
+        loss.set_ylim(bottom=0)
     loss.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     loss.grid(alpha=0.25)
     if curves.points:
@@ -129,8 +145,8 @@ def draw(curves: Curves, folder: Path) -> None:
 
 
 def _draw_figures(panel: Any, curves: Curves, ticker: Any) -> None:
-    names = list(dict.fromkeys(name for _, figures in curves.after for name in figures))
-    for name in names:
+    names = dict.fromkeys(name for _, figures in curves.after for name in figures)
+    for name in (name for name in names if name not in OWN_SCALE):
         pairs = [
             (n, figures[name]) for n, (_, figures) in enumerate(curves.after) if name in figures
         ]

@@ -25,7 +25,7 @@ from centerlm.journal import SqliteJournal
 from centerlm.learning.curriculum import FIRST, WHOLE, Climbed, climb
 from centerlm.learning.dagger import dagger_round
 from centerlm.learning.example import TrainingExample
-from centerlm.learning.expert import harvest
+from centerlm.learning.expert import harvest, weights_of
 from centerlm.learning.hindsight import decision_example, hindsight
 from centerlm.learning.material import embedder
 from centerlm.learning.preferences import Preference, tried_pairs
@@ -107,7 +107,12 @@ def fresh_worlds(number: int, recipe: Recipe, used: Collection[str]) -> list[Wor
         raise InputError(f"[worlds] seed + count is above {FIRST_SEED:,}, where fresh ones begin")
     rounds = recipe.rounds
     made = (
-        make_world(seed, max_hops=rounds.max_hops, people=recipe.worlds.people)
+        make_world(
+            seed,
+            max_hops=rounds.max_hops,
+            people=recipe.worlds.people,
+            without=recipe.worlds.without,
+        )
         for seed in count(FIRST_SEED + number * _APART)
     )
     return list(islice((w for w in made if w.id not in used), -(-rounds.questions // _QUESTIONS)))
@@ -174,7 +179,7 @@ async def _gathered(
                 on_rollout=counting(listener, f"round {number}: trying", total),
                 elsewhere=elsewhere,
             )
-            reaped = harvest(done.groups, center, journal)
+            reaped = harvest(done.groups, center, journal, weights=weights_of(rounds))
             examples += reaped.examples
             examples += _in_hindsight(done, questions, sources, journal)
             pairs = tried_pairs(done.whole, journal)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from centerlm.acts import AbsorbView
 from centerlm.answering import REASK, REOPEN
@@ -23,6 +23,7 @@ from centerlm.learning.acting import absorbed
 from centerlm.learning.calls import ModelCall, read_calls
 from centerlm.learning.credit import NodeCredit, Weights, acts_of, credit, source_choices
 from centerlm.learning.example import Act, TrainingExample
+from centerlm.learning.recipe import RoundsSection
 from centerlm.learning.rollouts import (
     Question,
     Rollout,
@@ -42,6 +43,17 @@ SUPPORT = 0.5
 which is often right by luck, only if all its steps are right."""
 UNTIMED = Weights(parts=(0.45, 0.45, 0.0, 0.1))
 """Credit without seconds: those differ between equal episodes, and noise would pass for signal."""
+
+
+def weights_of(rounds: RoundsSection) -> Weights:
+    """The weights of credit that a recipe asks for.
+
+    Raises:
+        InputError: with them a wrong answer could be worth more than a right one.
+    """
+    return replace(UNTIMED, children=rounds.children, cost=rounds.cost, diversity=rounds.diversity)
+
+
 _BOOLEAN = {"yes", "no", "true", "false"}
 _LEVEL = 90
 

@@ -109,12 +109,15 @@ def collect(recipe: Recipe, data: Path | None, *, say: Say) -> Collected:
 
 
 def examples_of(
-    records: Records, *, seed: int, acts: Sequence[str] = ACTS
+    records: Records, *, seed: int, acts: Sequence[str] = ACTS, aliases: bool = True
 ) -> list[TrainingExample]:
-    """Examples of the acts, in the center's own rendering."""
+    """Examples of the acts, in the center's own rendering; without `aliases` all sources are shown
+    under their own names.
+    """
     examples: list[TrainingExample] = []
     if "decompose" in acts:
-        examples += decision_examples(records.decisions, cards=card_sets(seed), seed=seed)
+        cards = card_sets(seed, aliases=aliases)
+        examples += decision_examples(records.decisions, cards=cards, seed=seed, aliases=aliases)
     if "absorb" in acts:
         examples += reading_examples(records.note_sets)
         examples += fold_examples(records.folds)

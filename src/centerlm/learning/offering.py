@@ -49,20 +49,20 @@ class Offer:
     plan: Plan
 
 
-def card_sets(seed: int, n: int = 40) -> tuple[CardSet, ...]:
-    """Sets of documents and calculator: a third under aliases, half with distractors, one in eight
-    with twin documents, one in eight without the calculator.
+def card_sets(seed: int, n: int = 40, *, aliases: bool = True) -> tuple[CardSet, ...]:
+    """Sets of documents and calculator: a third under aliases (with `aliases`), half with
+    distractors, one in eight with twin documents, one in eight without the calculator.
     """
-    return tuple(_card_set(Random(f"{seed}:{number}"), number) for number in range(n))
+    return tuple(_card_set(Random(f"{seed}:{number}"), number, aliases) for number in range(n))
 
 
-def _card_set(rng: Random, number: int) -> CardSet:
+def _card_set(rng: Random, number: int, aliases: bool) -> CardSet:
     cards = [documents_card(rng)]
     if number % 8 != 7:
         cards.append(calculator_card())
     if number % 2:
         cards += rng.sample(DISTRACTORS, rng.randint(1, 3))
-    return shown(cards, rng, aliased=number % 3 == 2, twin=number % 8 == 3)
+    return shown(cards, rng, aliased=aliases and number % 3 == 2, twin=number % 8 == 3)
 
 
 def shown(
@@ -88,9 +88,10 @@ def shown(
 
 
 def offers(
-    decisions: Iterable[Decision], *, cards: Sequence[CardSet], seed: int
+    decisions: Iterable[Decision], *, cards: Sequence[CardSet], seed: int, aliases: bool = True
 ) -> Iterator[Offer]:
-    """Every decision with cards, names and experience, those of one set beside each other.
+    """Every decision with cards, names and experience, those of one set beside each other; with
+    `aliases`, a third of those with cards of their own are shown under other names.
 
     Raises:
         InputError: no set, or not the decision's own cards, has all sources of a plan.
@@ -105,7 +106,7 @@ def offers(
             key = tuple((c.name, c.knows, c.limits) for c in decision.cards)
             if key not in own:
                 mine = Random(f"{seed}:{key}")
-                own[key] = shown(decision.cards, mine, aliased=mine.random() < 1 / 3)
+                own[key] = shown(decision.cards, mine, aliased=aliases and mine.random() < 1 / 3)
             chosen, group = own[key], (len(cards), str(key), decision.recursion)
             fits = needed <= set(chosen.names)
         else:

@@ -9,7 +9,7 @@ and on the same worlds; rows are trained in torch.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from math import log2
@@ -20,12 +20,12 @@ from centerlm.center import CenterLM
 from centerlm.errors import InputError
 from centerlm.evaluation.worlds import journal_in
 from centerlm.journal import Journal
-from centerlm.learning.advantage import Signal, advantages, signal_of
-from centerlm.learning.calls import read_calls
+from centerlm.learning.advantage import Key, Signal, advantages, signal_of
+from centerlm.learning.calls import EpisodeCalls, read_calls
 from centerlm.learning.credit import Weights, source_choices
 from centerlm.learning.example import TrainingExample
 from centerlm.learning.experience_rounds import OPTIONS, SLOTS, counting, fresh_worlds
-from centerlm.learning.expert import UNTIMED, credits_of
+from centerlm.learning.expert import UNTIMED, credits_of, weights_of
 from centerlm.learning.material import embedder
 from centerlm.learning.policy_training import train_policy
 from centerlm.learning.policy_updates import PolicySettings, no_signal
@@ -36,8 +36,9 @@ from centerlm.learning.rollouts import Rollout, RolloutSettings, rollouts
 from centerlm.learning.rounds import COUNTS, SCORES, WHOLE, Result, Teacher
 from centerlm.learning.row_files import read_rows, write_rows
 from centerlm.learning.rows import PromptIds, Row, episode_rows
-from centerlm.learning.run_folder import read_json, write_json
+from centerlm.learning.run_folder import EXAMPLES, read_json, write_json
 from centerlm.learning.score import exact_replies, lost
+from centerlm.learning.stored import read_examples, write_examples
 from centerlm.learning.world_questions import WorldSources, trained_ids
 from centerlm.learning.worlds import World
 
@@ -47,20 +48,24 @@ if TYPE_CHECKING:
 FIGURES = "policy.json"
 """What the rollouts of a round were like; written last, so that its rows are whole."""
 ROWS = "rows.jsonl"
+ORIGIN = "policy"
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyBatch:
     """The rows of a batch of groups. `left_out` counts calls that gave none.
 
-    `figures`: `reward` (the mean credit of roots), `success` (0..1), `no_signal` (the share of
-    groups without), `routing_entropy` (bits, over the sources that plans named first).
+    `examples` are the acts behind the rows, weighted by how much better than their like they were
+    (0: not better): what the round learns from, for the record. `figures`: `reward` (the mean
+    credit of roots), `success` (0..1), `no_signal` (the share of groups without), `routing_entropy`
+    (bits, over the sources that plans named first).
     """
 
     rows: tuple[Row, ...]
     signal: Signal
     left_out: int
     figures: Mapping[str, float]
+    examples: tuple[TrainingExample, ...] = ()
 
 
 def policy_batch(
@@ -76,13 +81,16 @@ def policy_batch(
         JournalError: the journal has lost some content of an episode.
     """
     rows: list[Row] = []
+    examples: list[TrainingExample] = []
     left_out = 0
     credited = credits_of(groups, weights)
     relative = [advantages(group) for group in credited]
     for group, credits_, values in zip(groups, credited, relative, strict=True):
         for rollout, nodes, mine in zip(group, credits_, values.values, strict=True):
+            calls = read_calls(journal, rollout.episode)
+            examples += _examples(rollout, calls, mine)
             made = episode_rows(
-                read_calls(journal, rollout.episode),
+                calls,
                 nodes,
                 group_id=rollout.question.id,
                 prompt_ids=prompt_ids,
@@ -98,7 +106,22 @@ def policy_batch(
         "no_signal": signal.share,
         "routing_entropy": entropy(source_choices(r.tree for group in groups for r in group)),
     }
-    return PolicyBatch(tuple(rows), signal, left_out, figures)
+    return PolicyBatch(tuple(rows), signal, left_out, figures, tuple(examples))
+
+
+def _examples(
+    rollout: Rollout, calls: EpisodeCalls, relative: Mapping[Key, float]
+) -> Iterator[TrainingExample]:
+    for call in calls.calls:
+        if call.act in ("decompose", "seek", "absorb"):
+            yield TrainingExample(
+                call.act,
+                call.prompt,
+                call.reply.text,
+                f"{rollout.question.id}:{rollout.episode}:{call.path or 'root'}",
+                ORIGIN,
+                max(relative.get((call.path, call.act), 0.0), 0.0),
+            )
 
 
 def entropy(choices: Mapping[str, int]) -> float:
@@ -140,6 +163,7 @@ def gather_rows(
         _rolled(number, folder, recipe, center, prompt_ids, worlds, used, listener, remote)
     )
     write_rows(folder / ROWS, batch.rows)
+    write_examples(folder / EXAMPLES, batch.examples)
     write_json(
         folder / FIGURES,
         {
@@ -158,7 +182,8 @@ def batch_in(folder: Path) -> PolicyBatch | None:
         return None
     rows = read_rows(folder / ROWS).items
     signal = Signal(done["groups"], done["without"])
-    return PolicyBatch(rows, signal, done["left_out"], done["figures"])
+    examples = tuple(read_examples(folder / EXAMPLES)) if (folder / EXAMPLES).is_file() else ()
+    return PolicyBatch(rows, signal, done["left_out"], done["figures"], examples)
 
 
 def take_rows(source: Path, folder: Path) -> None:
@@ -169,7 +194,9 @@ def take_rows(source: Path, folder: Path) -> None:
     """
     if (source / FIGURES).is_file() and not (folder / FIGURES).is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (ROWS, FIGURES):  # the last says that the other is whole
+        for name in (ROWS, EXAMPLES, FIGURES):  # the last says that the others are whole
+            if name == EXAMPLES and not (source / name).is_file():
+                continue  # a run of before they were kept
             shutil.copyfile(source / name, folder / name)
 
 
@@ -215,7 +242,7 @@ async def _rolled(
                 on_rollout=counting(listener, f"round {number}: trying", total),
                 elsewhere=elsewhere,
             )
-            return policy_batch(groups, journal, prompt_ids)
+            return policy_batch(groups, journal, prompt_ids, weights=weights_of(rounds))
     finally:
         journal.close()
         await center.model.close()

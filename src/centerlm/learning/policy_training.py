@@ -228,11 +228,14 @@ class _Figures:
 
     def __init__(self) -> None:
         self.seen: list[dict[str, float]] = []
+        self.tokens = 0
 
     def take(self) -> dict[str, float]:
         seen, self.seen = self.seen, []
         tokens = sum(one["tokens"] for one in seen) or 1.0
+        self.tokens += round(sum(one["tokens"] for one in seen))
         return {
+            "tokens": self.tokens,
             "ratio_mean": sum(one["ratio_mean"] * one["tokens"] for one in seen) / tokens,
             "ratio_off": max((one["ratio_off"] for one in seen), default=0.0),
             "clipped": sum(one["clipped"] * one["tokens"] for one in seen) / tokens,
@@ -341,6 +344,7 @@ def _watch(curves: Path, figures: _Figures, total: int, stop: Stop) -> Any:
                 "update": state.global_step,
                 "updates": total,
                 "loss": float(logs["loss"]),
+                "learning_rate": float(logs.get("learning_rate", 0.0)),
                 "grad_norm": float(logs.get("grad_norm", 0.0)),
                 **figures.take(),
             }

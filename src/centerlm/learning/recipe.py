@@ -37,9 +37,10 @@ class DataSection(_Section, frozen=True):
     `plans` and `readings` bound how many plans and questions of passages are used, by origin
     ("gsm8k" = 450); "other" is for all origins not named. `atomic` single-hop questions of passages
     are also learned as plans of one step; `recursion` of the plans of people, which are flat, are
-    learned as they are where [center] is offered: their parts are handed to it. `held` is the share
-    of training records that is held out to score each round; `guard` how many held-out examples of
-    an act are scored.
+    learned as they are where [center] is offered: their parts are handed to it. With `aliases` a
+    third of the prompts show sources under other names, so that choice follows the card. `held` is
+    the share of training records that is held out to score each round; `guard` how many held-out
+    examples of an act are scored.
     """
 
     sets: tuple[_Set, ...] = SETS  # pyright: ignore[reportAssignmentType] (the same names)
@@ -49,13 +50,15 @@ class DataSection(_Section, frozen=True):
     readings: dict[str, _Count] = msgspec.field(default_factory=dict[str, int])
     atomic: _Count = 600
     recursion: _Share = 0.5
+    aliases: bool = True
     held: Annotated[float, msgspec.Meta(ge=0, le=0.5)] = 0.05
     guard: _Count = 200
     seed: int = 0
 
 
 class WorldsSection(_Section, frozen=True):
-    """Generated worlds. `templates`: half of the documents are written from train passages.
+    """Generated worlds. `templates`: half of the documents are written from train passages. Kinds
+    of sources in `without` are held out: no card names one, no question needs one.
 
     At the end of `all`, `tested` questions of each number of hops are asked of fresh worlds.
     """
@@ -66,6 +69,7 @@ class WorldsSection(_Section, frozen=True):
     seed: int = 0
     forms: tuple[Literal["peel", "flat"], ...] = ("peel", "flat")
     templates: bool = True
+    without: tuple[Literal["expert", "person", "experiment"], ...] = ()
     tested: _Count = 40
 
 
@@ -100,7 +104,8 @@ class RoundsSection(_Section, frozen=True):
     absorbing on the states the center reached. `curriculum` is the share of a round's questions
     that are begun near their end, with all findings but the last told, then fewer. `method`
     "policy" is policy gradient on every act of the episodes, on whole questions, without replay,
-    DAgger and preferences; its temperature should be 1.
+    DAgger and preferences; its temperature should be 1. `children`, `cost` and `diversity` are the
+    weights of the terms of credit beside a node's own success, which weighs 1: together less.
     """
 
     count: _Count = 0
@@ -115,6 +120,9 @@ class RoundsSection(_Section, frozen=True):
     temperature: Annotated[float, msgspec.Meta(ge=0)] = 0.8
     max_hops: Annotated[int, msgspec.Meta(ge=1, le=8)] = 3
     curriculum: _Share = 0.5
+    children: _Share = 0.5
+    cost: _Share = 0.2
+    diversity: _Share = 0.1
 
 
 class DPOSection(_Section, frozen=True):

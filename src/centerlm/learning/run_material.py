@@ -49,12 +49,31 @@ def lessons(
             table = read_json(source.statistics) or {}
         else:
             made, table = _made(job, recipe, record, listener)
-        write_examples(folder.examples, made.examples)
-        write_examples(folder.held, made.held)
-        write_preferences(folder.path / PREFERENCES, made.pairs)
-        write_json(folder.statistics, table)  # last: it says that the others are whole
+        _store(folder, made, table)
         return made
     return _stored(folder)
+
+
+def place_lessons(path: Path, given: Lessons) -> None:
+    """Put lessons into the folder of a run that is to begin (with `resume`): it learns from these,
+    whatever its recipe's data. Nothing is done where some are there.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    from centerlm.learning.material import statistics
+
+    folder = RunFolder(path)
+    if read_json(folder.statistics) is None:
+        counts = {"examples": statistics(given.examples), "held": statistics(given.held)}
+        _store(folder, given, counts)
+
+
+def _store(folder: RunFolder, made: Lessons, table: Mapping[str, Any]) -> None:
+    write_examples(folder.examples, made.examples)
+    write_examples(folder.held, made.held)
+    write_preferences(folder.path / PREFERENCES, made.pairs)
+    write_json(folder.statistics, table)  # last: it says that the others are whole
 
 
 def _stored(folder: RunFolder) -> Lessons:
@@ -108,10 +127,11 @@ def _made(
             examples, held = make(collected.train), make(collected.held)
         else:
             acts = [act for act in ACTS_OF[job.stage] if recipe.shares().get(act)]
-            examples = examples_of(collected.train, seed=seed, acts=acts)
+            aliases = recipe.data.aliases
+            examples = examples_of(collected.train, seed=seed, acts=acts, aliases=aliases)
             for file in recipe.data.remembered:
                 examples += [e for e in read_examples(Path(file).expanduser()) if e.act in acts]
-            held = examples_of(collected.held, seed=seed + 1, acts=acts)
+            held = examples_of(collected.held, seed=seed + 1, acts=acts, aliases=aliases)
             if "decompose" in acts:
                 pairs, bad = edit_preferences(collected.edits, seed=seed)
                 skipped += bad
@@ -126,10 +146,10 @@ def _made(
         "preferences": len(pairs),
         "skipped": {kind: [[i.where, i.reason] for i in items] for kind, items in kinds.items()},
     }
-    return Lessons(examples, _guarded(held, recipe.data.guard), list(pairs)), table
+    return Lessons(examples, evenly(held, recipe.data.guard), list(pairs)), table
 
 
-def _guarded(held: Sequence[TrainingExample], most: int) -> list[TrainingExample]:
+def evenly(held: Sequence[TrainingExample], most: int) -> list[TrainingExample]:
     """At most `most` of each act, evenly from all of them."""
     by_act: dict[str, list[TrainingExample]] = {}
     for example in held:

@@ -15,6 +15,7 @@ from centerlm.center import CenterLM
 from centerlm.errors import InputError
 from centerlm.learning.example import TrainingExample
 from centerlm.learning.experience_rounds import Gathered, gather, left_after
+from centerlm.learning.expert import weights_of
 from centerlm.learning.job import Job, Learned, Listener
 from centerlm.learning.preferences import Preference
 from centerlm.learning.preferring import prefer
@@ -110,6 +111,7 @@ def _check_rounds(job: Job, recipe: Recipe) -> None:
             "rounds of experience go on from an adapter, and [train] rank = 0 trains none; give a "
             "rank, or set [rounds] count = 0"
         )
+    weights_of(recipe.rounds)
     by_policy = recipe.rounds.method == "policy"
     if by_policy and recipe.train.split:
         raise InputError(

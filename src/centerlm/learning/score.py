@@ -33,6 +33,30 @@ def exact_replies(
     return {act: sum(hits) / len(hits) for act, hits in sorted(right.items())}
 
 
+def reply_losses(
+    model: Any, tokenizer: Encoder, examples: Sequence[TrainingExample], *, row_tokens: int = 1024
+) -> dict[str, float]:
+    """The mean negative log-likelihood of a token of a reply (nats), by act. Examples longer than a
+    row are left out.
+
+    The model is left in evaluation mode.
+    """
+    torch, functional = load("torch"), load("torch.nn.functional")
+    model.eval()
+    device = next(model.parameters()).device
+    sums: dict[str, tuple[float, int]] = {}
+    tokens = encode_all(examples, tokenizer, max_tokens=row_tokens)
+    with torch.no_grad():
+        for group in families(list(tokens), row_tokens):
+            inputs = collate([ScaledRow(pack_row(group), 1.0)])
+            inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
+            logits = trained_logits(model, inputs).float()
+            loss = float(functional.cross_entropy(logits, inputs["targets"], reduction="sum"))
+            total, count = sums.get(group[0].act, (0.0, 0))
+            sums[group[0].act] = total + loss, count + len(inputs["targets"])
+    return {act: total / count for act, (total, count) in sorted(sums.items())}
+
+
 def right_replies(model: Any, tokens: Sequence[Tokens], *, row_tokens: int = 1024) -> list[bool]:
     """Of which examples greedy decoding would give the whole reply, in their order.
 

@@ -202,7 +202,8 @@ def world_library(
 @dataclass(slots=True)
 class WorldSources:
     """The real sources of questions of these worlds: a library of each world's documents, made in
-    `folder` when it is first asked for, the calculator, and what no document says.
+    `folder` when it is first asked for, the calculator, and what no document says. The documents
+    give up to `passages` a request.
 
     A question gets the sources of its own cards, in their order. Close it to close the libraries.
     """
@@ -211,6 +212,7 @@ class WorldSources:
     folder: Path
     form: Form = "peel"
     embedder: Embedder | Literal["installed"] | None = "installed"
+    passages: int = PASSAGES
     _asked: dict[str, tuple[World, WorldQuestion]] = field(
         default_factory=dict[str, tuple[World, WorldQuestion]], init=False
     )
@@ -235,7 +237,7 @@ class WorldSources:
             LibraryError, OSError: the library of its world cannot be made or read.
         """
         world, asked = self._asked[question.id]
-        return sources_for(world, asked.cards, Documents(self._library(world), k=PASSAGES))
+        return sources_for(world, asked.cards, Documents(self._library(world), k=self.passages))
 
     def known(self, question: Question) -> Known:
         """What is known of sub-questions in the question's world."""

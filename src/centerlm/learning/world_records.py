@@ -35,6 +35,7 @@ def add_worlds(shelf: Shelf, data: Path | None, say: Say) -> None:
             max_hops=section.max_hops,
             people=section.people,
             passages=passages,
+            without=section.without,
         )
         held = is_held(world.id, share.held, share.seed)
         _add(shelf, world, section, held=held)

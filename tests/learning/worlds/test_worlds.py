@@ -281,3 +281,16 @@ def test_hops_and_kinds_that_do_not_exist_are_refused() -> None:
         questions_of(world(1), hops=[0])
     with pytest.raises(InputError, match="world of 2 people"):
         make_world(1, people=2)
+
+
+def test_kinds_of_sources_can_be_held_out() -> None:
+    for seed in SEEDS:
+        made = make_world(seed, max_hops=2, without=("person", "experiment"))
+        assert not {"person", "experiment"} & set(made.cards) and "documents" in made.cards
+        assert any(name.startswith("expert:") for name in made.cards)
+        for question in made.questions:
+            named = {n for d in question.decisions["peel"] for s in d.plan.steps for n in s.sources}
+            offered = {card.name for card in question.cards}
+            assert not {"person", "experiment"} & (named | offered)
+    with pytest.raises(InputError, match="no world has sources of kind 'maps'"):
+        make_world(1, without=("maps",))

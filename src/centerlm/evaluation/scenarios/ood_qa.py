@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
 
@@ -44,6 +44,9 @@ from centerlm.library import Library
 from centerlm.sources.base import Source
 from centerlm.sources.calculator import Calculator
 from centerlm.sources.documents import Documents
+
+if TYPE_CHECKING:
+    from centerlm.learning.worlds import World, WorldQuestion
 
 WORLDS = "worlds"
 SETS = (*FOLDERS, WORLDS)
@@ -267,8 +270,14 @@ def _evidence(row: Record, texts: Mapping[str, Paragraph]) -> frozenset[PassageK
     return frozenset(passage_key(*texts[name]) for name in names)
 
 
-def set_sources(name: str, data: SetData, opening: Opening, held: ExitStack) -> Sequence[Source]:
-    """A library of the set's paragraphs, if it has any, and the calculator."""
+def set_sources(
+    name: str, data: SetData, opening: Opening, held: ExitStack, *, passages: int = PASSAGES
+) -> Sequence[Source]:
+    """A library of the set's paragraphs, if it has any, `passages` a request, and the calculator.
+
+    Raises:
+        LibraryError, OSError: the library cannot be made or read.
+    """
     paragraphs = unique([*(p for item in data.items for p in item.paragraphs), *data.corpus])
     if not paragraphs:
         return (Calculator(),)
@@ -279,30 +288,49 @@ def set_sources(name: str, data: SetData, opening: Opening, held: ExitStack) -> 
     library = held.enter_context(
         Library.open(folder, embedder="installed" if opening.vectors else None)
     )
-    return (Documents(library, k=PASSAGES), Calculator())
+    return (Documents(library, k=passages), Calculator())
 
 
 def _worlds(opening: Opening, held: ExitStack) -> tuple[list[Item], dict[str, Sequence[Source]]]:
     """Fresh questions of worlds of the test split, each with the sources of its world."""
-    from centerlm.evaluation.worlds import asked_worlds, worlds_to_test
-    from centerlm.learning.world_questions import WorldSources, question_of
+    from centerlm.evaluation.worlds import worlds_to_test
 
     count = WORLD_QUESTIONS if opening.limit is None else opening.limit
     each = max(1, -(-count // len(WORLD_HOPS)))
     asked = worlds_to_test(WORLD_HOPS, each)[: each * len(WORLD_HOPS)]
+    items, sources = world_items(
+        asked, opening.work / "worlds", held, embedder="installed" if opening.vectors else None
+    )
+    kept = opening.chosen(items)
+    return kept, {item.id: sources[item.id] for item in kept}
+
+
+def world_items(
+    asked: Sequence[tuple[World, WorldQuestion]],
+    folder: Path,
+    held: ExitStack,
+    *,
+    embedder: Literal["installed"] | None,
+    form: Literal["peel", "flat"] = "peel",
+    passages: int = PASSAGES,
+) -> tuple[list[Item], dict[str, Sequence[Source]]]:
+    """Questions of worlds as items, and their sources by the items' ids; libraries in `folder`.
+
+    Raises:
+        LibraryError, OSError: the library of a world cannot be made or read.
+    """
+    from centerlm.evaluation.worlds import asked_worlds
+    from centerlm.learning.world_questions import WorldSources, question_of
+
     worlds = held.enter_context(
-        WorldSources(
-            asked_worlds(asked),
-            opening.work / "worlds",
-            embedder="installed" if opening.vectors else None,
-        )
+        WorldSources(asked_worlds(asked), folder, form, embedder=embedder, passages=passages)
     )
     items: list[Item] = []
     sources: dict[str, Sequence[Source]] = {}
     for world, question in asked:
         texts = {text.id: text for text in world.documents}
         needed = {p for reading in question.readings if reading.answer for p in reading.passages}
-        rollout = question_of(world, question)
+        rollout = question_of(world, question, form=form)
         item = Item(
             id=question.id,
             data_set=WORLDS,
@@ -322,5 +350,4 @@ def _worlds(opening: Opening, held: ExitStack) -> tuple[list[Item], dict[str, Se
         )
         items.append(item)
         sources[item.id] = worlds.sources_of(rollout)
-    kept = opening.chosen(items)
-    return kept, {item.id: sources[item.id] for item in kept}
+    return items, sources

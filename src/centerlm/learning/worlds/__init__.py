@@ -3,9 +3,11 @@
 from centerlm.learning.worlds.questions import WorldQuestion
 from centerlm.learning.worlds.realistic import Template, templates
 from centerlm.learning.worlds.sources import world_sources
-from centerlm.learning.worlds.world import World, make_world, questions_of
+from centerlm.learning.worlds.world import BEYOND, KINDS, World, make_world, questions_of
 
 __all__ = [
+    "BEYOND",
+    "KINDS",
     "Template",
     "World",
     "WorldQuestion",

@@ -58,8 +58,13 @@ class World:
         return f"world-{self.split}-{self.seed}"
 
 
+BEYOND = ("expert", "person", "experiment")
+"""Kinds of sources that know what no document says; kinds of questions that need one are called so
+too.
+"""
+
 KINDS = (
-    *("expert", "person", "experiment") * 8,
+    *BEYOND * 8,
     *("chain",) * 10,
     *("described", "density") * 2,
     *OPERATIONS,
@@ -76,14 +81,18 @@ def make_world(
     max_hops: int = 2,
     people: int = 12,
     passages: Sequence[Template] = (),
+    without: Collection[str] = (),
 ) -> World:
     """Make the world of a seed, with 24 questions of up to `max_hops` (1-8) hops.
 
-    `passages` are templates of real passages (`realistic.templates`) to write documents from.
+    `passages` are templates of real passages (`realistic.templates`) to write documents from. Kinds
+    of sources in `without` (of `BEYOND`) are not there: no card names one, no question needs one.
 
     Raises:
-        InputError: `max_hops` is not 1..8, or `people` not 6..200.
+        InputError: `max_hops` is not 1..8, or `people` not 6..200; there is no such kind.
     """
+    if unknown := sorted({*without} - {*BEYOND}):
+        raise InputError(f"no world has sources of kind {unknown[0]!r}; known: {', '.join(BEYOND)}")
     if not 1 <= max_hops <= MAX_HOPS:
         raise InputError(f"max_hops is {max_hops}; give 1 to {MAX_HOPS}")
     if not 6 <= people <= 200:
@@ -97,9 +106,15 @@ def make_world(
     graph.index()
     documents = write_documents(graph, rng, prefix=id_, new=new, passages=passages)
     secrets = make_secrets(graph, rng, prefix=id_, new=new)
-    cards = make_cards(secrets, rng, new=new)
+    cards = {
+        name: card
+        for name, card in make_cards(secrets, rng, new=new).items()
+        if name.partition(":")[0] not in without
+    }
+    kinds = [kind for kind in KINDS if kind not in without]
     world = World(seed, split, documents.texts, (), graph, documents.where, secrets, cards)
-    return replace(world, questions=questions_of(world, hops=range(1, max_hops + 1)))
+    asked = questions_of(world, hops=range(1, max_hops + 1), kinds=kinds)
+    return replace(world, questions=asked)
 
 
 def questions_of(
