@@ -129,6 +129,48 @@ class EvaluateSettings(_Section, frozen=True):
     calls: _Count = 40
 
 
+class ServeSettings(_Section, frozen=True):
+    """Serving. Each of `workers` processes solves `concurrency` objectives at a time; `waiting`
+    more may wait in it, `waiting_each` of one client. `token_env` names the variable that holds the
+    tokens, with commas between them; without one, only this machine is listened to. `max_body` is
+    in bytes; `grace` is seconds that what runs has to end when the server is stopped. What one
+    client may spend in `client_seconds` are `client_calls`, `client_tokens` and `client_money`.
+    Only files under `roots` are ingested.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8321
+    token_env: str = "CENTERLM_TOKEN"
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    roots: tuple[str, ...] = ()
+    workers: _Count = 1
+    concurrency: _Count = 16
+    waiting: _Count = 256
+    waiting_each: _Count = 64
+    max_body: _Count = 20_000_000
+    grace: _Seconds = 20.0
+    client_seconds: _Seconds = 3600.0
+    client_calls: _Count | None = None
+    client_tokens: _Count | None = None
+    client_money: _Price | None = None
+
+
+class McpSettings(_Section, frozen=True):
+    """A server of the Model Context Protocol whose tools are sources: a `command` to start, or the
+    `url` of one that runs. `env` names variables that the command is given, `token_env` the one
+    with the bearer token of the `url`. Tools not in `read` (all: "*") are taken to change things.
+    """
+
+    command: tuple[str, ...] = ()
+    url: str | None = None
+    env: tuple[str, ...] = ()
+    token_env: str = ""
+    tools: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+    seconds: _Seconds = 30.0
+
+
 class Settings(_Section, frozen=True):
     """All of a `centerlm.toml`. `sources` are names or `module:object` references."""
 
@@ -139,6 +181,8 @@ class Settings(_Section, frozen=True):
     memory: MemorySettings = msgspec.field(default_factory=MemorySettings)
     solve: SolveSettings = msgspec.field(default_factory=SolveSettings)
     evaluate: EvaluateSettings = msgspec.field(default_factory=EvaluateSettings)
+    serve: ServeSettings = msgspec.field(default_factory=ServeSettings)
+    mcp: dict[str, McpSettings] = msgspec.field(default_factory=dict[str, McpSettings])
     experts: dict[str, ExpertSettings] = msgspec.field(default_factory=dict[str, ExpertSettings])
     sources: tuple[str, ...] = ("calculator",)
 
@@ -175,8 +219,8 @@ def with_model(settings: Settings, model: str | None, base_url: str | None) -> S
 def _known(path: str) -> tuple[str, ...]:
     """The names of the settings of a section."""
     section = path.partition(".")[0].partition("[")[0]
-    if section == "experts":
-        return ExpertSettings.__struct_fields__
+    if section in ("experts", "mcp"):
+        return (ExpertSettings if section == "experts" else McpSettings).__struct_fields__
     part = getattr(Settings(), section) if section else Settings()
     return part.__struct_fields__ if isinstance(part, _Section) else ()
 
