@@ -26,7 +26,7 @@ from centerlm.cli_options import (
     journal_option,
     no_memory_option,
 )
-from centerlm.cli_serving import serve
+from centerlm.cli_serving import mcp, serve
 from centerlm.errors import CenterError, InputError
 
 MAX_PIPED = 1 << 20
@@ -374,6 +374,7 @@ def guide(**given: Any) -> int:
 cli.add_command(memory)
 cli.add_command(adapter)
 cli.add_command(serve)
+cli.add_command(mcp)
 
 
 @cli.command(short_help="Say what is installed and what is missing.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import multiprocessing
 import os
@@ -11,7 +12,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -25,10 +26,11 @@ from centerlm.printing import complain
 from centerlm.serving.guard import Guard, HideTokens, Rules, tokens_of
 from centerlm.serving.metrics import SHARED, Metrics
 from centerlm.serving.parts import Given, Parts
-from centerlm.serving.service import Service
+from centerlm.serving.service import Listener, Service
 from centerlm.serving.tracing import Tracing, configured_tracer
 
 if TYPE_CHECKING:
+    from mcp.server.mcpserver import MCPServer
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 log = logging.getLogger("centerlm.serving")
@@ -39,6 +41,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     given: Given
     serve: ServeSettings
+    mcp: bool = False
 
 
 def plan_of(
@@ -46,9 +49,11 @@ def plan_of(
     host: str | None = None,
     port: int | None = None,
     workers: int | None = None,
+    roots: tuple[str, ...] = (),
+    mcp: bool = False,
     **given: Any,
 ) -> Plan:
-    """The plan of a command line: what it says goes over the settings.
+    """The plan of a command line: what it says goes over the settings; with `mcp`, MCP as well.
 
     Raises:
         ConfigError: the settings cannot be read, or others could listen without a token.
@@ -59,12 +64,12 @@ def plan_of(
         if given.get(name):
             given[name] = str(Path(given[name]).resolve())
     start = Given(**given)
-    over = {"host": host, "port": port, "workers": workers}
+    over = {"host": host, "port": port, "workers": workers, "roots": roots or None}
     serve = msgspec.structs.replace(
         start.settings().serve, **{k: v for k, v in over.items() if v is not None}
     )
     tokens_of(serve, os.environ)
-    return Plan(start, serve)
+    return Plan(start, serve, mcp)
 
 
 class Worker:
@@ -105,28 +110,86 @@ class Worker:
         """
         from centerlm.serving.app import application
 
-        serve = self._plan.serve
-        parts = Parts.open(self._plan.given, apart=len(self._tokens) > 1)
-        parts.settings = msgspec.structs.replace(parts.settings, serve=serve)
-        metrics = Metrics.new()
-        listeners = [metrics.tell]
-        tracer = configured_tracer()
-        if tracer is not None:
-            listeners.append(Tracing(tracer, parts.center.model.name).tell)
-        service = Service.open(parts, tuple(listeners))
-        await service.start()
-        self.service = service
-        self._app = Guard(application(service, metrics), Rules.of(serve, self._tokens))
-        try:
+        serve, metrics = self._plan.serve, Metrics.new()
+        async with AsyncExitStack() as stack:
+            service = await stack.enter_async_context(
+                opened_service(self._plan, metrics.tell, apart=len(self._tokens) > 1)
+            )
+            more: list[Any] = []
+            if self._plan.mcp:
+                server = mcp_server(service, serve.roots)
+                more = mcp_routes(server, serve.max_body)
+                await stack.enter_async_context(server.session_manager.run())
+            self._app = Guard(application(service, metrics, *more), Rules.of(serve, self._tokens))
+            self.service = service
             yield service
-        finally:
-            await service.stop(0.0)
-            await service.close()
 
     def hide_tokens(self) -> None:
         """Keep the tokens out of every log of this process."""
         for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "centerlm.serving"):
             logging.getLogger(name).addFilter(HideTokens(self._tokens))
+
+
+@asynccontextmanager
+async def opened_service(
+    plan: Plan, *listeners: Listener, apart: bool = False
+) -> AsyncGenerator[Service]:
+    """The service of a plan, started; stopped and closed at the end.
+
+    Raises:
+        CenterError: a part cannot be opened.
+    """
+    parts = Parts.open(plan.given, apart=apart)
+    parts.settings = msgspec.structs.replace(parts.settings, serve=plan.serve)
+    tracer = configured_tracer()
+    if tracer is not None:
+        listeners = (*listeners, Tracing(tracer, parts.center.model.name).tell)
+    service = Service.open(parts, listeners)
+    await service.start()
+    try:
+        yield service
+    finally:
+        await service.stop(0.0)
+        await service.close()
+
+
+def mcp_server(service: Service, roots: tuple[str, ...]) -> MCPServer:
+    """The MCP server over a service.
+
+    Raises:
+        MissingExtraError: the SDK is not installed.
+        InputError: a root is no folder.
+    """
+    try:
+        from centerlm.mcp.server import build
+    except ImportError:
+        raise MissingExtraError("mcp", "mcp") from None
+    return build(service, roots)
+
+
+def mcp_routes(server: MCPServer, max_body: int) -> list[Any]:
+    """The routes of MCP over HTTP. Hosts and origins are the guard's business, once."""
+    from mcp.server.transport_security import TransportSecuritySettings
+
+    open_to_all = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+    app = server.streamable_http_app(
+        stateless_http=True, max_request_body_size=max_body, transport_security=open_to_all
+    )
+    return list(app.routes)
+
+
+def serve_stdio(plan: Plan) -> int:
+    """Serve MCP on standard input and output, until it ends; the exit code."""
+
+    async def run() -> None:
+        async with opened_service(plan) as service:
+            await mcp_server(service, plan.serve.roots).run_stdio_async()
+
+    try:
+        asyncio.run(run())
+    except KeyboardInterrupt:
+        return 130
+    return 0
 
 
 def serve(plan: Plan) -> int:
@@ -142,7 +205,8 @@ def serve(plan: Plan) -> int:
     host, port = listening.getsockname()[:2]
     where = f"[{host}]" if ":" in host else host
     guarded = f", {len(tokens)} token{'s' if len(tokens) > 1 else ''}" if tokens else ""
-    click.echo(f"http://{where}:{port}/v1{guarded}", err=False)
+    path = "mcp" if plan.mcp else "v1"
+    click.echo(f"http://{where}:{port}/{path}{guarded}")
     sys.stdout.flush()
     if plan.serve.workers == 1:
         return run_worker(plan, listening)

@@ -124,7 +124,7 @@ class Service:
         self.parts.named(order)
         order = bounded(order, self.parts.cap, self._left(client))
         objective_of(order)
-        place = self._admit(client)
+        place = self.admit(client)
         request = None
         try:
             limits, episode = order.limits, new_episode_name()
@@ -143,7 +143,12 @@ class Service:
         self._begin(request, place, fresh=True)
         return request
 
-    def _admit(self, client: str) -> Place:
+    def admit(self, client: str) -> Place:
+        """A place in the queue.
+
+        Raises:
+            Refused: it is full.
+        """
         try:
             return self.queue.admit(client)
         except FullError as full:
@@ -164,7 +169,7 @@ class Service:
     def _ensure(self, request: Accepted) -> None:
         """Have an open request run by somebody."""
         if request.state == "open" and not self.store.alive(request.owner):
-            place = self._admit(request.client)
+            place = self.admit(request.client)
             if self.store.claim(request):
                 self._begin(request, place)
             else:
@@ -334,7 +339,7 @@ class Service:
         if request.state == "open" or not request.body:
             state = "running" if request.state == "open" else "answered"
             raise Refused(409, f"episode {request.episode} is {state}, so it cannot go on")
-        place = self._admit(request.client)
+        place = self.admit(request.client)
         if not self.store.reopen(request):
             place.leave()
             raise Refused(409, f"episode {request.episode} goes on already")
