@@ -148,8 +148,11 @@ def body_of(question: str) -> dict[str, Any]:
     return {"model": "centerlm", "messages": [{"role": "user", "content": question}]}
 
 
-async def _until(clients: int, seconds: float, once: Any) -> list[float]:
-    """`once(session, n)` again and again by each client until the time is up; times of each."""
+async def _until(clients: int, seconds: float, once: Any, apart: float) -> list[float]:
+    """`once(session, n)` again and again by each client until the time is up; times of each.
+
+    Clients start spread over `apart` seconds: with a fixed latency they would stay in step.
+    """
     times: list[float] = []
     end = time.monotonic() + seconds
     connector = aiohttp.TCPConnector(limit=0)
@@ -157,6 +160,7 @@ async def _until(clients: int, seconds: float, once: Any) -> list[float]:
 
         async def client(number: int) -> None:
             turn = 0
+            await asyncio.sleep(apart * number / clients)
             while time.monotonic() < end:
                 began = time.monotonic()
                 await once(session, f"{number}-{turn}")
@@ -198,13 +202,14 @@ def measure_speed(clients: int, latency_ms: float, seconds: float) -> dict[str, 
 
         serving = Serving(Path(folder), base)
         serving.start()
-        asyncio.run(_until(clients, min(seconds, 3.0), solve))  # warm
+        asyncio.run(_until(clients, min(seconds, 3.0), solve, 0.0))  # warm
         calls = round(statistics.fmean(spent))
-        first = asyncio.run(_until(clients, seconds / 2, alone))
+        apart = calls * latency_ms / 1e3
+        first = asyncio.run(_until(clients, seconds / 2, alone, apart))
         cpu = serving.cpu()
-        served = asyncio.run(_until(clients, seconds, solve))
+        served = asyncio.run(_until(clients, seconds, solve, apart))
         cpu = serving.cpu() - cpu
-        second = asyncio.run(_until(clients, seconds / 2, alone))
+        second = asyncio.run(_until(clients, seconds / 2, alone, apart))
         serving.stop()
     return {
         "the model server alone": _speed(first + second, clients, calls, 0.0),

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from centerlm.config import ServeSettings
-from centerlm.models.base import Choice, Prompt, Reply, Sampling
+from centerlm.models.base import Prompt, Reply, Sampling
 from centerlm.models.scripted import ScriptedModel
 from centerlm.serving.parts import Given
 from centerlm.serving.server import Plan, listen, run_worker
@@ -34,7 +34,7 @@ def _plan(prompt: Prompt, sampling: Sampling) -> str:
 
 waiting = ScriptedModel(_plan)
 hostile = {
-    "Break the question": "1 [hostile] say it\n",
+    "Break the question": "1 [hostile_source] say it\n",
     "": "<script>document.title='owned'</script><img src=x onerror=alert(1)> [1]",
 }
 
@@ -47,9 +47,8 @@ class _Traced(ScriptedModel):
         if not sampling.logprobs:
             return reply
         choices = tuple(
-            replace(choice, token_ids=tuple(map(ord, choice.text)), logprobs=(-0.5,) * len(c))
-            for choice in reply.choices
-            if (c := choice.text) is not None
+            replace(c, token_ids=tuple(map(ord, c.text)), logprobs=(-0.5,) * len(c.text))
+            for c in reply.choices
         )
         return replace(reply, choices=choices)
 
@@ -58,7 +57,6 @@ class _Traced(ScriptedModel):
 
 
 traced = _Traced({"Break the question": "1 [calculator] 2 + 3\n2 [calculator] #1 * 2\n"})
-Choice  # noqa: B018 - the type of what `complete` gives
 
 
 @source

@@ -276,6 +276,14 @@ class SqliteJournal:
             ) from error
 
     def blob(self, name: str) -> bytes:
+        """Content by its hash, queued or written.
+
+        Raises:
+            JournalError: it is neither.
+        """
+        for _, _, _, blobs in reversed(self._pending):
+            if blobs and name in blobs:
+                return blobs[name]
         rows = self._rows("SELECT data FROM blobs WHERE hash=?", name)
         if not rows:
             raise JournalError(f"the journal {self.path} has lost content {name}; restore a backup")

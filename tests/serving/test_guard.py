@@ -169,6 +169,28 @@ def test_the_check_of_tokens_takes_as_long_for_each() -> None:
     assert rules.client(tokens[0]) != rules.client(tokens[1])
 
 
+def test_what_a_source_says_is_data_in_an_answer() -> None:
+    with served("serving_parts:hostile", sources=("serving_parts:hostile_source",)) as server:
+        answer = server.post(stream=False)
+        streamed = server.post(stream=True)
+    said = answer.json()["choices"][0]["message"]["content"]
+    assert "<script>" in said
+    for each, kind in ((answer, "application/json"), (streamed, "text/event-stream")):
+        assert each.headers["content-type"].startswith(kind)
+        assert each.headers["x-content-type-options"] == "nosniff"
+    assert all(line.startswith(("data: ", ":")) for line in streamed.text.splitlines() if line)
+
+
+def test_each_token_has_a_memory_of_its_own(guarded: Served) -> None:
+    from centerlm.serving.parts import Given, Parts
+
+    del guarded
+    parts = Parts.open(Given(model="scripted:cli_parts:sums", journal="own.sqlite"), apart=True)
+    one, two = (parts.memory_setup(client) for client in ("one", "two"))
+    assert one and two and one["path"] == two["path"] and one["project"] != two["project"]
+    parts.journal.close()
+
+
 def test_tokens_stay_out_of_the_log() -> None:
     record = logging.LogRecord("x", 30, "", 1, "header %s", (f"Bearer {TOKEN}",), None)
     HideTokens([TOKEN]).filter(record)

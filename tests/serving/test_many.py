@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import sqlite3
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -181,6 +182,53 @@ def test_a_clients_budget_holds_for_all_its_requests() -> None:
         spent = [a.json()["centerlm"]["usage"]["calls"] for a in answers if a.status_code == 200]
         assert sum(spent) == 5
         assert server.post(user="another").status_code == 200
+
+
+def test_what_does_not_end_in_time_is_told_so_and_goes_on_with_the_next_start(home: Path) -> None:
+    log, key = home / "log", {"idempotency-key": "k"}
+    with ThreadPoolExecutor(2) as pool:
+        with served("serving_parts:waiting", sources=WAITS) as server:
+            going = pool.submit(server.post, "later 1.5", headers=key)
+            streaming = pool.submit(server.post, "other 60", stream=True)
+            until(lambda: len(noted(log)) == 2)
+        assert going.result().status_code == 503
+        assert int(going.result().headers["retry-after"]) >= 1
+        assert "the server is stopping" in streaming.result().text
+    with served("serving_parts:waiting", sources=WAITS) as server:
+        until(lambda: "began later 1.5" in noted(log)[2:])  # before anybody asks again
+        said = server.post("later 1.5", headers=key).json()["choices"][0]["message"]["content"]
+    assert said == "waited for later 1.5"
+
+
+def test_an_episode_that_had_ended_when_its_worker_died_is_not_run_again(home: Path) -> None:
+    key = {"idempotency-key": "k"}
+    with served("serving_parts:waiting", sources=WAITS) as server:
+        said = server.post("once 0", headers=key).json()["choices"][0]["message"]["content"]
+    with sqlite3.connect(home / "journal.sqlite.requests") as store:  # as a kill would leave it
+        store.execute("UPDATE requests SET state='open', owner='worker-1-gone'")
+    with served("serving_parts:waiting", sources=WAITS) as server:
+        again = server.post("once 0", headers=key).json()
+    assert again["choices"][0]["message"]["content"] == said
+    journal = SqliteJournal(home / "journal.sqlite")
+    events = journal.events(again["centerlm"]["episode"])
+    journal.close()
+    assert sum(isinstance(event, EpisodeFinished) for event in events) == 1
+
+
+def test_another_worker_is_asked_to_cancel(home: Path) -> None:
+    log = home / "log"
+    with (
+        served("serving_parts:waiting", sources=WAITS) as one,
+        served("serving_parts:waiting", sources=WAITS) as two,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        going = pool.submit(one.post, "long 60")
+        until(lambda: noted(log))
+        url = f"{two.url}/episodes/{_running(home)}"
+        assert httpx.get(url).json()["state"] == "open"
+        assert httpx.post(f"{url}/cancel").status_code == 202
+        assert going.result().json()["centerlm"]["status"] == "cancelled"
+        assert httpx.get(url).json()["state"] == "cancelled"
 
 
 def test_stopping_lets_what_runs_end(home: Path) -> None:

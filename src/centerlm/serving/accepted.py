@@ -23,6 +23,7 @@ from centerlm.journal_file import lock_file
 KEPT = 7 * 86400.0
 """Seconds for which ended requests are kept, so that a repeated one is not run again."""
 
+_CANCEL = "to be cancelled"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS requests(
     id INTEGER PRIMARY KEY, client TEXT NOT NULL, key TEXT, fingerprint TEXT NOT NULL,
@@ -204,6 +205,23 @@ class AcceptedRequests:
                 (client, time.time() - seconds),
             ).fetchone()
         return Spent(int(row[0]), int(row[1]), float(row[2]))
+
+    def want_cancelled(self, request: Accepted) -> bool:
+        """Ask the worker that has an open request to cancel it; false where it has ended."""
+        with self._writing():
+            cursor = self._db.execute(
+                "UPDATE requests SET reason=? WHERE id=? AND state='open'", (_CANCEL, request.id)
+            )
+        return cursor.rowcount == 1
+
+    def unwanted(self) -> list[str]:
+        """The episodes of this worker that another one was asked to cancel."""
+        with self._writing():
+            rows = self._db.execute(
+                "SELECT episode FROM requests WHERE state='open' AND owner=? AND reason=?",
+                (self.owner, _CANCEL),
+            ).fetchall()
+        return [str(row[0]) for row in rows]
 
     def prune(self) -> None:
         """Forget requests that ended long ago."""

@@ -200,7 +200,7 @@ class Api:
         """Stop a request; it can be resumed."""
         accepted = self._own(request)
         if not self.service.cancel(accepted):
-            raise Refused(409, f"episode {accepted.episode} does not run in this worker")
+            raise Refused(409, f"episode {accepted.episode} has ended ({accepted.state})")
         return Json({"episode": accepted.episode, "state": "cancelled"}, 202)
 
     async def resume(self, request: Request) -> ASGIApp:

@@ -46,6 +46,7 @@ def specification() -> dict[str, Any]:
     (chat,), components = msgspec.json.schema_components(
         [ChatRequest], ref_template="#/components/schemas/{name}"
     )
+    components["ChatRequest"]["properties"]["model"] = {"const": MODEL, "type": "string"}
     name = [{"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}]
     key = [
         {

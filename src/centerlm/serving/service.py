@@ -19,7 +19,7 @@ import msgspec
 from centerlm import config as _config
 from centerlm.episode import fold
 from centerlm.errors import CenterError, JournalError
-from centerlm.events import Event
+from centerlm.events import EpisodeFinished, Event
 from centerlm.journal import new_episode_name
 from centerlm.learning.rollouts import OpenedJournal, SampledCenter
 from centerlm.protocols import Center
@@ -81,14 +81,26 @@ class Service:
             await asyncio.sleep(SWEEP)
             try:
                 self._take_up()
+                for episode in self.store.unwanted():
+                    self._stop(episode)
             except JournalError as error:
                 log.error("%s", error)
 
     def _take_up(self) -> None:
         for request in self.store.orphans():
-            if not self.stopping and self.store.claim(request):
+            if not self.stopping and self.store.claim(request) and not self._had_ended(request):
                 log.info("taking up episode %s", request.episode)
                 self._begin(request, self.queue.admit(request.client, force=True))
+
+    def _had_ended(self, request: Accepted) -> bool:
+        """Whether the worker that died had ended the episode, and had no time to say so."""
+        events = OpenedJournal(self.parts.journal).events(request.episode)
+        last = events[-1] if events else None
+        if not isinstance(last, EpisodeFinished) or last.status == "cancelled":
+            return False
+        more = last.status in RESUMABLE
+        self.store.end(request, "done", fold(events).usage, keep=more)
+        return True
 
     async def stop(self, grace: float) -> None:
         """Take nothing new; let what runs end for `grace` seconds, then leave it to be resumed."""
@@ -170,7 +182,7 @@ class Service:
         """Have an open request run by somebody."""
         if request.state == "open" and not self.store.alive(request.owner):
             place = self.admit(request.client)
-            if self.store.claim(request):
+            if self.store.claim(request) and not self._had_ended(request):
                 self._begin(request, place)
             else:
                 place.leave()
@@ -320,8 +332,11 @@ class Service:
             self.cancel(request)
 
     def cancel(self, request: Accepted) -> bool:
-        """Stop a request; it can be resumed. False where it does not run here."""
-        job = self.jobs.get(request.episode)
+        """Stop a request, whichever worker has it; it can be resumed. False where it has ended."""
+        return self._stop(request.episode) or self.store.want_cancelled(request)
+
+    def _stop(self, episode: str) -> bool:
+        job = self.jobs.get(episode)
         if job is None or job.task is None:
             return False
         job.left = True
