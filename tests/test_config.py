@@ -201,6 +201,8 @@ def test_the_reference_names_every_setting_with_its_default() -> None:
         "library": config.LibrarySettings,
         "journal": config.JournalSettings,
         "solve": config.SolveSettings,
+        "serve": config.ServeSettings,
+        "mcp.NAME": config.McpSettings,
     }.items():
         part = text.split(f"## [{section}]")[1].split("\n## ")[0]
         named = set(re.findall(r"^\| `(\w+)`", part, flags=re.MULTILINE))
@@ -214,7 +216,7 @@ def test_the_reference_names_every_setting_with_its_default() -> None:
 
 def _shown(default: object) -> str:
     match default:
-        case None:
+        case None | ():
             return "none"
         case False:
             return "false"

@@ -15,8 +15,11 @@ from centerlm.cli import cli
 from centerlm.config import load_settings
 
 HOW_TO = Path(__file__).parents[1] / "docs" / "how-to"
-GUIDES = ("use-your-own-model.md", "resume-and-replay.md", "write-a-source.md", "memory.md")
-WITHOUT_PYTHON = (*GUIDES, "evaluate.md", "compare.md")
+GUIDES = (
+    *("use-your-own-model.md", "resume-and-replay.md", "write-a-source.md", "memory.md"),
+    "serve.md",
+)
+WITHOUT_PYTHON = (*GUIDES, "evaluate.md", "compare.md", "mcp.md")
 
 
 def _blocks(guide: str, language: str) -> list[str]:

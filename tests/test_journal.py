@@ -58,6 +58,16 @@ def test_commit_returns_when_all_that_was_appended_is_in_the_file(tmp_path: Path
     assert journal.events("a") == [decode_event(data) for data in stored(journal.path)]
 
 
+def test_what_is_queued_can_be_read(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "j.db")
+    journal.append("a", started(), {digest(b"s"): b"s"})
+    assert journal.blob(digest(b"s")) == b"s"
+    assert stored(journal.path) == []
+    with pytest.raises(JournalError, match="has lost content"):
+        journal.blob(digest(b"t"))
+    journal.close()
+
+
 def test_commits_at_once_share_a_transaction(tmp_path: Path) -> None:
     journal = SqliteJournal(tmp_path / "j.db")
     statements: list[str] = []

@@ -18,7 +18,15 @@ from centerlm.cli_adapter import adapter
 from centerlm.cli_evaluate import evaluate
 from centerlm.cli_learn import learn
 from centerlm.cli_memory import memory
-from centerlm.cli_options import FILE, FOLDER, as_json_option
+from centerlm.cli_options import (
+    FILE,
+    FOLDER,
+    as_json_option,
+    common,
+    journal_option,
+    no_memory_option,
+)
+from centerlm.cli_serving import mcp, serve
 from centerlm.errors import CenterError, InputError
 
 MAX_PIPED = 1 << 20
@@ -101,53 +109,9 @@ def cli() -> None:
     """
 
 
-def _common(command: Any) -> Any:
-    """The options of every command that runs a center."""
-    options = [
-        click.option(
-            "--library", type=FOLDER, metavar="DIR", help="Library to ask (see: centerlm ingest)."
-        ),
-        click.option(
-            "--source",
-            "sources",
-            multiple=True,
-            metavar="NAME",
-            help="calculator, experiment, person, expert:FIELD, a plugin or module:object; "
-            "may be repeated.",
-        ),
-        click.option(
-            "--model",
-            metavar="MODEL",
-            help="The center's model: local, local:FILE.gguf, openai:NAME.",
-        ),
-        click.option(
-            "--base-url", metavar="URL", help="OpenAI-compatible endpoint of openai:NAME."
-        ),
-        click.option(
-            "--config", type=FILE, metavar="FILE", help="Settings [default: ./centerlm.toml]."
-        ),
-        click.option(
-            "--budget",
-            metavar="LIMITS",
-            help="Any of calls=40,tokens=8000,seconds=60,money=.1,depth=8.",
-        ),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-_journal = click.option(
-    "--journal", type=FILE, metavar="FILE", help="File of episodes [default: data folder]."
-)
-_no_memory = click.option(
-    "--no-memory", is_flag=True, help="Recall nothing and remember nothing (see: centerlm memory)."
-)
-
-
 @cli.command(short_help="Answer a question, showing every step.")
 @click.argument("question", required=False)
-@_common
+@common
 @click.option(
     "--attach",
     "attachments",
@@ -165,8 +129,8 @@ _no_memory = click.option(
     help="any, text, number, date, boolean or list: what the answer has to be.",
 )
 @click.option("--seed", type=int, metavar="N", help="Seed of sampling.")
-@_no_memory
-@_journal
+@no_memory_option
+@journal_option
 @as_json_option
 def solve(question: str | None, **given: Any) -> int:
     """Answer QUESTION (or standard input), showing every step with its citations.
@@ -182,8 +146,8 @@ def solve(question: str | None, **given: Any) -> int:
 
 @cli.command(short_help="Show the plan for a question; run nothing.")
 @click.argument("question", required=False)
-@_common
-@_no_memory
+@common
+@no_memory_option
 @as_json_option
 def plan(question: str | None, **given: Any) -> int:
     """Show the plan for QUESTION (or standard input) in the plan language; run nothing.
@@ -221,7 +185,7 @@ def ingest(paths: tuple[Path, ...], **given: Any) -> int:
 
 
 @cli.group(invoke_without_command=True, short_help="List episodes, or remove some.")
-@_journal
+@journal_option
 @click.option(
     "--limit",
     type=click.IntRange(1, 10_000),
@@ -250,7 +214,7 @@ def episodes(context: click.Context, journal: Path | None, limit: int, as_json: 
 @episodes.command("rm", short_help="Remove an episode, or all before a day.")
 @click.argument("episode", required=False)
 @click.option("--before", metavar="DATE", help="All that started before this day (YYYY-MM-DD).")
-@_journal
+@journal_option
 @click.pass_context
 def episodes_rm(
     context: click.Context, episode: str | None, before: str | None, journal: Path | None
@@ -270,7 +234,7 @@ def episodes_rm(
 
 @cli.command(short_help="Show an episode: steps, findings, citations.")
 @click.argument("episode")
-@_journal
+@journal_option
 @as_json_option
 def show(episode: str, journal: Path | None, as_json: bool) -> int:
     """Show an EPISODE: its steps, findings and citations.
@@ -288,9 +252,9 @@ def show(episode: str, journal: Path | None, as_json: bool) -> int:
 
 @cli.command(short_help="Go on with an episode that was stopped.")
 @click.argument("episode")
-@_common
-@_no_memory
-@_journal
+@common
+@no_memory_option
+@journal_option
 @as_json_option
 def resume(episode: str, **given: Any) -> int:
     """Go on with an EPISODE that was stopped; no finished step is run again.
@@ -308,7 +272,7 @@ def resume(episode: str, **given: Any) -> int:
 
 @cli.command(short_help="Run an episode again from its record.")
 @click.argument("episode")
-@_journal
+@journal_option
 @as_json_option
 def replay(episode: str, journal: Path | None, as_json: bool) -> int:
     """Run an EPISODE again from its recorded calls, without any model or source.
@@ -369,7 +333,7 @@ def models_list(as_json: bool) -> None:
 
 
 @cli.command(short_help="Turn edits of plans into guidance data.")
-@_journal
+@journal_option
 @click.option(
     "--out",
     type=FILE,
@@ -409,6 +373,8 @@ def guide(**given: Any) -> int:
 
 cli.add_command(memory)
 cli.add_command(adapter)
+cli.add_command(serve)
+cli.add_command(mcp)
 
 
 @cli.command(short_help="Say what is installed and what is missing.")

@@ -20,7 +20,6 @@ import click
 import msgspec
 
 from centerlm import config as _config
-from centerlm.acts import Experience, PlanView, ShownBudget
 from centerlm.center import CenterLM
 from centerlm.episode import episode_to_json, fold
 from centerlm.errors import InputError, JournalError, ModelError, PlanError
@@ -28,6 +27,7 @@ from centerlm.events import Event
 from centerlm.journal import SqliteJournal
 from centerlm.objective import Objective
 from centerlm.plan import Plan, format_plan, plan_to_json
+from centerlm.plan_alone import plan_alone
 from centerlm.printing import complain, print_json, print_solution, print_tree
 from centerlm.protocols import Memory
 from centerlm.remembering import opened_memory
@@ -333,24 +333,8 @@ def run_plan(
 async def _plan(
     center: CenterLM, objective: Objective, cards: tuple[Card, ...], memory: Memory | None
 ) -> Plan:
-    limits = objective.budget
-    experience = await memory.recall(objective.text, cards) if memory else Experience()
-    view = PlanView(
-        objective=objective.text,
-        cards=cards,
-        recursion=limits.depth > 1,
-        budget=ShownBudget(limits.calls, limits.tokens, limits.seconds, limits.money, limits.depth),
-        experience=experience,
-    )
-    request = center.decompose(view)
     try:
-        reply = await center.model.complete(request.prompt, request.sampling)
-        try:
-            return center.read_plan(reply.text, view, cut=reply.cut)
-        except PlanError as error:
-            request = center.repair(view, reply.text, error)
-        reply = await center.model.complete(request.prompt, request.sampling)
-        return center.read_plan(reply.text, view, cut=reply.cut)
+        return await plan_alone(center, objective, cards, memory)
     finally:
         await center.model.close()
 

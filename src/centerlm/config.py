@@ -26,11 +26,13 @@ from centerlm.sources.base import Source
 from centerlm.toml_settings import read_toml, settings_of
 
 if TYPE_CHECKING:
+    from centerlm.mcp.session import McpConnection
     from centerlm.models.provider import Provider
 
 FILE = "centerlm.toml"
 OPENAI = "https://api.openai.com/v1"
 NO_ADAPTER = "none"
+MCP = "mcp:"
 
 _Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
 _Price: TypeAlias = Annotated[float, msgspec.Meta(ge=0)]
@@ -129,6 +131,48 @@ class EvaluateSettings(_Section, frozen=True):
     calls: _Count = 40
 
 
+class ServeSettings(_Section, frozen=True):
+    """Serving. Each of `workers` processes solves `concurrency` objectives at a time; `waiting`
+    more may wait in it, `waiting_each` of one client. `token_env` names the variable that holds the
+    tokens, with commas between them; without one, only this machine is listened to. `max_body` is
+    in bytes; `grace` is seconds that what runs has to end when the server is stopped. What one
+    client may spend in `client_seconds` are `client_calls`, `client_tokens` and `client_money`.
+    Only files under `roots` are ingested.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8321
+    token_env: str = "CENTERLM_TOKEN"
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    roots: tuple[str, ...] = ()
+    workers: _Count = 1
+    concurrency: _Count = 16
+    waiting: _Count = 256
+    waiting_each: _Count = 64
+    max_body: _Count = 20_000_000
+    grace: _Seconds = 20.0
+    client_seconds: _Seconds = 3600.0
+    client_calls: _Count | None = None
+    client_tokens: _Count | None = None
+    client_money: _Price | None = None
+
+
+class McpSettings(_Section, frozen=True):
+    """A server of the Model Context Protocol whose tools are sources: a `command` to start, or the
+    `url` of one that runs. `env` names variables that the command is given, `token_env` the one
+    with the bearer token of the `url`. Tools not in `read` (all: "*") are taken to change things.
+    """
+
+    command: tuple[str, ...] = ()
+    url: str | None = None
+    env: tuple[str, ...] = ()
+    token_env: str = ""
+    tools: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+    seconds: _Seconds = 30.0
+
+
 class Settings(_Section, frozen=True):
     """All of a `centerlm.toml`. `sources` are names or `module:object` references."""
 
@@ -139,6 +183,8 @@ class Settings(_Section, frozen=True):
     memory: MemorySettings = msgspec.field(default_factory=MemorySettings)
     solve: SolveSettings = msgspec.field(default_factory=SolveSettings)
     evaluate: EvaluateSettings = msgspec.field(default_factory=EvaluateSettings)
+    serve: ServeSettings = msgspec.field(default_factory=ServeSettings)
+    mcp: dict[str, McpSettings] = msgspec.field(default_factory=dict[str, McpSettings])
     experts: dict[str, ExpertSettings] = msgspec.field(default_factory=dict[str, ExpertSettings])
     sources: tuple[str, ...] = ("calculator",)
 
@@ -175,8 +221,8 @@ def with_model(settings: Settings, model: str | None, base_url: str | None) -> S
 def _known(path: str) -> tuple[str, ...]:
     """The names of the settings of a section."""
     section = path.partition(".")[0].partition("[")[0]
-    if section == "experts":
-        return ExpertSettings.__struct_fields__
+    if section in ("experts", "mcp"):
+        return (ExpertSettings if section == "experts" else McpSettings).__struct_fields__
     part = getattr(Settings(), section) if section else Settings()
     return part.__struct_fields__ if isinstance(part, _Section) else ()
 
@@ -271,13 +317,15 @@ def open_model_of(settings: ModelSettings, endpoints: Endpoints | None = None) -
 
 
 class Endpoints:
-    """The endpoints of one configuration, each opened once, and all models opened with them.
+    """The endpoints of one configuration, each opened once, and all models opened with them;
+    `connections` are those to MCP servers.
 
     `of` raises ConfigError where an endpoint's address or key cannot be used.
     """
 
     def __init__(self) -> None:
         self.models: list[LanguageModel] = []
+        self.connections: list[McpConnection] = []
         self._opened: dict[tuple[str, str], Provider] = {}
 
     def of(self, settings: ModelSettings) -> Provider:
@@ -294,9 +342,9 @@ class Endpoints:
         return self._opened[key]
 
     async def close(self) -> None:
-        """Close every model, on the event loop that used them."""
-        for model in self.models:
-            await model.close()
+        """Close every model and connection, on the event loop that used them."""
+        for each in (*self.models, *self.connections):
+            await each.close()
 
 
 def open_sources(
@@ -307,7 +355,7 @@ def open_sources(
     attachments: Sequence[Path] = (),
     endpoints: Endpoints | None = None,
 ) -> list[Source]:
-    """The sources of a solve: documents first, then those named, then experts.
+    """The sources of a solve: documents first, then those named, then experts and MCP tools.
 
     `names` (from the command line) replace those of the settings. Attached documents become a
     library of their own.
@@ -325,15 +373,42 @@ def open_sources(
         name = "attachments" if folder else "documents"
         made = attached_library(attachments)
         sources.append(_documents(made, settings.library.passages, name))
-    experts = _experts(settings, endpoints or Endpoints())
+    endpoints = endpoints or Endpoints()
+    experts = _experts(settings, endpoints)
     taken = {source.card.name for source in sources}
     wanted = [name for name in (names or settings.sources) if name not in taken]
+    servers = [name for name in wanted if name.startswith(MCP)]
+    wanted = [name for name in wanted if name not in servers]
     known = {**_built_in(wanted), **{expert.card.name: expert for expert in experts}}
     sources += resolve(wanted, known).values()
     if not names:
         present = {source.card.name for source in sources}
         sources += [expert for expert in experts if expert.card.name not in present]
-    return sources
+        servers += [f"{MCP}{name}" for name in settings.mcp if f"{MCP}{name}" not in servers]
+    return [*sources, *_tools(settings, servers, endpoints)]
+
+
+def _tools(settings: Settings, names: Sequence[str], endpoints: Endpoints) -> list[Source]:
+    """The sources of these `mcp:SERVER` and `mcp:SERVER.TOOL`.
+
+    Raises:
+        InputError: a server is not configured, cannot be reached, or has no such tool.
+    """
+    tools: dict[str, Source] = {}
+    for name in names:
+        server, _, tool = name.removeprefix(MCP).partition(".")
+        if server not in settings.mcp:
+            known = ", ".join(settings.mcp) or "none"
+            raise InputError(
+                f"there is no MCP server {server[:80]!r}; known: {known}; name it in [mcp.NAME]"
+            )
+        from centerlm.mcp.source import mcp_sources
+
+        connection, made = mcp_sources(server, settings.mcp[server], only=tool)
+        endpoints.connections.append(connection)
+        for source in made:
+            tools.setdefault(source.card.name, source)
+    return list(tools.values())
 
 
 def _built_in(names: Sequence[str]) -> dict[str, Source]:

@@ -20,6 +20,8 @@ ADAPTER = "adapter"
 EXTRAS: dict[str, tuple[str, ...]] = {
     "local": ("xllamacpp", "onnxruntime", "tokenizers", "numpy"),
     "train": ("torch", "transformers"),
+    "serve": ("starlette", "uvicorn", "prometheus_client"),
+    "mcp": ("mcp",),
 }
 
 

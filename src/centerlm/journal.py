@@ -250,8 +250,10 @@ class SqliteJournal:
         last = self._db.execute("SELECT max(seq) FROM events WHERE episode=?", row).fetchone()[0]
         return int(row[0]), 0 if last is None else int(last) + 1
 
-    def events(self, episode: str) -> list[Event]:
-        """The events of the episode with exactly this name, in order. Writes what is queued first.
+    def events(self, episode: str, start: int = 0) -> list[Event]:
+        """The events of the episode with exactly this name, in order, from number `start` on.
+
+        Writes what is queued first.
 
         Raises:
             InputError: there is no such episode.
@@ -261,7 +263,10 @@ class SqliteJournal:
         if not self._rows("SELECT 1 FROM episodes WHERE name=?", episode):
             raise _no_episode(episode)
         rows = self._rows(
-            "SELECT data FROM events JOIN episodes ON id=episode WHERE name=? ORDER BY seq", episode
+            "SELECT data FROM events JOIN episodes ON id=episode WHERE name=? AND seq>=? "
+            "ORDER BY seq",
+            episode,
+            start,
         )
         try:
             return [decode_event(row[0]) for row in rows]
@@ -271,6 +276,14 @@ class SqliteJournal:
             ) from error
 
     def blob(self, name: str) -> bytes:
+        """Content by its hash, queued or written.
+
+        Raises:
+            JournalError: it is neither.
+        """
+        for _, _, _, blobs in reversed(self._pending):
+            if blobs and name in blobs:
+                return blobs[name]
         rows = self._rows("SELECT data FROM blobs WHERE hash=?", name)
         if not rows:
             raise JournalError(f"the journal {self.path} has lost content {name}; restore a backup")

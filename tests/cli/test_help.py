@@ -30,7 +30,7 @@ def test_every_command_of_the_design_is_there() -> None:
         "centerlm models list", "centerlm guide", "centerlm memory", "centerlm memory list",
         "centerlm memory show", "centerlm memory export", "centerlm memory import",
         "centerlm memory forget", "centerlm adapter", "centerlm adapter export",
-        "centerlm adapter import",
+        "centerlm adapter import", "centerlm serve", "centerlm mcp",
         "centerlm doctor",
     ]  # fmt: skip
 

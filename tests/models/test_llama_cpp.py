@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -217,8 +218,17 @@ def test_an_answer_ends_where_the_context_does(default_gguf: Path) -> None:
 def test_what_cannot_be_done_is_refused(model: LlamaCppModel) -> None:
     with pytest.raises(ModelError, match="grammar"):
         asyncio.run(model.complete(prompt("x"), Sampling(5, grammar="root ::= ((")))
-    with pytest.raises(ModelError, match="not a JSON schema"):
-        asyncio.run(model.complete(prompt("x"), Sampling(5, schema={"type": "object"})))
+
+
+def test_a_schema_is_followed(model: LlamaCppModel) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"days": {"type": "integer", "minimum": 1, "maximum": 9}},
+        "required": ["days"],
+        "additionalProperties": False,
+    }
+    reply = asyncio.run(model.complete(prompt("How many days?"), Sampling(40, schema=schema)))
+    assert json.loads(reply.text)["days"] in range(1, 10)
 
 
 def test_closing_ends_calls_and_the_next_loads_again(default_gguf: Path) -> None:

@@ -35,7 +35,7 @@ class Sampling:
     """How to sample. `max_tokens` is always sent; temperature 0 is greedy; n counts answers.
 
     At most one of `grammar` (GBNF, for models whose `constraint` is "gbnf") and `schema` (JSON
-    schema, for "schema") is given.
+    schema, for "schema" and local models) is given.
     """
 
     max_tokens: int

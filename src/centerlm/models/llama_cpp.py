@@ -23,7 +23,14 @@ from centerlm.finding import Usage
 from centerlm.models.base import Constraint, Price, Prompt, Reply, Sampling
 from centerlm.models.chat import FAMILY, render
 from centerlm.models.gguf import read_gguf
-from centerlm.models.llama_server import Adapter, Decoded, Prefill, decode, start_server
+from centerlm.models.llama_server import (
+    Adapter,
+    Decoded,
+    Prefill,
+    decode,
+    grammar_of,
+    start_server,
+)
 from centerlm.models.lora import present
 from centerlm.models.prepared import PREPARATION
 from centerlm.models.slots import Slots
@@ -156,8 +163,6 @@ class LlamaCppModel:
     ) -> Reply:
         """See `LanguageModel.complete`; nothing is retried."""
         del before_retry
-        if sampling.schema is not None:
-            raise ModelError(f"{self.name} takes a GBNF grammar, not a JSON schema")
         if self._server is None:
             await self.load()
         ids = self._render(prompt)
@@ -181,6 +186,8 @@ class LlamaCppModel:
         }
         if sampling.grammar is not None:
             request["grammar"] = sampling.grammar
+        elif sampling.schema is not None:
+            request["grammar"] = grammar_of(sampling.schema)
         if sampling.logprobs:
             request["logprobs"] = 1
         cancel = threading.Event()

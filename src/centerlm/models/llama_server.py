@@ -7,9 +7,10 @@ without; a random key closes it to everyone.
 from __future__ import annotations
 
 import importlib
+import json
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -164,3 +165,17 @@ def decode(
         completion_tokens,
         Prefill(int(timings["prompt_n"]), int(timings["cache_n"])),
     )
+
+
+def grammar_of(schema: Mapping[str, Any]) -> str:
+    """The grammar of JSON that follows a schema, as llama.cpp makes it.
+
+    Raises:
+        ModelError: it can make none.
+    """
+    xllamacpp: Any = importlib.import_module("xllamacpp")
+    try:
+        return str(xllamacpp.json_schema_to_grammar(json.dumps(schema)))
+    except (ValueError, RuntimeError) as error:
+        told = short_answer(str(error))
+        raise ModelError(f"the JSON schema cannot be followed: {told}") from None

@@ -1,0 +1,4 @@
+"""The Model Context Protocol, both ways: centerlm as a server, tools of servers as sources.
+
+Needs the extra `mcp` (the official SDK).
+"""

@@ -1,0 +1,210 @@
+"""A connection to an MCP server that is opened when it is needed, and again when it was lost.
+
+What the server says is data. It gets no more of the environment than it is given by name, and what
+it writes to its standard error is dropped. Its requests to us (sampling, roots) are not answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from centerlm.config import McpSettings
+from centerlm.errors import ConfigError, MissingExtraError, SourceError
+from centerlm.finding import short_answer
+
+if TYPE_CHECKING:
+    from mcp import Client
+    from mcp.types import CallToolResult, Tool
+
+FAILURES = 3
+"""So many failed starts in a row, and the server is left alone for PAUSE seconds."""
+PAUSE = 30.0
+MAX_TOOLS = 128
+_MIN_SECRET = 6
+
+
+class McpConnection:
+    """The connection to one server, for one event loop. Calls may run at once.
+
+    Raises:
+        ConfigError: the settings name no server, or two.
+    """
+
+    def __init__(
+        self, name: str, settings: McpSettings, environment: Mapping[str, str] = os.environ
+    ) -> None:
+        if bool(settings.command) == bool(settings.url):
+            raise ConfigError(f"[mcp.{name}] needs either a command to start or a url, not both")
+        self.name = name
+        self._settings = settings
+        self._given = {key: environment[key] for key in settings.env if key in environment}
+        missing = [key for key in (*settings.env, settings.token_env) if key not in environment]
+        if missing := [key for key in missing if key]:
+            raise ConfigError(f"[mcp.{name}] names the variable {missing[0]}, which is not set")
+        self._token = environment.get(settings.token_env, "") if settings.token_env else ""
+        self._client: Client | None = None
+        self._holder: asyncio.Task[None] | None = None
+        self._over: asyncio.Event | None = None
+        self._lock: asyncio.Lock | None = None
+        self._failures = 0
+        self._until = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """How long a call may take."""
+        return self._settings.seconds
+
+    def hide(self, text: str) -> str:
+        """The text without what the server was given as secrets."""
+        for secret in (*self._given.values(), self._token):
+            if len(secret) >= _MIN_SECRET:
+                text = text.replace(secret, "***")
+        return text
+
+    async def tools(self) -> list[Tool]:
+        """The server's tools, at most MAX_TOOLS.
+
+        Raises:
+            SourceError: it cannot be reached, or does not answer in time.
+        """
+        client = await self._open()
+        found: list[Tool] = []
+        cursor: str | None = None
+        try:
+            async with asyncio.timeout(self.seconds):
+                while len(found) < MAX_TOOLS:
+                    page = await client.list_tools(cursor=cursor, cache_mode="refresh")
+                    found += page.tools
+                    cursor = page.next_cursor
+                    if not cursor or not page.tools:
+                        break
+        except Exception as error:  # noqa: BLE001 - another program's answer: anything may come
+            await self.close()
+            raise self._failed("list its tools", error) from None
+        return found[:MAX_TOOLS]
+
+    async def call(
+        self, tool: str, arguments: dict[str, Any], *, seconds: float, again: bool
+    ) -> CallToolResult:
+        """Call a tool; with `again`, once more over a new connection where this one was lost.
+
+        Raises:
+            SourceError: no answer, or none in time.
+        """
+        for attempt in (1, 2):
+            client = await self._open()
+            try:
+                async with asyncio.timeout(seconds):
+                    return await client.call_tool(tool, arguments)
+            except TimeoutError as error:
+                raise self._failed(f"answer within {seconds:g} seconds", error) from None
+            except Exception as error:  # noqa: BLE001 - another program's answer: anything may come
+                lost = self._lost(error)
+                if lost:
+                    await self._forget(client)
+                if not (lost and again and attempt == 1):
+                    raise self._failed(f"do {tool!r}", error, unknown=lost) from None
+        raise AssertionError("two attempts return or raise")
+
+    def _lost(self, error: Exception) -> bool:
+        """Whether the connection is of no more use."""
+        from mcp import MCPError
+        from mcp.types import CONNECTION_CLOSED
+
+        return not isinstance(error, MCPError) or error.code == CONNECTION_CLOSED
+
+    def _failed(self, what: str, error: Exception, *, unknown: bool = False) -> SourceError:
+        told = short_answer(self.hide(str(error)) or type(error).__name__)
+        more = "; whether it was done is not known" if unknown else ""
+        why = "" if isinstance(error, TimeoutError) else f": {told}"
+        return SourceError(f"the MCP server {self.name!r} did not {what}{why}{more}")
+
+    async def _open(self) -> Client:
+        """Raises SourceError where the server cannot be reached."""
+        self._lock = self._lock or asyncio.Lock()
+        async with self._lock:
+            if self._client is not None:
+                return self._client
+            if self._failures >= FAILURES and time.monotonic() < self._until:
+                raise SourceError(
+                    f"the MCP server {self.name!r} failed to start {self._failures} times; it is "
+                    f"left alone for {PAUSE:g} seconds"
+                )
+            ready: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
+            over = self._over = asyncio.Event()
+            holder = self._holder = asyncio.create_task(self._hold(ready, over))
+            try:
+                async with asyncio.timeout(self.seconds):
+                    client = await asyncio.shield(ready)
+            except Exception as error:  # noqa: BLE001 - another program: anything may come
+                self._failures += 1
+                self._until = time.monotonic() + PAUSE
+                holder.cancel()
+                with suppress(BaseException):
+                    await holder
+                raise self._failed("start", error) from None
+            self._failures, self._client = 0, client
+            return client
+
+    async def _hold(self, ready: asyncio.Future[Client], over: asyncio.Event) -> None:
+        """Keep the connection: the SDK wants it closed by the task that opened it."""
+        try:
+            async with AsyncExitStack() as stack:
+                client = await stack.enter_async_context(
+                    _client(self._settings, self._given, self._token)
+                )
+                if not ready.done():
+                    ready.set_result(client)
+                await over.wait()
+        except Exception as error:  # noqa: BLE001 - another program: anything may come
+            if not ready.done():
+                ready.set_exception(error)
+                ready.exception()  # it is taken, if anybody waits
+
+    async def _forget(self, client: Client) -> None:
+        """Let go of a lost connection, unless another call has done so already."""
+        if self._client is client:
+            await self.close()
+
+    async def close(self) -> None:
+        """Close the connection; the next call opens another."""
+        holder, self._holder, self._client = self._holder, None, None
+        if holder is None:
+            return
+        if self._over is not None:
+            self._over.set()
+        with suppress(Exception):
+            async with asyncio.timeout(10):
+                await holder
+
+
+@asynccontextmanager
+async def _client(
+    settings: McpSettings, given: Mapping[str, str], token: str
+) -> AsyncGenerator[Client]:
+    """A connected client."""
+    try:
+        from mcp import Client, StdioServerParameters, stdio_client
+        from mcp.client.streamable_http import streamable_http_client
+        from mcp.shared._httpx_utils import create_mcp_http_client
+    except ImportError:
+        raise MissingExtraError("mcp", "mcp") from None
+    async with AsyncExitStack() as stack:
+        transport: AbstractAsyncContextManager[Any]
+        if settings.url is not None:
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            http = await stack.enter_async_context(create_mcp_http_client(headers=headers))
+            transport = streamable_http_client(settings.url, http_client=http)
+        else:
+            nowhere = stack.enter_context(os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+            command, *arguments = settings.command
+            server = StdioServerParameters(command=command, args=arguments, env=dict(given))
+            transport = stdio_client(server, errlog=nowhere)
+        yield await stack.enter_async_context(
+            Client(transport, read_timeout_seconds=settings.seconds, cache=None)
+        )

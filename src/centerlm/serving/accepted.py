@@ -1,0 +1,246 @@
+"""The accepted requests of all workers in a SQLite file beside the journal.
+
+A request is written here before its client hears that it is accepted, with the name of its episode.
+So after a kill each one is either ended, or taken up again by whichever worker finds it, once: the
+`owner` of a request is a worker, which holds a lock as long as it lives.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from centerlm.errors import JournalError
+from centerlm.finding import Usage
+from centerlm.journal_file import lock_file
+
+KEPT = 7 * 86400.0
+"""Seconds for which ended requests are kept, so that a repeated one is not run again."""
+
+_CANCEL = "to be cancelled"
+_TABLES = """
+CREATE TABLE IF NOT EXISTS requests(
+    id INTEGER PRIMARY KEY, client TEXT NOT NULL, key TEXT, fingerprint TEXT NOT NULL,
+    episode TEXT UNIQUE NOT NULL, body BLOB NOT NULL, state TEXT NOT NULL DEFAULT 'open',
+    owner TEXT, reason TEXT NOT NULL DEFAULT '', accepted REAL NOT NULL, ended REAL,
+    calls INTEGER NOT NULL DEFAULT 0, tokens INTEGER NOT NULL DEFAULT 0,
+    money REAL NOT NULL DEFAULT 0, UNIQUE(client, key));
+CREATE INDEX IF NOT EXISTS open_requests ON requests(state) WHERE state='open';
+CREATE INDEX IF NOT EXISTS spent ON requests(client, ended);
+"""
+_COLUMNS = "id, client, key, fingerprint, episode, body, state, owner, reason"
+
+
+class Spent(NamedTuple):
+    calls: int = 0
+    tokens: int = 0
+    money: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A request. `state` is open, done, cancelled or failed (`reason` says why).
+
+    `body` is empty where it cannot go on.
+    """
+
+    id: int
+    client: str
+    key: str | None
+    fingerprint: str
+    episode: str
+    body: bytes
+    state: str
+    owner: str | None
+    reason: str
+
+
+class AcceptedRequests:
+    """The requests beside a journal, for one event loop; other workers may use the file too.
+
+    Raises:
+        JournalError: the file cannot be opened; every method: it cannot be written.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        self.path = journal.with_name(journal.name + ".requests")
+        self._locks = journal.with_name(journal.name + ".locks")
+        self.owner = f"worker-{os.getpid()}-{os.urandom(4).hex()}"
+        try:
+            self._locks.mkdir(parents=True, exist_ok=True)
+            self._lock = lock_file(self._locks / self.owner)
+            self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.executescript(_TABLES)
+            self.path.chmod(0o600)
+        except (sqlite3.Error, OSError) as error:
+            raise JournalError(
+                f"the accepted requests {self.path} cannot be opened: {error}; choose another "
+                "journal"
+            ) from error
+
+    def accept(
+        self,
+        client: str,
+        key: str | None,
+        fingerprint: str,
+        episode: str,
+        body: bytes,
+        reserved: Spent,
+    ) -> Accepted | None:
+        """Write a new request, this worker's; None if one with this client and key is there.
+
+        What it may spend counts as spent until it has ended.
+        """
+        with self._writing():
+            row = self._db.execute(
+                "INSERT INTO requests(client, key, fingerprint, episode, body, owner, accepted, "
+                "calls, tokens, money) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                f"ON CONFLICT DO NOTHING RETURNING {_COLUMNS}",
+                (client, key, fingerprint, episode, body, self.owner, time.time(), *reserved),
+            ).fetchone()
+        return Accepted(*row) if row else None
+
+    def of_key(self, client: str, key: str) -> Accepted | None:
+        return self._one("client=? AND key=?", client, key)
+
+    def of_episode(self, client: str, episode: str) -> Accepted | None:
+        return self._one("client=? AND episode=?", client, episode)
+
+    def again(self, request: Accepted) -> Accepted | None:
+        """The request as it is now."""
+        return self._one("id=?", request.id)
+
+    def _one(self, where: str, *values: str | int) -> Accepted | None:
+        with self._writing():
+            row = self._db.execute(
+                f"SELECT {_COLUMNS} FROM requests WHERE {where}", values
+            ).fetchone()
+        return Accepted(*row) if row else None
+
+    def orphans(self) -> list[Accepted]:
+        """Open requests that no living worker has, oldest first."""
+        with self._writing():
+            rows = self._db.execute(
+                f"SELECT {_COLUMNS} FROM requests WHERE state='open' AND owner IS NOT ? "
+                "ORDER BY id",
+                (self.owner,),
+            ).fetchall()
+        requests = [Accepted(*row) for row in rows]
+        alive = {owner: self.alive(owner) for owner in {r.owner for r in requests}}
+        return [request for request in requests if not alive[request.owner]]
+
+    def alive(self, owner: str | None) -> bool:
+        """Whether the worker of this name still runs."""
+        if owner is None:
+            return False
+        if owner == self.owner:
+            return True
+        file = self._locks / owner
+        if not file.exists():
+            return False
+        try:
+            handle = lock_file(file)
+        except BlockingIOError:
+            return True
+        file.unlink(missing_ok=True)
+        os.close(handle)
+        return False
+
+    def claim(self, request: Accepted) -> bool:
+        """Become the owner of an open request; false where another was faster, or it has ended."""
+        with self._writing():
+            cursor = self._db.execute(
+                "UPDATE requests SET owner=? WHERE id=? AND state='open' AND owner IS ?",
+                (self.owner, request.id, request.owner),
+            )
+        return cursor.rowcount == 1
+
+    def reopen(self, request: Accepted) -> bool:
+        """Make an ended request this worker's open one again; false where it has not ended."""
+        with self._writing():
+            cursor = self._db.execute(
+                "UPDATE requests SET owner=?, state='open', reason='' "
+                "WHERE id=? AND state<>'open' AND body<>x''",
+                (self.owner, request.id),
+            )
+        return cursor.rowcount == 1
+
+    def release(self, request: Accepted) -> None:
+        """Give an open request up, for another worker or the next start."""
+        with self._writing():
+            self._db.execute(
+                "UPDATE requests SET owner=NULL WHERE id=? AND state='open'", (request.id,)
+            )
+
+    def end(
+        self, request: Accepted, state: str, usage: Usage, reason: str = "", *, keep: bool = False
+    ) -> None:
+        """Say how a request ended, and what it spent; with `keep` it can go on later."""
+        body = request.body if keep else b""
+        with self._writing():
+            self._db.execute(
+                "UPDATE requests SET state=?, reason=?, ended=?, owner=NULL, calls=?, tokens=?, "
+                "money=?, body=? WHERE id=?",
+                (
+                    *(state, reason, time.time(), usage.calls, usage.tokens, usage.cost, body),
+                    request.id,
+                ),
+            )
+
+    def spent(self, client: str, seconds: float) -> Spent:
+        """What a client's requests of the last `seconds` spent, and open ones may spend."""
+        with self._writing():
+            row = self._db.execute(
+                "SELECT coalesce(sum(calls), 0), coalesce(sum(tokens), 0), "
+                "coalesce(sum(money), 0) FROM requests "
+                "WHERE client=? AND (ended>? OR state='open')",
+                (client, time.time() - seconds),
+            ).fetchone()
+        return Spent(int(row[0]), int(row[1]), float(row[2]))
+
+    def want_cancelled(self, request: Accepted) -> bool:
+        """Ask the worker that has an open request to cancel it; false where it has ended."""
+        with self._writing():
+            cursor = self._db.execute(
+                "UPDATE requests SET reason=? WHERE id=? AND state='open'", (_CANCEL, request.id)
+            )
+        return cursor.rowcount == 1
+
+    def unwanted(self) -> list[str]:
+        """The episodes of this worker that another one was asked to cancel."""
+        with self._writing():
+            rows = self._db.execute(
+                "SELECT episode FROM requests WHERE state='open' AND owner=? AND reason=?",
+                (self.owner, _CANCEL),
+            ).fetchall()
+        return [str(row[0]) for row in rows]
+
+    def prune(self) -> None:
+        """Forget requests that ended long ago."""
+        with self._writing():
+            self._db.execute(
+                "DELETE FROM requests WHERE state<>'open' AND ended<?", (time.time() - KEPT,)
+            )
+
+    def close(self) -> None:
+        """Close the file; whatever this worker still owns is free for others."""
+        self._db.close()
+        (self._locks / self.owner).unlink(missing_ok=True)
+        os.close(self._lock)
+
+    @contextmanager
+    def _writing(self) -> Generator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise JournalError(
+                f"the accepted requests {self.path} cannot be written ({error}); make room"
+            ) from error

@@ -1,0 +1,334 @@
+"""Running the application: one process or several workers, stopped so that nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from centerlm.config import ServeSettings, default_file
+from centerlm.errors import CenterError, InputError, MissingExtraError
+from centerlm.printing import complain
+from centerlm.serving.guard import Guard, HideTokens, Rules, tokens_of
+from centerlm.serving.metrics import SHARED, Metrics
+from centerlm.serving.parts import Given, Parts
+from centerlm.serving.service import Listener, Service
+from centerlm.serving.tracing import Tracing, configured_tracer
+
+if TYPE_CHECKING:
+    from mcp.server.mcpserver import MCPServer
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+log = logging.getLogger("centerlm.serving")
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What a worker is started with: plain data. Tokens stay in the environment."""
+
+    given: Given
+    serve: ServeSettings
+    mcp: bool = False
+
+
+def plan_of(
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    workers: int | None = None,
+    roots: tuple[str, ...] = (),
+    mcp: bool = False,
+    **given: Any,
+) -> Plan:
+    """The plan of a command line: what it says goes over the settings; with `mcp`, MCP as well.
+
+    Raises:
+        ConfigError: the settings cannot be read, or others could listen without a token.
+    """
+    if not given.get("config") and (file := default_file()) is not None:
+        given["config"] = str(file)
+    for name in ("config", "library", "journal"):
+        if given.get(name):
+            given[name] = str(Path(given[name]).resolve())
+    start = Given(**given)
+    over = {"host": host, "port": port, "workers": workers, "roots": roots or None}
+    serve = msgspec.structs.replace(
+        start.settings().serve, **{k: v for k, v in over.items() if v is not None}
+    )
+    tokens_of(serve, os.environ)
+    return Plan(start, serve, mcp)
+
+
+class Worker:
+    """The ASGI application of one process; the service lives between its startup and shutdown."""
+
+    def __init__(self, plan: Plan, environment: Mapping[str, str] = os.environ) -> None:
+        self._plan = plan
+        self._tokens = tokens_of(plan.serve, environment)
+        self._app: ASGIApp | None = None
+        self.service: Service | None = None
+        self.problem: str = ""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        assert self._app is not None  # the server starts the lifespan first
+        await self._app(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            async with self.opened():
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+        except CenterError as error:
+            self.problem = str(error)
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.shutdown.complete"})
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncGenerator[Service]:
+        """Open the service and the application over it.
+
+        Raises:
+            CenterError: a part cannot be opened.
+        """
+        from centerlm.serving.app import application
+
+        serve, metrics = self._plan.serve, Metrics.new()
+        async with AsyncExitStack() as stack:
+            service = await stack.enter_async_context(
+                opened_service(self._plan, metrics.tell, apart=len(self._tokens) > 1)
+            )
+            more: list[Any] = []
+            if self._plan.mcp:
+                server = mcp_server(service, serve.roots)
+                more = mcp_routes(server, serve.max_body)
+                await stack.enter_async_context(server.session_manager.run())
+            self._app = Guard(application(service, metrics, *more), Rules.of(serve, self._tokens))
+            self.service = service
+            yield service
+
+    def hide_tokens(self) -> None:
+        """Keep the tokens out of every log of this process."""
+        for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "centerlm.serving"):
+            logging.getLogger(name).addFilter(HideTokens(self._tokens))
+
+
+@asynccontextmanager
+async def opened_service(
+    plan: Plan, *listeners: Listener, apart: bool = False
+) -> AsyncGenerator[Service]:
+    """The service of a plan, started; stopped and closed at the end.
+
+    Raises:
+        CenterError: a part cannot be opened.
+    """
+    parts = Parts.open(plan.given, apart=apart)
+    parts.settings = msgspec.structs.replace(parts.settings, serve=plan.serve)
+    tracer = configured_tracer()
+    if tracer is not None:
+        listeners = (*listeners, Tracing(tracer, parts.center.model.name).tell)
+    service = Service.open(parts, listeners)
+    await service.start()
+    try:
+        yield service
+    finally:
+        await service.stop(0.0)
+        await service.close()
+
+
+def mcp_server(service: Service, roots: tuple[str, ...]) -> MCPServer:
+    """The MCP server over a service.
+
+    Raises:
+        MissingExtraError: the SDK is not installed.
+        InputError: a root is no folder.
+    """
+    try:
+        from centerlm.mcp.server import build
+    except ImportError:
+        raise MissingExtraError("mcp", "mcp") from None
+    return build(service, roots)
+
+
+def mcp_routes(server: MCPServer, max_body: int) -> list[Any]:
+    """The routes of MCP over HTTP. Hosts and origins are the guard's business, once."""
+    from mcp.server.transport_security import TransportSecuritySettings
+
+    open_to_all = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+    app = server.streamable_http_app(
+        stateless_http=True, max_request_body_size=max_body, transport_security=open_to_all
+    )
+    return list(app.routes)
+
+
+def serve_stdio(plan: Plan) -> int:
+    """Serve MCP on standard input and output, until it ends; the exit code."""
+
+    async def run() -> None:
+        async with opened_service(plan) as service:
+            await mcp_server(service, plan.serve.roots).run_stdio_async()
+
+    try:
+        asyncio.run(run())
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def serve(plan: Plan) -> int:
+    """Serve until stopped; the exit code.
+
+    Raises:
+        InputError: the address cannot be listened on, or a setting cannot be used.
+        MissingExtraError: uvicorn is not installed.
+    """
+    _needs_uvicorn()
+    tokens = tokens_of(plan.serve, os.environ)
+    listening = listen(plan.serve)
+    host, port = listening.getsockname()[:2]
+    where = f"[{host}]" if ":" in host else host
+    guarded = f", {len(tokens)} token{'s' if len(tokens) > 1 else ''}" if tokens else ""
+    path = "mcp" if plan.mcp else "v1"
+    click.echo(f"http://{where}:{port}/{path}{guarded}")
+    sys.stdout.flush()
+    if plan.serve.workers == 1:
+        return run_worker(plan, listening)
+    return _supervise(plan, listening)
+
+
+def _needs_uvicorn() -> None:
+    for module, name in (("uvicorn", "uvicorn"), ("starlette", "starlette")):
+        try:
+            __import__(module)
+        except ImportError:
+            raise MissingExtraError(name, "serve") from None
+
+
+def listen(settings: ServeSettings) -> socket.socket:
+    """A socket on the address of the settings.
+
+    Raises:
+        InputError: it cannot be listened on.
+    """
+    host = settings.host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, settings.port))
+        listening.listen(2048)
+    except OSError as error:
+        listening.close()
+        raise InputError(
+            f"{settings.host}:{settings.port} cannot be listened on ({error.strerror}); choose "
+            "another --port, or 0 for any"
+        ) from None
+    listening.set_inheritable(True)
+    return listening
+
+
+def run_worker(
+    plan: Plan, listening: socket.socket, ended: Callable[[], bool] | None = None
+) -> int:
+    """Serve on a socket in this process, until a signal comes or `ended` says so."""
+    import uvicorn
+
+    worker = Worker(plan)
+
+    class Server(uvicorn.Server):
+        async def on_tick(self, counter: int) -> bool:
+            if ended is not None and ended():
+                self.should_exit = True
+            return await super().on_tick(counter)
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            for server in self.servers:
+                server.close()
+            if worker.service is not None:
+                await worker.service.stop(0.0 if self.force_exit else plan.serve.grace)
+            await super().shutdown(sockets)
+
+    config = uvicorn.Config(
+        worker,
+        log_level="warning",
+        access_log=False,
+        lifespan="on",
+        http="h11",  # it bounds the size of headers, httptools does not
+        timeout_graceful_shutdown=5,
+        server_header=False,
+        proxy_headers=False,
+        h11_max_incomplete_event_size=64 << 10,
+    )
+    worker.hide_tokens()
+    server = Server(config)
+    try:
+        server.run(sockets=[listening])
+    except KeyboardInterrupt:
+        return 130
+    if worker.problem:
+        complain(worker.problem)
+        return 2
+    return 0
+
+
+def _supervise(plan: Plan, listening: socket.socket) -> int:
+    """Run the workers, start those anew that die, and stop them when this process is stopped."""
+    spawn = multiprocessing.get_context("spawn")
+    stop = threading.Event()
+
+    def stopping(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stopping)
+    with tempfile.TemporaryDirectory(prefix="centerlm-metrics-") as folder:
+        os.environ[SHARED] = folder
+
+        def start() -> Any:
+            process = spawn.Process(target=_work, args=(plan, listening, os.getpid()))
+            process.start()
+            return process
+
+        workers = [start() for _ in range(plan.serve.workers)]
+        code = 0
+        while not stop.wait(0.2):
+            for at, worker in enumerate(workers):
+                if worker.is_alive():
+                    continue
+                if worker.exitcode == 2:  # it cannot start: none can
+                    code = 2
+                    stop.set()
+                    break
+                log.warning("a worker ended (%s); another one is started", worker.exitcode)
+                workers[at] = start()
+        for worker in workers:
+            if worker.is_alive():
+                worker.terminate()
+        for worker in workers:
+            worker.join(plan.serve.grace + 15)
+            if worker.is_alive():
+                worker.kill()
+    return code
+
+
+def _work(plan: Plan, listening: socket.socket, parent: int) -> None:
+    """A worker's process; it ends with its parent."""
+    sys.exit(run_worker(plan, listening, lambda: os.getppid() != parent))

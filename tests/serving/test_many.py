@@ -1,0 +1,298 @@
+"""Many at once: fair turns, a bounded queue, clients that leave, and servers that die."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sqlite3
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from centerlm.events import EpisodeFinished, EpisodeStarted, SeekFinished
+from centerlm.journal import SqliteJournal
+from centerlm.serving.fair import FairQueue, FullError
+from serving_parts import Served, noted, served, serving_process, until
+
+WAITS = ("serving_parts:waits",)
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=30), st.integers(1, 4))
+def test_slots_are_all_used_and_shared_between_clients(clients: list[str], slots: int) -> None:
+    async def run() -> None:
+        queue = FairQueue(slots, 100, 100)
+        places = [queue.admit(client) for client in clients]
+        assert queue.busy == min(slots, len(places))
+        while places:
+            running = [place for place in places if place._slot.done()]
+            assert len(running) == min(slots, len(places)) == queue.busy
+            waiting = {place.client for place in places} - {place.client for place in running}
+            ahead = Counter(place.client for place in running)
+            first = running[0]
+            places.remove(first)
+            first.leave(0.1)
+            ahead[first.client] -= 1
+            if waiting:  # the slot goes to a client that has none
+                given = [p for p in places if p._slot.done() and p not in running]
+                assert ahead[given[0].client] == 0
+        assert (queue.busy, len(queue)) == (0, 0)
+
+    asyncio.run(run())
+
+
+def test_a_full_queue_says_when_to_come_again() -> None:
+    async def run() -> None:
+        queue = FairQueue(1, 3, 2)
+        held = queue.admit("a")
+        waiting = [queue.admit("a"), queue.admit("a")]
+        with pytest.raises(FullError):
+            queue.admit("a")
+        queue.admit("b").leave()
+        waiting[0].leave()
+        with pytest.raises(FullError) as full:
+            for _ in range(9):
+                queue.admit("c")
+        assert 1 <= full.value.seconds <= 120
+        held.leave(5.0)
+        await asyncio.wait_for(waiting[1].turn(), 1)
+
+    asyncio.run(run())
+
+
+def test_what_does_not_fit_is_refused_with_retry_after(home: Path) -> None:
+    with (
+        served("serving_parts:waiting", sources=WAITS, concurrency=1, waiting=2) as server,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        going = [pool.submit(server.post, "number 0 3")]
+        until(lambda: noted(home / "log"))
+        going += [pool.submit(server.post, f"number {n} 0") for n in (1, 2)]
+        until(lambda: "centerlm_waiting 2.0" in server.get("/metrics").text)
+        refused = server.post("number 9 0")
+        assert refused.status_code == 429
+        assert int(refused.headers["retry-after"]) >= 1
+        assert refused.json()["error"]["code"] == "rate_limit_exceeded"
+        assert [answer.result().status_code for answer in going] == [200, 200, 200]
+    assert not any("number 9" in line for line in noted(home / "log"))
+
+
+def test_a_crowd_does_not_keep_another_client_waiting(home: Path) -> None:
+    with (
+        served("serving_parts:waiting", sources=WAITS, concurrency=1) as server,
+        ThreadPoolExecutor(9) as pool,
+    ):
+        crowd = [pool.submit(server.post, "crowd 0 3", user="crowd")]
+        until(lambda: noted(home / "log"))
+        crowd += [pool.submit(server.post, f"crowd {n} 0.1", user="crowd") for n in range(1, 8)]
+        until(lambda: "centerlm_waiting 7.0" in server.get("/metrics").text)
+        assert server.post("alone 0", user="one").status_code == 200
+        assert all(answer.result().status_code == 200 for answer in crowd)
+    began = [line for line in noted(home / "log") if line.startswith("began")]
+    assert began.index("began alone 0") <= 2
+
+
+def _leave_after(server: Served, body: dict[str, object], log: Path, headers: str = "") -> None:
+    """Send a request and close the connection once its source has begun."""
+    content = httpx.Request("POST", server.url, json=body).content
+    port = int(server.url.removesuffix("/v1").rpartition(":")[2])
+    began = len(noted(log))
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+            + b"Content-Type: application/json\r\n"
+            + headers.encode()
+            + f"Content-Length: {len(content)}\r\n\r\n".encode()
+            + content
+        )
+        until(lambda: len(noted(log)) > began)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_that_leaves_ends_its_request(home: Path, stream: bool) -> None:
+    log = home / "log"
+    with served("serving_parts:waiting", sources=WAITS, concurrency=1) as server:
+        _leave_after(server, server.ask("left 60", stream=stream), log)
+        until(lambda: noted(log)[-1] == "stopped left 60")
+        assert server.post("next 0").status_code == 200
+    journal = SqliteJournal(home / "journal.sqlite")
+    assert [row.status for row in journal.summaries()] == ["answered", "cancelled"]
+    journal.close()
+
+
+def test_with_a_key_a_request_goes_on_and_is_answered_once(home: Path) -> None:
+    log = home / "log"
+    with served("serving_parts:waiting", sources=WAITS) as server:
+        body = server.ask("kept 0.5")
+        _leave_after(server, body, log, "Idempotency-Key: k1\r\n")
+        with ThreadPoolExecutor(4) as pool:
+            answers = [
+                pool.submit(server.post, "kept 0.5", headers={"idempotency-key": "k1"})
+                for _ in range(4)
+            ]
+        later = server.post("kept 0.5", headers={"idempotency-key": "k1"})
+        said = {a.result().json()["choices"][0]["message"]["content"] for a in answers}
+        assert said == {later.json()["choices"][0]["message"]["content"]} == {"waited for kept 0.5"}
+        other = server.post("another 0", headers={"idempotency-key": "k1"})
+        assert other.status_code == 422
+        bad = server.post("x", headers={"idempotency-key": "with space"})
+        assert bad.status_code == 400
+    assert noted(log) == ["began kept 0.5", "ended kept 0.5"]
+
+
+def test_a_request_is_cancelled_and_resumed_by_its_name(home: Path) -> None:
+    log = home / "log"
+    with served("serving_parts:waiting", sources=WAITS) as server, ThreadPoolExecutor(1) as pool:
+        going = pool.submit(server.post, "held 1.5", headers={"idempotency-key": "k"})
+        until(lambda: noted(log))
+        with httpx.Client(timeout=30) as client:
+            name = until(lambda: _running(home))
+            url = f"{server.url}/episodes/{name}"
+            assert client.post(f"{url}/resume").status_code == 409
+            assert client.post(f"{url}/cancel").status_code == 202
+            assert going.result().json()["centerlm"]["status"] == "cancelled"
+            assert client.get(url).json()["state"] == "cancelled"
+            assert client.post(f"{url}/resume").status_code == 202
+            ended = until(lambda: (s := client.get(url).json())["state"] == "done" and s)
+            assert ended["answer"] == "waited for held 1.5"
+            assert client.post(f"{url}/resume").status_code == 409
+            assert client.post(f"{url}/cancel").status_code == 409
+
+
+def _running(home: Path) -> str | None:
+    journal = SqliteJournal(home / "journal.sqlite")
+    rows = journal.summaries()
+    journal.close()
+    return rows[0].name if rows else None
+
+
+def test_a_clients_budget_holds_for_all_its_requests() -> None:
+    with served("cli_parts:sums", client_calls=5, budget="calls=3") as server:
+        answers = [server.post() for _ in range(6)]
+        assert [a.status_code for a in answers[:2]] == [200, 200]
+        assert answers[-1].status_code == 429
+        assert answers[-1].json()["error"]["code"] == "insufficient_quota"
+        spent = [a.json()["centerlm"]["usage"]["calls"] for a in answers if a.status_code == 200]
+        assert sum(spent) == 5
+        assert server.post(user="another").status_code == 200
+
+
+def test_what_does_not_end_in_time_is_told_so_and_goes_on_with_the_next_start(home: Path) -> None:
+    log, key = home / "log", {"idempotency-key": "k"}
+    with ThreadPoolExecutor(2) as pool:
+        with served("serving_parts:waiting", sources=WAITS) as server:
+            going = pool.submit(server.post, "later 1.5", headers=key)
+            streaming = pool.submit(server.post, "other 60", stream=True)
+            until(lambda: len(noted(log)) == 2)
+        assert going.result().status_code == 503
+        assert int(going.result().headers["retry-after"]) >= 1
+        assert "the server is stopping" in streaming.result().text
+    with served("serving_parts:waiting", sources=WAITS) as server:
+        until(lambda: "began later 1.5" in noted(log)[2:])  # before anybody asks again
+        said = server.post("later 1.5", headers=key).json()["choices"][0]["message"]["content"]
+    assert said == "waited for later 1.5"
+
+
+def test_an_episode_that_had_ended_when_its_worker_died_is_not_run_again(home: Path) -> None:
+    key = {"idempotency-key": "k"}
+    with served("serving_parts:waiting", sources=WAITS) as server:
+        said = server.post("once 0", headers=key).json()["choices"][0]["message"]["content"]
+    with sqlite3.connect(home / "journal.sqlite.requests") as store:  # as a kill would leave it
+        store.execute("UPDATE requests SET state='open', owner='worker-1-gone'")
+    with served("serving_parts:waiting", sources=WAITS) as server:
+        again = server.post("once 0", headers=key).json()
+    assert again["choices"][0]["message"]["content"] == said
+    journal = SqliteJournal(home / "journal.sqlite")
+    events = journal.events(again["centerlm"]["episode"])
+    journal.close()
+    assert sum(isinstance(event, EpisodeFinished) for event in events) == 1
+
+
+def test_another_worker_is_asked_to_cancel(home: Path) -> None:
+    log = home / "log"
+    with (
+        served("serving_parts:waiting", sources=WAITS) as one,
+        served("serving_parts:waiting", sources=WAITS) as two,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        going = pool.submit(one.post, "long 60")
+        until(lambda: noted(log))
+        url = f"{two.url}/episodes/{_running(home)}"
+        assert httpx.get(url).json()["state"] == "open"
+        assert httpx.post(f"{url}/cancel").status_code == 202
+        assert going.result().json()["centerlm"]["status"] == "cancelled"
+        assert httpx.get(url).json()["state"] == "cancelled"
+
+
+def test_stopping_lets_what_runs_end(home: Path) -> None:
+    arguments = ["--model", "scripted:serving_parts:waiting", "--source", WAITS[0], "--no-memory"]
+    log = home / "log"
+    with serving_process(home, *arguments) as (process, server), ThreadPoolExecutor(1) as pool:
+        going = pool.submit(server.post, "last 0.8")
+        until(lambda: noted(log))
+        process.terminate()
+        assert going.result().json()["choices"][0]["message"]["content"] == "waited for last 0.8"
+        assert process.wait(30) in (0, -signal.SIGTERM)
+
+
+def test_kill_9_loses_no_request_and_runs_none_twice(home: Path) -> None:
+    arguments = [
+        *("--model", "scripted:serving_parts:waiting", "--source", WAITS[0], "--no-memory"),
+        *("--workers", 2),
+    ]
+    log, asked = home / "log", [f"question {n} 0.{n % 3}" for n in range(12)]
+    with serving_process(home, *arguments, start_new_session=True) as (process, server):
+        threads = [threading.Thread(target=_try, args=(server, text)) for text in asked]
+        for thread in threads:
+            thread.start()
+        until(lambda: sum(line.startswith("ended") for line in noted(log)) >= 2)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(30)
+        for thread in threads:
+            thread.join(30)
+    ended = {line for line in noted(log) if line.startswith("ended")}
+    with serving_process(home, *arguments) as (_, server):
+        answers = [_try(server, text) for text in asked]
+    assert answers == [f"waited for {text}" for text in asked]
+    journal = SqliteJournal(home / "journal.sqlite")
+    rows = journal.summaries(100)
+    assert sorted(row.question for row in rows) == sorted(asked)
+    for row in rows:
+        events = journal.events(row.name)
+        assert sum(isinstance(e, EpisodeStarted) for e in events) == 1
+        assert sum(isinstance(e, EpisodeFinished) and e.status == "answered" for e in events) == 1
+        assert sum(isinstance(e, SeekFinished) for e in events) == 1
+    journal.close()
+    counts = Counter(noted(log))
+    assert all(counts[line] == 1 for line in ended - _uncommitted(home, ended))
+
+
+def _try(server: Served, text: str) -> str | None:
+    try:
+        answer = server.post(text, headers={"idempotency-key": text.replace(" ", "-")})
+    except httpx.HTTPError:
+        return None
+    return answer.json()["choices"][0]["message"]["content"]
+
+
+def _uncommitted(home: Path, ended: set[str]) -> set[str]:
+    """Lines of requests whose end was not committed when the process was killed: they may have
+    been asked again, as an episode that was resumed says.
+    """
+    from centerlm.events import EpisodeResumed
+
+    journal = SqliteJournal(home / "journal.sqlite")
+    again = {
+        f"ended {row.question}"
+        for row in journal.summaries(100)
+        if any(isinstance(event, EpisodeResumed) for event in journal.events(row.name))
+    }
+    journal.close()
+    return ended & again
