@@ -27,7 +27,7 @@ from centerlm.comparison.figures import Figure, interval_of
 from centerlm.comparison.material import shaped
 from centerlm.comparison.running import Study, base_of, begin, config_of, counting
 from centerlm.comparison.settings import HOLISTIC, SOLVER, TRAINED_HOPS, Comparison
-from centerlm.comparison.teaching import Lesson, recipe_of
+from centerlm.comparison.teaching import Lesson, recipe_of, unscored
 from centerlm.evaluation.oracle import OracleCenter
 from centerlm.evaluation.pages import (
     config_lines,
@@ -163,7 +163,7 @@ def _gone_on(study: Study, sizes: Sizes, seed: int, method: str, place: Path) ->
     done = read_json(RunFolder(place).record) or {}
     if not done.get("finished"):
         study.told.line(f"{SAID[method]}, seed {seed}")
-        place_lessons(place, lessons)
+        place_lessons(place, unscored(lessons))
         source = lesson.folder / f"rate-{rate:g}" / "rounds" / "0"
         if not (place / "rounds" / "0").exists():
             keep = shutil.ignore_patterns("checkpoints")

@@ -94,9 +94,14 @@ def recipe_of(lesson: Lesson, rate: float) -> Recipe:
     return msgspec.structs.replace(recipe, base=comparison.base, train=train, mix=mix)
 
 
+def unscored(lessons: Lessons) -> Lessons:
+    """Lessons whose check split a run does not score: the loss on it is taken here instead."""
+    return Lessons(lessons.examples, [], [])
+
+
 def _trained(lesson: Lesson, rate: float, run: Path, told: Listener, stop: Stop) -> dict[str, Any]:
     recipe = recipe_of(lesson, rate)
-    place_lessons(run, lesson.lessons)
+    place_lessons(run, unscored(lesson.lessons))
     job = Job(STAGES[lesson.weights], recipe, run, resume=True)
     learned = learn(job, listener=told, stop=stop)
     told.line("choosing a checkpoint")
