@@ -18,8 +18,9 @@ from centerlm.errors import ConfigError, MissingExtraError, SourceError
 from centerlm.finding import short_answer
 
 if TYPE_CHECKING:
-    from mcp import Client
     from mcp.types import CallToolResult, Tool
+
+    from mcp import Client
 
 FAILURES = 3
 """So many failed starts in a row, and the server is left alone for PAUSE seconds."""
@@ -113,8 +114,9 @@ class McpConnection:
 
     def _lost(self, error: Exception) -> bool:
         """Whether the connection is of no more use."""
-        from mcp import MCPError
         from mcp.types import CONNECTION_CLOSED
+
+        from mcp import MCPError
 
         return not isinstance(error, MCPError) or error.code == CONNECTION_CLOSED
 
@@ -189,9 +191,10 @@ async def _client(
 ) -> AsyncGenerator[Client]:
     """A connected client."""
     try:
-        from mcp import Client, StdioServerParameters, stdio_client
         from mcp.client.streamable_http import streamable_http_client
         from mcp.shared._httpx_utils import create_mcp_http_client
+
+        from mcp import Client, StdioServerParameters, stdio_client
     except ImportError:
         raise MissingExtraError("mcp", "mcp") from None
     async with AsyncExitStack() as stack:
