@@ -76,4 +76,4 @@ def test_its_sources_answer_at_the_command_line(tmp_path: Path) -> None:
         cwd=tmp_path, capture_output=True, text=True, timeout=60,
         env={**os.environ, "CENTERLM_HOME": str(tmp_path / "home")},
     )  # fmt: skip
-    assert done.stdout.splitlines()[1] == "2700000", done.stderr
+    assert done.stdout.splitlines()[1:2] == ["2700000"], done.stderr
