@@ -21,7 +21,8 @@ from centerlm.episode import fold
 from centerlm.errors import CenterError, JournalError
 from centerlm.events import EpisodeFinished, Event
 from centerlm.journal import new_episode_name
-from centerlm.learning.rollouts import OpenedJournal, SampledCenter
+from centerlm.learning.rollouts import SampledCenter
+from centerlm.many import OpenedJournal
 from centerlm.protocols import Center
 from centerlm.serving.accepted import Accepted, AcceptedRequests, Spent
 from centerlm.serving.fair import FairQueue, FullError, Place
