@@ -88,6 +88,13 @@ def test_models_and_health(sums: Served) -> None:
     assert sums.get("/health").json() == {"status": "ok"}
 
 
+def test_what_is_not_there_is_refused_in_the_same_format(sums: Served) -> None:
+    missing, wrong = sums.get("/v1/embeddings"), sums.get("/v1/chat/completions")
+    assert (missing.status_code, wrong.status_code) == (404, 405)
+    assert missing.json()["error"]["message"] == "nothing is at /v1/embeddings"
+    assert wrong.json()["error"]["message"] == "GET is not for /v1/chat/completions"
+
+
 def test_an_episode_can_be_looked_at_later(sums: Served) -> None:
     name = sums.post().headers["centerlm-episode"]
     kept = sums.get(f"/v1/episodes/{name}").json()

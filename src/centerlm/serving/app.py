@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from centerlm.errors import CenterError, InputError, JournalError
@@ -317,6 +319,23 @@ def _sse(data: Mapping[str, Any]) -> bytes:
     return b"data: " + json_bytes(data) + b"\n\n"
 
 
+async def _no_route(request: Request, error: Exception) -> Any:
+    """What the router refuses, in the API's own format."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    path = request.url.path[:80]
+    problem = f"{request.method} is not for {path}" if status == 405 else f"nothing is at {path}"
+    return JSONResponse(error_body(Refused(status, problem, code="not_found")), status)
+
+
+async def _broken(request: Request, error: Exception) -> Any:
+    del request, error  # Starlette logs it
+    refused = Refused(500, "the server failed; its log says why", code="server_error")
+    return JSONResponse(error_body(refused), 500)
+
+
 def application(service: Service, metrics: Metrics, *more: Any) -> Starlette:
     """The application, without its guard; `more` are further routes."""
-    return Starlette(routes=[*Api(service, metrics).routes(), *more])
+    return Starlette(
+        routes=[*Api(service, metrics).routes(), *more],
+        exception_handlers={HTTPException: _no_route, Exception: _broken},
+    )

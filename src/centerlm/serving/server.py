@@ -97,6 +97,7 @@ class Worker:
                 await receive()
         except CenterError as error:
             self.problem = str(error)
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it is said once
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
         await send({"type": "lifespan.shutdown.complete"})
@@ -206,10 +207,14 @@ def serve(plan: Plan) -> int:
     where = f"[{host}]" if ":" in host else host
     guarded = f", {len(tokens)} token{'s' if len(tokens) > 1 else ''}" if tokens else ""
     path = "mcp" if plan.mcp else "v1"
-    click.echo(f"http://{where}:{port}/{path}{guarded}")
-    sys.stdout.flush()
+
+    def announce() -> None:
+        click.echo(f"http://{where}:{port}/{path}{guarded}")
+        sys.stdout.flush()
+
     if plan.serve.workers == 1:
-        return run_worker(plan, listening)
+        return run_worker(plan, listening, started=announce)
+    announce()
     return _supervise(plan, listening)
 
 
@@ -245,14 +250,25 @@ def listen(settings: ServeSettings) -> socket.socket:
 
 
 def run_worker(
-    plan: Plan, listening: socket.socket, ended: Callable[[], bool] | None = None
+    plan: Plan,
+    listening: socket.socket,
+    ended: Callable[[], bool] | None = None,
+    started: Callable[[], None] | None = None,
 ) -> int:
-    """Serve on a socket in this process, until a signal comes or `ended` says so."""
+    """Serve on a socket in this process, until a signal comes or `ended` says so.
+
+    `started` is called once requests are answered. Returns the exit code.
+    """
     import uvicorn
 
     worker = Worker(plan)
 
     class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started and started is not None:
+                started()
+
         async def on_tick(self, counter: int) -> bool:
             if ended is not None and ended():
                 self.should_exit = True
@@ -282,6 +298,9 @@ def run_worker(
         server.run(sockets=[listening])
     except KeyboardInterrupt:
         return 130
+    except SystemExit:  # it could not start
+        if not worker.problem:
+            raise
     if worker.problem:
         complain(worker.problem)
         return 2
