@@ -21,6 +21,13 @@ GUIDES = (
     "serve.md",
 )
 WITHOUT_PYTHON = (*GUIDES, "evaluate.md", "compare.md", "mcp.md")
+    "use-your-own-model.md",
+    "resume-and-replay.md",
+    "write-a-source.md",
+    "memory.md",
+    "books.md",
+)
+WITHOUT_PYTHON = (*GUIDES, "evaluate.md")
 
 
 def _blocks(guide: str, language: str) -> list[str]:
