@@ -58,6 +58,25 @@ def novel(fillers: int = 5) -> str:
     return f"{FRONT}{body}\n\nTHE END\n"
 
 
+def long_novel(paragraphs: int = 60) -> str:
+    """The three chapters, each with many paragraphs that all differ."""
+    pieces: list[str] = []
+    for part, (heading, text) in enumerate(CHAPTERS):
+        days = [
+            f"On day {number} of part {part} Edith Hollis counted {number * 7} gulls on the flats, "
+            f"and wrote {number + 3} lines to Captain Brandt about the {_THINGS[number % 8]} and "
+            f"the {_THINGS[(number + part) % 7]}. She did not send them. The rain came over the "
+            f"flats in long grey sheets, and the carts were left in yard number {number}. There was "
+            "nothing to be done in such weather but to sit by the fire and to listen to the water."
+            for number in range(paragraphs)
+        ]
+        pieces.append("\n\n".join([heading, text, *days]))
+    return FRONT + "\n\n".join(pieces)
+
+
+_THINGS = ("ferry", "key", "river", "boat", "letter", "carriage", "bank", "gutter")
+
+
 def chapters_html(fillers: int = 5) -> dict[str, str]:
     """The chapters as pages of an EPUB, by file name."""
     pages: dict[str, str] = {}

@@ -122,13 +122,15 @@ class SolveSettings(_Section, frozen=True):
 class EvaluateSettings(_Section, frozen=True):
     """What `evaluate` compares with: adapters of the same base model, trained on single answers
     (`fragmentation`) and on chains of thought (`cot`); episodes at a time; and the model calls an
-    episode may make where the budget does not say.
+    episode may make where the budget does not say. `scorer` scores given text in the scenario
+    book: "default", a GGUF file, a folder or a hub name.
     """
 
     fragmentation: str | None = None
     cot: str | None = None
     concurrency: _Count = 4
     calls: _Count = 40
+    scorer: str = "default"
 
 
 class ServeSettings(_Section, frozen=True):

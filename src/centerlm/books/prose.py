@@ -22,6 +22,7 @@ Tense = Literal["past", "present", "unclear"]
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _BLOCK = 200_000
+_CLEAR = 8
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*|\n(?=[^\S\n]{2,}\S)")
 # An opening mark follows a space or bracket, a closing one a letter or punctuation. Speech over
 # several paragraphs opens each anew and closes once, so it never runs past a paragraph's end.
@@ -145,19 +146,19 @@ def words_of(text: str) -> list[str]:
 def voice(text: str) -> Voice:
     """Person and tense of the narrator, by counting pronouns and verbs outside of speech.
 
-    "unclear" where fewer than 20 words tell, or neither is clearly more frequent.
+    "unclear" where fewer than 8 words tell, or neither is clearly more frequent.
     """
     words = words_of(without_speech(text))
     first, third = _count(words, _FIRST), _count(words, _THIRD)
     past, present = _count(words, PAST), _count(words, PRESENT)
     person: Person = "unclear"
-    if first + third >= 20:
+    if first + third >= _CLEAR:
         # A narrator who says I also speaks of others; one who does not hardly ever says I.
         person = "first" if first >= 0.25 * (first + third) else "third"
         if 0.12 < first / (first + third) < 0.25:
             person = "unclear"
     tense: Tense = "unclear"
-    if past + present >= 20:
+    if past + present >= _CLEAR:
         share = past / (past + present)
         tense = "past" if share > 0.6 else "present" if share < 0.4 else "unclear"
     return Voice(person, tense)

@@ -36,8 +36,8 @@ def grams(words: Sequence[str], n: int) -> Grams:
 def copied_runs(text: str, known: Grams, most: int) -> list[int]:
     """Lengths of the runs of more than `most` words that a text shares with another.
 
-    `known` are the other's runs of `most` + 1 words; k + 1 overlapping ones are taken for one run of
-    `most` + 1 + k words.
+    `known` are the other's runs of `most` + 1 words; k + 1 overlapping ones are one run
+    of `most` + 1 + k words.
     """
     words = words_of(text)
     size = most + 1
