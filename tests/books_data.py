@@ -66,7 +66,7 @@ def long_novel(paragraphs: int = 60) -> str:
             f"On day {number} of part {part} Edith Hollis counted {number * 7} gulls on the flats, "
             f"and wrote {number + 3} lines to Captain Brandt about the {_THINGS[number % 8]} and "
             f"the {_THINGS[(number + part) % 7]}. She did not send them. The rain came over the "
-            f"flats in long grey sheets, and the carts were left in yard number {number}. There was "
+            f"flats in long grey sheets, and the carts were left in yard {number}. There was "
             "nothing to be done in such weather but to sit by the fire and to listen to the water."
             for number in range(paragraphs)
         ]
