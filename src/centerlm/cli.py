@@ -124,7 +124,7 @@ def cli() -> None:
     "--length",
     type=int,
     metavar="WORDS",
-    help='Words of "Continue this book ..." [default: 1500].',
+    help="Words to write, to continue a book [default: 1500].",
 )
 @click.option("--review", is_flag=True, help="Edit the plan in $EDITOR before it runs.")
 @click.option(

@@ -175,24 +175,24 @@ def _solve(
 ) -> int:
     """Solve or go on with `episode`, in the journal `at` (default: given or configured)."""
     library, endpoints = setup.get("library"), _config.Endpoints()
-    sources = _config.open_sources(
-        settings,
-        library=Path(library) if library else None,
-        names=tuple(setup.get("sources") or ()),
-        attachments=tuple(Path(path) for path in setup.get("attachments") or ()),
-        endpoints=endpoints,
-    )
+    attached = tuple(Path(path) for path in setup.get("attachments") or ())
     center = _config.open_center(settings, endpoints)
     length, solving = setup.get("length"), center
     if length is not None:
-        attached = tuple(Path(path) for path in setup.get("attachments") or ())
-        folder = _config.attached_library(attached) if attached else Path(str(library))
-        plain = msgspec.structs.replace(settings.center, adapter=_config.NO_ADAPTER)
-        writing = _config.open_model_of(
-            plain if plain.model.startswith("local") else settings.center, endpoints
+        folder = (
+            _config.attached_library(attached, vectors=False) if attached else Path(str(library))
         )
+        writing = _config.open_writer(settings, endpoints)
         made = continuing(objective.text, folder, length, center, writing)
         solving, sources = made.center, [*made.sources]
+    else:
+        sources = _config.open_sources(
+            settings,
+            library=Path(library) if library else None,
+            names=tuple(setup.get("sources") or ()),
+            attachments=attached,
+            endpoints=endpoints,
+        )
     names = [source.card.name for source in sources]
     review = editor_review(names) if setup.get("review") else None
     running = _Running(episode or "", _journal_option(journal))

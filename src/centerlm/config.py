@@ -270,6 +270,17 @@ def open_center(settings: Settings | None = None, endpoints: Endpoints | None = 
     return CenterLM(model, examples=EXAMPLES if shown else ())
 
 
+def open_writer(settings: Settings, endpoints: Endpoints) -> LanguageModel:
+    """The center's model without an adapter, which was trained for plans, not for prose.
+
+    Raises:
+        As `open_model_of`.
+    """
+    center = settings.center
+    local = center.model.partition(":")[0] == "local"
+    return open_model_of(replace(center, adapter=NO_ADAPTER) if local else center, endpoints)
+
+
 def center_adapter(center: CenterSettings) -> Path | None:
     """The adapter that the center runs with: the one named, or for "local" the shipped one."""
     if center.adapter is None:
@@ -448,8 +459,10 @@ def _experts(settings: Settings, endpoints: Endpoints) -> list[Source]:
     ]
 
 
-def attached_library(files: Sequence[Path]) -> Path:
+def attached_library(files: Sequence[Path], *, vectors: bool = True) -> Path:
     """A library of attached files, kept in the data folder and reused while they are the same.
+
+    Without `vectors` none are made: what reads text and notes alone need not wait for them.
 
     Raises:
         InputError: a file cannot be read as a document.
@@ -461,7 +474,7 @@ def attached_library(files: Sequence[Path]) -> Path:
             raise InputError(f"the attached file {file} does not exist; check the path")
     names = "\n".join(sorted(f"{file.resolve()} {_version(file)}" for file in files))
     folder = home() / "attached" / _short_hash(names)
-    with Library.open(folder, create=True) as library:
+    with Library.open(folder, create=True, embedder="installed" if vectors else None) as library:
         report = library.ingest(files)
     if report.problems:
         raise InputError(report.problems[0].reason)

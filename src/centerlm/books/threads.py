@@ -18,7 +18,7 @@ from centerlm.books.prose import Span, words_of
 Sort = Literal["promise", "plan", "secret", "question", "danger"]
 
 _WORDS: dict[Sort, str] = {
-    "promise": r"""promis(e|ed|es|ing) | sw(ear|ore|orn) | vow(ed)? | oath | pledged?
+    "promise": r"""promis(e|ed|es) | sw(ear|ore|orn) | vow(ed)? | oath | pledged?
         | gave\ (my|his|her)\ word | never\ forgive | revenge | avenge""",
     "secret": r"""secrets? | conceal(ed|s)? | disguise | mystery | mysterious | hidden
         | must\ not\ know | never\ told | nobody\ knows | unknown\ to""",
