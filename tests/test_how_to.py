@@ -19,15 +19,9 @@ HOW_TO = Path(__file__).parents[1] / "docs" / "how-to"
 GUIDES = (
     *("use-your-own-model.md", "resume-and-replay.md", "write-a-source.md", "memory.md"),
     "serve.md",
-)
-WITHOUT_PYTHON = (*GUIDES, "evaluate.md", "compare.md", "mcp.md")
-    "use-your-own-model.md",
-    "resume-and-replay.md",
-    "write-a-source.md",
-    "memory.md",
     "books.md",
 )
-WITHOUT_PYTHON = (*GUIDES, "evaluate.md")
+WITHOUT_PYTHON = (*GUIDES, "evaluate.md", "compare.md", "mcp.md")
 
 
 def _blocks(guide: str, language: str) -> list[str]:
