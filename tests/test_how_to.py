@@ -19,6 +19,7 @@ HOW_TO = Path(__file__).parents[1] / "docs" / "how-to"
 GUIDES = (
     *("use-your-own-model.md", "resume-and-replay.md", "write-a-source.md", "memory.md"),
     "serve.md",
+    "books.md",
 )
 WITHOUT_PYTHON = (*GUIDES, "evaluate.md", "compare.md", "mcp.md")
 

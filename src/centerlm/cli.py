@@ -120,6 +120,12 @@ def cli() -> None:
     metavar="FILE",
     help="A document to ask as well; may be repeated.",
 )
+@click.option(
+    "--length",
+    type=int,
+    metavar="WORDS",
+    help="Words to write, to continue a book [default: 1500].",
+)
 @click.option("--review", is_flag=True, help="Edit the plan in $EDITOR before it runs.")
 @click.option(
     "--answer-type",
@@ -136,8 +142,9 @@ def solve(question: str | None, **given: Any) -> int:
     """Answer QUESTION (or standard input), showing every step with its citations.
 
     \b
-    Example:
+    Examples:
       centerlm solve "Who was older, A or B?" --library books --budget calls=40
+      centerlm solve "Continue this book" --attach novel.txt --length 1500
     """
     from centerlm.commands import run_solve
 

@@ -53,7 +53,7 @@ from centerlm.cli_options import FILE, FOLDER, as_json_option
 @click.option("--ray", metavar="ADDRESS", help="Solve on a Ray cluster: HOST:PORT, auto, local.")
 @as_json_option
 def evaluate(scenario: str, **given: Any) -> int:
-    """Measure systems on SCENARIO (ood_qa or strategy), and write a report.
+    """Measure systems on SCENARIO (ood_qa, strategy or book), and write a report.
 
     The same command goes on where it stopped; what is finished is never run again.
 

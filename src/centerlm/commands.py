@@ -21,6 +21,7 @@ import msgspec
 
 from centerlm import config as _config
 from centerlm.center import CenterLM
+from centerlm.continuing import continuation_of, continuing, length_of, print_continuation
 from centerlm.episode import episode_to_json, fold
 from centerlm.errors import InputError, JournalError, ModelError, PlanError
 from centerlm.events import Event
@@ -55,6 +56,7 @@ def run_solve(
     config: Path | None,
     budget: str | None,
     attachments: tuple[Path, ...],
+    length: int | None,
     review: bool,
     answer_type: Any,
     seed: int | None,
@@ -68,6 +70,9 @@ def run_solve(
         question, answer_type=answer_type, budget=_config.budget_of(settings, budget)
     )
     library = library or _config.library_path(settings)
+    words = length_of(question, length)
+    if words is not None and library is None and not attachments:
+        raise InputError("there is no book to continue; give it with --attach novel.txt")
     setup = {
         "library": str(library.resolve()) if library else None,
         "sources": list(sources),
@@ -76,7 +81,8 @@ def run_solve(
         "base_url": base_url,
         "config": str(config.resolve()) if config else None,
         "review": review,
-        "memory": None if no_memory else _remembering(settings, config),
+        "length": words,
+        "memory": None if no_memory or words is not None else _remembering(settings, config),
     }
     return _solve(settings, objective, setup, journal=journal, as_json=as_json, seed=seed)
 
@@ -169,14 +175,24 @@ def _solve(
 ) -> int:
     """Solve or go on with `episode`, in the journal `at` (default: given or configured)."""
     library, endpoints = setup.get("library"), _config.Endpoints()
-    sources = _config.open_sources(
-        settings,
-        library=Path(library) if library else None,
-        names=tuple(setup.get("sources") or ()),
-        attachments=tuple(Path(path) for path in setup.get("attachments") or ()),
-        endpoints=endpoints,
-    )
+    attached = tuple(Path(path) for path in setup.get("attachments") or ())
     center = _config.open_center(settings, endpoints)
+    length, solving = setup.get("length"), center
+    if length is not None:
+        folder = (
+            _config.attached_library(attached, vectors=False) if attached else Path(str(library))
+        )
+        writing = _config.open_writer(settings, endpoints)
+        made = continuing(objective.text, folder, length, center, writing)
+        solving, sources = made.center, [*made.sources]
+    else:
+        sources = _config.open_sources(
+            settings,
+            library=Path(library) if library else None,
+            names=tuple(setup.get("sources") or ()),
+            attachments=attached,
+            endpoints=endpoints,
+        )
     names = [source.card.name for source in sources]
     review = editor_review(names) if setup.get("review") else None
     running = _Running(episode or "", _journal_option(journal))
@@ -185,7 +201,7 @@ def _solve(
         try:
             return await solve(
                 objective,
-                center=center,
+                center=solving,
                 sources=sources,
                 memory=memory,
                 journal=store,
@@ -220,6 +236,10 @@ def _solve(
             )
             raise InputError(again) from None
         data = episode_to_json(solution.tree, solution.episode, store.blob)
+        if length is not None:
+            data["continuation"] = continuation_of(solution.tree, store.blob)
+            if not as_json:
+                print_continuation(data["continuation"])
         return print_solution(data, as_json=as_json, journal=running.journal)
 
 

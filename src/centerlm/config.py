@@ -122,13 +122,15 @@ class SolveSettings(_Section, frozen=True):
 class EvaluateSettings(_Section, frozen=True):
     """What `evaluate` compares with: adapters of the same base model, trained on single answers
     (`fragmentation`) and on chains of thought (`cot`); episodes at a time; and the model calls an
-    episode may make where the budget does not say.
+    episode may make where the budget does not say. `scorer` scores given text in the scenario
+    book: "default", a GGUF file, a folder or a hub name.
     """
 
     fragmentation: str | None = None
     cot: str | None = None
     concurrency: _Count = 4
     calls: _Count = 40
+    scorer: str = "default"
 
 
 class ServeSettings(_Section, frozen=True):
@@ -266,6 +268,17 @@ def open_center(settings: Settings | None = None, endpoints: Endpoints | None = 
         reading = open_model_of(replace(center, adapter=center.absorb_adapter), endpoints)
         model = RoutedModel(model, reading, is_absorbing)
     return CenterLM(model, examples=EXAMPLES if shown else ())
+
+
+def open_writer(settings: Settings, endpoints: Endpoints) -> LanguageModel:
+    """The center's model without an adapter, which was trained for plans, not for prose.
+
+    Raises:
+        As `open_model_of`.
+    """
+    center = settings.center
+    local = center.model.partition(":")[0] == "local"
+    return open_model_of(replace(center, adapter=NO_ADAPTER) if local else center, endpoints)
 
 
 def center_adapter(center: CenterSettings) -> Path | None:
@@ -446,8 +459,10 @@ def _experts(settings: Settings, endpoints: Endpoints) -> list[Source]:
     ]
 
 
-def attached_library(files: Sequence[Path]) -> Path:
+def attached_library(files: Sequence[Path], *, vectors: bool = True) -> Path:
     """A library of attached files, kept in the data folder and reused while they are the same.
+
+    Without `vectors` none are made: what reads text and notes alone need not wait for them.
 
     Raises:
         InputError: a file cannot be read as a document.
@@ -459,7 +474,7 @@ def attached_library(files: Sequence[Path]) -> Path:
             raise InputError(f"the attached file {file} does not exist; check the path")
     names = "\n".join(sorted(f"{file.resolve()} {_version(file)}" for file in files))
     folder = home() / "attached" / _short_hash(names)
-    with Library.open(folder, create=True) as library:
+    with Library.open(folder, create=True, embedder="installed" if vectors else None) as library:
         report = library.ingest(files)
     if report.problems:
         raise InputError(report.problems[0].reason)

@@ -91,6 +91,7 @@ def run_evaluate(
         candidates,
         not no_vectors,
         options.seed,
+        settings.evaluate.scorer,
         _silent if as_json else _tell,
         None if trained is None else _names(trained),
     )

@@ -54,6 +54,8 @@ def run_ingest(
         )
         if report.note:
             click.echo(report.note)
+        for remark in report.remarks:
+            click.echo(remark)
     for problem in report.problems:
         complain(problem.reason)
     if not report.problems:

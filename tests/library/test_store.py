@@ -81,8 +81,8 @@ def test_half_a_file_never_gives_anything_but_a_sentence(tmp_path: Path) -> None
 def upgraded(path: Path, target: int) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None)
     steps = {
-        1: "CREATE TABLE added (x); INSERT INTO added VALUES (1)",
-        2: "ALTER TABLE added ADD COLUMN y; UPDATE added SET y = 2",
+        VERSION: "CREATE TABLE added (x); INSERT INTO added VALUES (1)",
+        VERSION + 1: "ALTER TABLE added ADD COLUMN y; UPDATE added SET y = 2",
     }
     upgrade(connection, path, target, steps)
     return connection
@@ -90,16 +90,29 @@ def upgraded(path: Path, target: int) -> sqlite3.Connection:
 
 def test_an_older_format_is_brought_up_step_by_step(tmp_path: Path) -> None:
     Store(tmp_path, create=True).close()
-    connection = upgraded(tmp_path / FILE_NAME, 3)
+    connection = upgraded(tmp_path / FILE_NAME, VERSION + 2)
     assert connection.execute("SELECT x, y FROM added").fetchall() == [(1, 2)]
-    assert connection.execute("PRAGMA user_version").fetchone() == (3,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (VERSION + 2,)
     assert connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
+
+
+def test_a_library_of_format_1_gets_a_place_for_observations(tmp_path: Path) -> None:
+    path = fill(tmp_path / "library")
+    connection = sqlite3.connect(path)
+    connection.execute("DROP TABLE observations")
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    with Library.open(path.parent, embedder=None) as library:
+        assert library.search("harbour")
+        assert library.books() == []
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
 
 
 def test_a_missing_step_leaves_the_library_as_it_was(tmp_path: Path) -> None:
     Store(tmp_path, create=True).close()
-    with pytest.raises(LibraryError, match="old format 3"):
-        upgraded(tmp_path / FILE_NAME, 4)
+    with pytest.raises(LibraryError, match=f"old format {VERSION + 2}"):
+        upgraded(tmp_path / FILE_NAME, VERSION + 3)
     connection = sqlite3.connect(tmp_path / FILE_NAME)
     assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
     assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'added'").fetchall()

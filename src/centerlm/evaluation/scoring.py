@@ -18,7 +18,7 @@ from centerlm.events import Event, SeekFinished, SeekStarted
 from centerlm.finding import Finding, finding_from_json
 from centerlm.plan import parse_plan
 
-BINARY = frozenset({"em", "success", "plan_graph", "valid_first"})
+BINARY = frozenset({"em", "success", "plan_graph", "valid_first", "choice", "choice_bare"})
 """Metrics that are right or wrong (0 or 1); those that begin with "success@" are too."""
 
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?")

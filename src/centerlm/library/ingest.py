@@ -20,6 +20,7 @@ from centerlm.errors import LibraryError
 from centerlm.library import vectors
 from centerlm.library.document import Document, Problem
 from centerlm.library.embed import Embedder
+from centerlm.library.observing import note
 from centerlm.library.passages import Span, cut
 from centerlm.library.readers import parse, read_bytes
 from centerlm.library.store import Store
@@ -47,6 +48,7 @@ class IngestReport:
 
     `ignored` counts files in folders that are no documents; `problems` are files or parts of files
     that could not be read; `without_vectors` counts passages found by words only; `note` says why.
+    `remarks` say what of a book that was read now is not noted, and why.
     """
 
     added: int
@@ -60,6 +62,7 @@ class IngestReport:
     without_vectors: int
     seconds: float
     note: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 def ingest(
@@ -108,6 +111,7 @@ def ingest(
         passages=passages,
         without_vectors=passages - with_vectors,
         seconds=time.monotonic() - started,
+        remarks=tuple(writer.remarks),
     )
 
 
@@ -124,6 +128,7 @@ class _Writer:
         self._pending = 0
         self._begun = 0.0
         self.problems = problems
+        self.remarks: list[str] = []
         self.added = self.changed = self.unchanged = self.removed = 0
         rows = self._connection.execute("SELECT path, id, size, mtime_ns, sha256 FROM files")
         self.known: dict[str, tuple[int, int, int, str]] = {row[0]: row[1:] for row in rows}
@@ -220,6 +225,8 @@ class _Writer:
         ).lastrowid
         for span in cut(document, max_words=self._max_words):
             self._insert_passage(row, document, span)
+        if remark := note(self._connection, row, document):
+            self.remarks.append(remark)
 
     def _insert_passage(self, row: int | None, document: Document, span: Span) -> None:
         text = document.text[span.start : span.end]

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Self
 
+from centerlm.books.observations import Observation
 from centerlm.errors import InputError, LibraryError, MissingExtraError, MissingWeightsError
 from centerlm.finding import Passage, clean_text
-from centerlm.library import search
+from centerlm.library import observing, search
 from centerlm.library.embed import Embedder, find_embedder
 from centerlm.library.ingest import IngestReport, Progress, ingest
+from centerlm.library.observing import Book
 from centerlm.library.passages import MAX_WORDS
 from centerlm.library.readers import MAX_FILE_BYTES
 from centerlm.library.search import Weights
@@ -145,6 +147,42 @@ class Library:
             pages = int(run("PRAGMA page_count").fetchone()[0])
             size = pages * int(run("PRAGMA page_size").fetchone()[0])
         return Stats(files, documents, passages, with_vectors, size, tuple(row[0] for row in rows))
+
+    def books(self) -> list[Book]:
+        """The documents that were noted as books when they were ingested."""
+        with self._store.errors():
+            return observing.books(self._store.connection())
+
+    def observations(
+        self,
+        document: int,
+        *,
+        kinds: Collection[str] = (),
+        subject: str | None = None,
+        before: int | None = None,
+    ) -> list[Observation]:
+        """What was noted of a book, in order of position; `before` a position, to ask what a reader
+        knows there. See `centerlm.books.observations` for the kinds.
+        """
+        with self._store.errors():
+            return observing.observations(
+                self._store.connection(), document, kinds=kinds, subject=subject, before=before
+            )
+
+    def text(self, document: int, start: int, end: int) -> str:
+        """Text of a document between two positions, as its passages have it."""
+        with self._store.errors():
+            return observing.text_between(self._store.connection(), document, start, end)
+
+    def passages_of(self, document: int, start: int, end: int) -> list[Passage]:
+        """The passages of a document that stand in a stretch of it, in order."""
+        with self._store.errors():
+            rows = self._store.connection().execute(
+                'SELECT id FROM passages WHERE document = ? AND "end" > ? AND start < ? '
+                "ORDER BY start",
+                (document, start, end),
+            )
+            return self._passages([(int(row[0]), 0.0) for row in rows.fetchall()])
 
     def close(self) -> None:
         """Let go of the file; the library is not used afterwards."""

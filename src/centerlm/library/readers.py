@@ -15,15 +15,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+from centerlm.books.structure import read_structure
 from centerlm.errors import LibraryError
 from centerlm.library.decoding import decode
-from centerlm.library.document import Document, Problem, TextBuilder, one_line, safe_text
+from centerlm.library.document import (
+    Document,
+    Problem,
+    Section,
+    TextBuilder,
+    one_line,
+    safe_text,
+)
 from centerlm.library.epub import append_epub
 from centerlm.library.markup import append_html
 from centerlm.library.pdf import append_pdf
 
 MAX_FILE_BYTES = 200_000_000
 _MARKDOWN = (".md", ".markdown")
+_PLAIN = (".txt", ".text", "")
 _HTML = (".html", ".htm", ".xhtml")
 SUFFIXES = frozenset({".txt", ".text", ".rst", ".pdf", ".epub", ".jsonl", *_MARKDOWN, *_HTML})
 
@@ -100,7 +109,17 @@ def parse(data: bytes, name: str) -> Iterator[Document | Problem]:
     text, sections = builder.build()
     if not text.strip():
         raise LibraryError(f"{name} holds no text; nothing to read")
+    if suffix in _PLAIN:
+        sections = _chapters(text)
     yield Document(title or _title_of(name), text, name, digest, sections)
+
+
+def _chapters(text: str) -> tuple[Section, ...]:
+    """The chapters of plain text as sections, where it has any."""
+    structure = read_structure(text)
+    if len(structure.told) < 2:
+        return ()
+    return tuple(Section(one_line(c.heading), c.start, c.end) for c in structure.chapters)
 
 
 def _append_markdown(builder: TextBuilder, text: str) -> str:

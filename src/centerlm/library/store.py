@@ -17,10 +17,24 @@ from centerlm.errors import LibraryError
 
 FILE_NAME = "library.sqlite"
 APPLICATION_ID = 0x436C6962  # "Clib"
-VERSION = 1
+VERSION = 2
 BUSY_SECONDS = 10.0
 
-_SCHEMA = """
+_OBSERVATIONS = """
+CREATE TABLE observations (
+    id INTEGER PRIMARY KEY,
+    document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    start INTEGER NOT NULL,
+    "end" INTEGER NOT NULL,
+    data TEXT NOT NULL
+);
+CREATE INDEX observations_document ON observations (document, kind, start);
+"""
+
+_SCHEMA = (
+    """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE files (
     id INTEGER PRIMARY KEY,
@@ -59,6 +73,8 @@ CREATE TABLE codes (
     code BLOB NOT NULL
 );
 """
+    + _OBSERVATIONS
+)
 
 # Where a question's words are turned into the forms that the index holds; see `terms`.
 _TEMPORARY = """
@@ -68,7 +84,7 @@ CREATE VIRTUAL TABLE temp.asked_terms USING fts5vocab (temp, asked, row);
 """
 
 # What turns a library of format N into N + 1. A format never changes without a step here.
-MIGRATIONS: Mapping[int, str] = {}
+MIGRATIONS: Mapping[int, str] = {1: _OBSERVATIONS}
 
 
 class Store:

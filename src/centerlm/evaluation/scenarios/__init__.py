@@ -34,4 +34,14 @@ def _strategy(opening: Opening) -> Scenario:
     return open_strategy(opening)
 
 
-SCENARIOS: dict[str, Callable[[Opening], Scenario]] = {"ood_qa": _ood_qa, "strategy": _strategy}
+def _book(opening: Opening) -> Scenario:
+    from centerlm.evaluation.scenarios.book import open_book
+
+    return open_book(opening)
+
+
+SCENARIOS: dict[str, Callable[[Opening], Scenario]] = {
+    "ood_qa": _ood_qa,
+    "strategy": _strategy,
+    "book": _book,
+}

@@ -23,7 +23,8 @@ class Opening:
     (empty: all there are), `limit` the most items of each set, `work` a folder for libraries.
     `trained` are the sets the center was trained on (None: all whose training files are there).
     `candidates` are the proposals an item may be tried with where proposals are checked. `vectors`
-    False searches by words only. `say` gets one line for each thing that takes long.
+    False searches by words only. `scorer` is the base model that scores given text. `say` gets one
+    line for each thing that takes long.
     """
 
     data: str | None
@@ -33,6 +34,7 @@ class Opening:
     candidates: int = 5
     vectors: bool = True
     seed: int = 0
+    scorer: str = "default"
     say: Callable[[str], None] = lambda line: None
     trained: tuple[str, ...] | None = None
 

@@ -1,0 +1,240 @@
+"""How likely a text is after a context: the scorer protocol, and measures made of it.
+
+A scorer is a language model that gives the probability of given text. llama.cpp's server gives
+those of sampled tokens only, so the scorer here runs the base model in torch (`TorchScorer`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from centerlm.errors import InputError
+
+Ids = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A text after a context, both as token ids."""
+
+    context: Ids
+    target: Ids
+
+
+class Scorer(Protocol):
+    """A language model that scores given text."""
+
+    @property
+    def name(self) -> str:
+        """Changes whenever scores may."""
+        ...
+
+    def encode(self, text: str) -> Ids: ...
+
+    def decode(self, ids: Sequence[int]) -> str: ...
+
+    def nats(self, queries: Sequence[Query]) -> list[float]:
+        """-ln P(target | context) of each query; 0 or more.
+
+        Raises:
+            InputError: a query is longer than the model takes, or has an empty context or target.
+        """
+        ...
+
+
+def bits_per_byte(nats: float, text: str) -> float:
+    """Bits per byte of UTF-8, so that models with other tokenizers can be compared.
+
+    Raises:
+        ValueError: the text is empty.
+    """
+    size = len(text.encode())
+    if not size:
+        raise ValueError("an empty text has no bits per byte")
+    return nats / math.log(2) / size
+
+
+@dataclass(frozen=True, slots=True)
+class Gains:
+    """Bits per byte of a true next passage after each context; less is better."""
+
+    bits: dict[str, float]
+
+    def gain(self, name: str, over: str) -> float:
+        """How many bits per byte `name` saves over another context; more is better."""
+        return self.bits[over] - self.bits[name]
+
+
+def context_of(scorer: Scorer, notes: str, before: str, last: int, notes_tokens: int) -> Ids:
+    """Notes, cut to `notes_tokens`, then the `last` tokens of what stands before the passage."""
+    tail = scorer.encode(before)[-last:]
+    if not notes.strip():
+        return tail
+    return (*scorer.encode(f"{notes.strip()}\n\n")[:notes_tokens], *tail)
+
+
+def gains(scorer: Scorer, contexts: dict[str, Ids], passage: str) -> Gains:
+    """Bits per byte of the passage after each of the contexts."""
+    target = scorer.encode(passage)
+    scores = scorer.nats([Query(context, target) for context in contexts.values()])
+    bits = [bits_per_byte(score, passage) for score in scores]
+    return Gains(dict(zip(contexts, bits, strict=True)))
+
+
+def choose(scorer: Scorer, context: Ids, passages: Sequence[str]) -> int:
+    """Which of the passages is the likeliest after the context, by bits per byte; ties: the first.
+
+    Raises:
+        ValueError: there are no passages.
+    """
+    if not passages:
+        raise ValueError("no passages to choose from")
+    scores = scorer.nats([Query(context, scorer.encode(passage)) for passage in passages])
+    bits = [bits_per_byte(nats, p) for nats, p in zip(scores, passages, strict=True)]
+    return bits.index(min(bits))
+
+
+@dataclass(slots=True)
+class TorchScorer:
+    """A causal language model in torch: "default" (the base, without adapter), a folder, a hub name
+    or a GGUF file. Loaded with the first use. `batch_tokens` bounds memory: tokens of one batch.
+
+    Raises:
+        MissingExtraError: the extra `train` is not installed.
+        MissingWeightsError: the weights cannot be had.
+    """
+
+    source: str = "default"
+    dtype: str = "float32"
+    batch_tokens: int = 4096
+    _loaded: tuple[Any, Any] | None = field(default=None, init=False)
+
+    @property
+    def name(self) -> str:
+        from centerlm.learning.base import base_name
+
+        return base_name(self.source)
+
+    def encode(self, text: str) -> Ids:
+        """Token ids; nothing in the text becomes a special token."""
+        from centerlm.models.transformers import PlainEncoder
+
+        return tuple(PlainEncoder(self._load()[1]).encode(text))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return self._load()[1].decode(list(ids), clean_up_tokenization_spaces=False)
+
+    def nats(self, queries: Sequence[Query]) -> list[float]:
+        limit = int(self._load()[0].config.max_position_embeddings)
+        for query in queries:
+            if not query.context or not query.target:
+                raise InputError("a text is scored after a context; both need one token or more")
+            if len(query.context) + len(query.target) > limit:
+                raise InputError(
+                    f"a passage and its context have {len(query.context) + len(query.target):,} "
+                    f"tokens, more than the {limit:,} of {self.name}; give less context"
+                )
+        order = sorted(range(len(queries)), key=lambda i: _size(queries[i]))
+        scores: dict[int, float] = {}
+        batch: list[int] = []
+        for index in order:
+            if batch and (len(batch) + 1) * _size(queries[index]) > self.batch_tokens:
+                scores |= zip(batch, self._batch([queries[i] for i in batch]), strict=True)
+                batch = []
+            batch.append(index)
+        if batch:
+            scores |= zip(batch, self._batch([queries[i] for i in batch]), strict=True)
+        return [scores[index] for index in range(len(queries))]
+
+    def _batch(self, queries: Sequence[Query]) -> list[float]:
+        """One pass; only where targets stand are logits computed (a vocabulary each)."""
+        torch: Any = importlib.import_module("torch")
+        model, _ = self._load()
+        longest = max(map(_size, queries))
+        ids = torch.zeros((len(queries), longest), dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for row, query in enumerate(queries):
+            size = _size(query)
+            ids[row, :size] = torch.tensor([*query.context, *query.target])
+            mask[row, :size] = 1
+        found: list[float] = []
+        with torch.inference_mode():
+            hidden = model.model(input_ids=ids, attention_mask=mask).last_hidden_state
+            for row, query in enumerate(queries):
+                start = len(query.context) - 1
+                logits = model.lm_head(hidden[row, start : start + len(query.target)]).float()
+                target = torch.tensor(query.target)
+                found.append(
+                    float(torch.nn.functional.cross_entropy(logits, target, reduction="sum"))
+                )
+        return found
+
+    def _load(self) -> tuple[Any, Any]:
+        if self._loaded is None:
+            from centerlm.learning.base import load_base
+
+            model, tokenizer = load_base(self.source, dtype=self.dtype)
+            self._loaded = (model.eval(), tokenizer)
+        return self._loaded
+
+
+def _size(query: Query) -> int:
+    return len(query.context) + len(query.target)
+
+
+@dataclass(slots=True)
+class KeptScorer:
+    """A scorer whose scores are kept in a file (JSON Lines), so that a run can be taken up again.
+
+    A line that was cut off by a kill is scored again.
+    """
+
+    scorer: Scorer
+    path: Path
+    _scores: dict[str, float] | None = field(default=None, init=False)
+
+    @property
+    def name(self) -> str:
+        return self.scorer.name
+
+    def encode(self, text: str) -> Ids:
+        return self.scorer.encode(text)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return self.scorer.decode(ids)
+
+    def nats(self, queries: Sequence[Query]) -> list[float]:
+        kept = self._read()
+        keys = [self._key(query) for query in queries]
+        missing = {k: q for k, q in zip(keys, queries, strict=True) if k not in kept}
+        if missing:
+            scores = self.scorer.nats(list(missing.values()))
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="utf-8") as file:
+                for key, score in zip(missing, scores, strict=True):
+                    file.write(json.dumps([key, score]) + "\n")
+                    kept[key] = score
+        return [kept[key] for key in keys]
+
+    def _read(self) -> dict[str, float]:
+        if self._scores is None:
+            self._scores = {}
+            if self.path.is_file():
+                for line in self.path.read_text(encoding="utf-8").splitlines():
+                    try:
+                        key, score = json.loads(line)
+                        self._scores[str(key)] = float(score)
+                    except (ValueError, TypeError):
+                        continue
+        return self._scores
+
+    def _key(self, query: Query) -> str:
+        text = json.dumps([self.name, query.context, query.target])
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

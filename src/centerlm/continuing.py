@@ -1,0 +1,138 @@
+"""Continuing a book with the engine: its sources and plan put together, and what came of it.
+
+The plan is given (find out, outline, beat after beat, put together); everything else is the
+engine's: journal, budget, resume, replay. After a kill it goes on at the beat that was in work.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from centerlm.books.continuing import (
+    QUESTIONS,
+    asks_to_continue,
+    check_length,
+    continuation_plan,
+)
+from centerlm.episode import Episode
+from centerlm.errors import InputError
+from centerlm.evaluation.oracle import OracleCenter
+from centerlm.finding import Finding, clean_text, finding_from_json, finding_to_json
+from centerlm.library import Library
+from centerlm.models.base import LanguageModel
+from centerlm.protocols import Center
+from centerlm.sources.base import Source
+from centerlm.sources.book import Book, view_of
+from centerlm.sources.writer import Chapter, Desk, Outline, Writer
+
+DEFAULT_LENGTH = 1_500
+
+
+@dataclass(frozen=True, slots=True)
+class Continuing:
+    """A center with the plan of a continuation, and the sources it names."""
+
+    center: Center
+    sources: Sequence[Source]
+
+
+def length_of(question: str, given: int | None) -> int | None:
+    """The words to write; None where the question asks for no continuation.
+
+    Raises:
+        InputError: a length is given for another question, or cannot be written.
+    """
+    if not asks_to_continue(question):
+        if given is not None:
+            raise InputError(
+                '--length is for continuing a book; ask e.g. "Continue this book by one chapter"'
+            )
+        return None
+    return check_length(given or DEFAULT_LENGTH)
+
+
+def continuing(
+    question: str, folder: Path, length: int, center: Center, model: LanguageModel
+) -> Continuing:
+    """What solves the question for the book in a library's folder; `model` writes.
+
+    Raises:
+        InputError: the library holds no book, or one that is not in English.
+        MissingExtraError: the extra `books` is not installed.
+    """
+    with closing(Library.open(folder, embedder=None)) as library:
+        books = library.books()
+        view = view_of(library)
+        if not books[0].english:
+            raise InputError(f"{books[0].file} is not in English; only English books are continued")
+        # Everything that is asked later is read now, so that nothing depends on an open file.
+        text = library.text(books[0].document, 0, view.end)
+    view = type(view)(view.observations, lambda start, stop: text[start:stop], view.end, view.title)
+    book = Book(view, file=books[0].file)
+    desk = Desk(view, view.known(), model, length)
+    answered = [question_ for question_ in QUESTIONS if book.answer(question_).found]
+    plan = continuation_plan(length, answered)
+    return Continuing(
+        OracleCenter(center, {question: plan}), (book, Outline(desk), Writer(desk), Chapter(desk))
+    )
+
+
+def continuation_of(tree: Episode, blob: Callable[[str], bytes]) -> dict[str, Any]:
+    """Text, outline, notes with citations, beats and report of an episode; plain data.
+
+    What has not been written is missing: `text` then holds the beats there are.
+    """
+    by_source: dict[str, list[tuple[str, Finding]]] = {}
+    for node in tree.roots:
+        if node.finding and node.status == "found":
+            finding = finding_from_json(msgspec.json.decode(blob(node.finding)))
+            by_source.setdefault(node.source, []).append((node.text, finding))
+    beats = by_source.get("writer", [])
+    whole = by_source.get("chapter", [])
+    outline = next((f.value for _, f in by_source.get("outline", [])), ())
+    texts = [str(finding.value) for _, finding in beats]
+    return {
+        "text": str(whole[0][1].value) if whole else "\n\n".join(texts),
+        "outline": list(outline) if isinstance(outline, tuple) else [],
+        "notes": [
+            {
+                "question": asked,
+                "answer": str(finding.value),
+                "citations": finding_to_json(finding).get("citations", []),
+            }
+            for asked, finding in by_source.get("book", [])
+        ],
+        "beats": [json.loads(finding.text) for _, finding in beats],
+        "report": json.loads(whole[0][1].text) if whole else None,
+    }
+
+
+def print_continuation(made: Mapping[str, Any]) -> None:
+    """The text, then what it rests on."""
+    click.echo(f"\n{clean_text(made['text']) or 'nothing was written'}\n")
+    for number, line in enumerate(made["outline"], start=1):
+        click.echo(f"beat {number}: {clean_text(line)}")
+    for note in made["notes"]:
+        click.echo(f"note: {clean_text(note['question'])} {clean_text(note['answer'])}")
+        for cite in note["citations"][:3]:
+            click.echo(
+                f"      {cite['start']:g}-{cite['end']:g}: {clean_text(cite['quote'])[:100]}"
+            )
+    if report := made["report"]:
+        share = report["consistency"]
+        named = "nobody is named" if share is None else f"{100 * share:.0f} % of names known or new"
+        click.echo(
+            f"report: {report['words']:,} words, {named}, "
+            f"longest copied run {report['longest_copy']}"
+        )
+        for number, problems in enumerate(report["problems"], start=1):
+            for problem in problems:
+                click.echo(f"        beat {number}: {clean_text(problem)}")

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import pytest
+
+from books_data import FILLER, GERMAN, PLAY, VERSE, novel
+from centerlm.books.entities import Entity
+from centerlm.books.noting import Notes, observe, overall_voice, take_notes
+from centerlm.books.prose import form_of, is_english, paragraphs, sentences, speech, voice
+from centerlm.books.structure import read_structure
+
+pytest.importorskip("sentencex", reason="notes need sentencex, from the books extra")
+
+
+def noted(text: str) -> Notes:
+    return take_notes(text, read_structure(text))
+
+
+def entity(notes: Notes, name: str) -> Entity:
+    return next(e for e in notes.entities if name in e.names)
+
+
+def test_people_and_places_with_their_other_names() -> None:
+    text = novel()
+    notes = noted(text)
+    edith = entity(notes, "Edith")
+    assert edith.name == "Edith Hollis" and edith.kind == "person" and edith.gender == "female"
+    assert "Miss Hollis" in edith.names and "Mr Hollis" not in edith.names
+    assert entity(notes, "Brandt") is entity(notes, "Captain Brandt")
+    assert entity(notes, "Mr Hollis").gender == "male"
+    assert {e.name for e in notes.of("place")} >= {"Thornby Hall", "Marsh End", "Widow Lane"}
+    assert not {"The", "Nobody", "There"} & {name for e in notes.entities for name in e.names}
+    first, last = edith.first, edith.last
+    assert text[first.start : first.end] == "Edith Hollis"
+    assert last.start == text.rindex("Edith smiled")
+    assert text.count("Brandt") == len(entity(notes, "Brandt").mentions)
+
+
+def test_who_was_where_and_who_is_dead() -> None:
+    text = novel()
+    notes = noted(text)
+    told = [(w.person, w.place) for w in notes.whereabouts]
+    assert told[-1] == ("Edith Hollis", "Marsh End")
+    assert ("Mr Hollis", "Widow Lane") in told
+    assert [d.person for d in notes.deaths] == ["Tobias Crane"]
+    assert text[notes.deaths[0].start :].startswith("Tobias Crane had died")
+
+
+def test_the_dead_who_act_afterwards_were_not_dead() -> None:
+    alive = " Tobias smiled. Tobias said nothing. Tobias went out." * 2
+    text = novel().replace("\n\nTHE END", f"{alive}\n\nTHE END")
+    assert noted(text).deaths == ()
+
+
+def test_a_promise_is_open_until_it_is_kept() -> None:
+    promises = [t for t in noted(novel()).threads if t.sort == "promise"]
+    assert len(promises) == 1 and promises[0].open
+    assert set(promises[0].people) == {"Captain Brandt"}
+    kept = (
+        "At last Edith gave Captain Brandt the silver key, as she had promised, and told him why "
+        "she had brought it to Marsh End before the winter."
+    )
+    text = novel().replace("\n\nTHE END", f"\n\n{kept}\n\nTHE END")
+    first = next(t for t in noted(text).threads if t.sort == "promise")
+    assert not first.open and first.closed > text.index("outside, and she thought")
+
+
+def test_the_narrator() -> None:
+    assert overall_voice(noted(novel())).tense == "past"
+    first = "I went down to the quay, and my hands were cold. I saw the boat, and I was glad. " * 8
+    assert (voice(first).person, voice(first).tense) == ("first", "past")
+    now = (
+        "She walks to the quay and her hands are cold. She sees the boat. It is his. He waits. " * 8
+    )
+    assert (voice(now).person, voice(now).tense) == ("third", "present")
+    spoken = '"I am I, and I see my own hands," he said. She was cold. ' * 12
+    assert voice(spoken).person == "third"
+    assert voice("Rain.").person == "unclear"
+
+
+def test_observations_stand_where_they_say() -> None:
+    text = novel()
+    structure = read_structure(text)
+    seen = list(observe(text, structure, take_notes(text, structure)))
+    assert {o.kind for o in seen} == {
+        *(
+            "book",
+            "chapter",
+            "person",
+            "place",
+            "present",
+            "whereabouts",
+            "death",
+            "thread",
+            "voice",
+        )
+    }
+    assert all(0 <= o.start < o.end <= len(text) for o in seen)
+    there = [(o.subject, o.data["chapter"], o.data["scene"]) for o in seen if o.kind == "present"]
+    assert ("Tobias Crane", 2, 1) in there and ("Tobias Crane", 2, 2) in there
+    assert not [t for t in there if t[0] == "Tobias Crane" and t[1] == 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "form"), [(FILLER * 20, "prose"), (VERSE * 8, "verse"), (PLAY * 8, "script")]
+)
+def test_forms(text: str, form: str) -> None:
+    assert form_of(text) == form
+
+
+def test_another_language_is_told_and_nothing_is_made_up() -> None:
+    assert is_english(FILLER) and not is_english(GERMAN * 10)
+    notes = noted(GERMAN * 40)
+    assert not notes.english and notes.entities == () and notes.threads == ()
+
+
+def test_sentences_are_spans_and_keep_abbreviations_whole() -> None:
+    text = (
+        'Mr. Hollis sat down.  "Come," said he. "It is late!" Then\nthey went.\n\nA new one began.'
+    )
+    found = [text[s.start : s.end] for s in sentences(text)]
+    assert found[0] == "Mr. Hollis sat down."
+    assert found[-1] == "A new one began."
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("One line\nof a paragraph.\n\nAnother.", 2),
+        ("\n".join(["A long paragraph on one line of its own. " * 5] * 3), 3),
+        ("    An indented one\nthat goes on.\n    Another one.", 2),
+    ],
+)
+def test_paragraphs_of_three_shapes(text: str, count: int) -> None:
+    assert len(paragraphs(text)) == count
+
+
+def test_speech_ends_with_its_paragraph() -> None:
+    text = 'He said, "I never closed this.\n\nShe left. "Stay," he cried. It was\' late.'
+    assert [text[s.start : s.end] for s in speech(text)] == ['"I never closed this.', '"Stay,"']
+    curly = "“One,” he said, “and two.” Then quiet."
+    assert [curly[s.start : s.end] for s in speech(curly)] == ["“One,”", "“and two.”"]

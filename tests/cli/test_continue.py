@@ -1,0 +1,121 @@
+"""`centerlm solve "Continue this book ..."`: beats are written, checked, mended and resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from books_data import GERMAN, novel
+from books_script import BEATS
+from cli_run import MODULE, Run, environment
+
+pytest.importorskip("sentencex", reason="books need sentencex, from the books extra")
+
+ASKED = "Continue this book by one chapter"
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    path = tmp_path / "salt.txt"
+    path.write_text(novel())
+    return path
+
+
+def solve(run: Run, book: Path, *more: object, model: str = "writer") -> Any:
+    return run("solve", ASKED, "--attach", book, "--model", f"scripted:books_script:{model}",
+               "--journal", book.parent / "journal.sqlite", *more)  # fmt: skip
+
+
+def test_a_chapter_is_planned_written_and_only_the_failing_beat_is_mended(
+    run: Run, book: Path
+) -> None:
+    done = solve(run, book, "--length", 500, "--json")
+    assert done.code == 0, done.err
+    data = json.loads(done.out)
+    made = data["continuation"]
+    assert made["text"] == "\n\n".join(BEATS)
+    assert made["outline"][0] == "Brandt keeps Edith from going out at night."
+    assert [beat["drafts"] for beat in made["beats"]] == [1, 2]
+    assert made["beats"][1]["goal"] == "Brandt looks for the boat in the morning."
+    notes = {note["question"]: note for note in made["notes"]}
+    assert "Captain Brandt" in notes["Who is present at the end?"]["answer"]
+    text = novel()
+    for note in notes.values():
+        for cite in note["citations"]:
+            stands = text[int(cite["start"]) : int(cite["end"])]
+            assert " ".join(stands.split()) == cite["quote"]
+    report = made["report"]
+    assert report["consistency"] == 1.0 and report["unknown"] == []
+    assert "dead" not in report["counts"] and report["longest_copy"] == 0
+    assert [step["source"] for step in data["steps"]][-4:] == [
+        *("outline", "writer", "writer", "chapter")
+    ]
+
+
+def test_people_see_the_text_and_what_it_rests_on(run: Run, book: Path) -> None:
+    done = solve(run, book, "--length", 500)
+    assert done.code == 0, done.err
+    assert BEATS[0] in done.out
+    assert "beat 2: The boat is looked for in vain." in done.out
+    assert "note: Who is dead? Tobias Crane is dead" in done.out
+    assert "report: " in done.out
+
+
+def test_killed_in_a_beat_it_goes_on_there(run: Run, book: Path, tmp_path: Path) -> None:
+    mark = tmp_path / "waits"
+    journal = tmp_path / "journal.sqlite"
+    command = [*MODULE, "solve", ASKED, "--attach", str(book), "--length", "500", "--model",
+               "scripted:books_script:writer", "--journal", str(journal)]  # fmt: skip
+    home = Path(os.environ["CENTERLM_HOME"]) if "CENTERLM_HOME" in os.environ else tmp_path
+    process = subprocess.Popen(
+        command, env=environment(home, WAIT_AT_BEAT_2=str(mark)), stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 60
+    while not mark.exists():
+        assert process.poll() is None and time.monotonic() < deadline, process.stderr
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = run("resume", "last", "--journal", journal, "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["continuation"]["text"] == "\n\n".join(BEATS)
+    shown = json.loads(run("show", "last", "--journal", journal, "--json").out)
+    assert shown["status"] == "answered"
+    again = run("replay", "last", "--journal", journal)
+    assert again.code == 0, again.err
+
+
+def test_a_model_that_writes_nothing_is_told(run: Run, book: Path) -> None:
+    done = solve(run, book, "--length", 100, "--json", model="lazy")
+    made = json.loads(done.out)["continuation"]
+    assert made["report"] is None or made["report"]["counts"]
+    assert len(made["outline"]) == 1
+
+
+def test_what_cannot_be_continued_is_refused(run: Run, book: Path, tmp_path: Path) -> None:
+    def refused(*more: object) -> str:
+        done = run("solve", *more, "--model", "scripted:books_script:writer")
+        assert done.code == 2, done.out
+        return done.complaint()
+
+    assert "no book to continue" in refused(ASKED)
+    assert "--length 50 to" in refused(ASKED, "--attach", book, "--length", 3)
+    assert "for continuing a book" in refused("Who is dead?", "--attach", book, "--length", 300)
+    for name, text, words in (
+        ("two.txt", "Two lines.\nNo more.", "holds no book"),
+        (
+            "german.txt",
+            f"Kapitel 1\n\n{GERMAN * 60}\n\nKapitel 2\n\n{GERMAN * 60}",
+            "not in English",
+        ),
+        ("empty.txt", "", "is empty"),
+    ):
+        (tmp_path / name).write_text(text)
+        assert words in refused(ASKED, "--attach", tmp_path / name)
