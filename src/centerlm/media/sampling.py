@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_CUT_CHANGE, _CUT_SHARE = 20.0, 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
@@ -116,13 +118,19 @@ class _Shots:
         self._timecode = scenes.FrameTimecode
         self._detector = detectors.ContentDetector(min_scene_len=1)
         self._number = self._shot = 0
+        self._before: Any = None
 
     def of(self, frame: Frame) -> int:
         cv2 = load("cv2")
         # Frames come at uneven times, so the detector is given their numbers.
         code = self._timecode(self._number, 10.0)
-        small = cv2.resize(frame.pixels, (128, 72), interpolation=cv2.INTER_AREA)
-        cuts = self._detector.process_frame(code, cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
-        self._shot += bool(cuts and self._number)
+        pixels = cv2.resize(frame.pixels, (128, 72), interpolation=cv2.INTER_AREA)
+        cuts = self._detector.process_frame(code, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+        # Frames far apart in time differ as much where one large thing has moved, but not all over.
+        small = _small(frame.pixels)
+        if cuts and self._before is not None:
+            differs = abs(small - self._before).max(axis=2) > _CUT_CHANGE
+            self._shot += bool(differs.mean() > _CUT_SHARE)
+        self._before = small
         self._number += 1
         return self._shot
