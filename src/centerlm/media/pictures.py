@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_PIXELS = 64_000_000
-"""Pixels that are unpacked at once: 192 MB. JPEG is unpacked at a fraction of its size, so it may
-have 16 times as many."""
+"""Pixels that are unpacked at once: 192 MB. JPEG is unpacked at a fraction of its size, so only
+Pillow's own bound of 178 million holds for it."""
 
 _STILL = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "GIF")
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import metadata
+from itertools import pairwise
 from typing import Any
 
 from centerlm.media import regions as _regions
@@ -108,7 +109,7 @@ class Motion:
             for key, alike in seen.items():
                 followed.setdefault(key, _Follower(key[0])).update(time, alike)
         made = [t for follower in followed.values() for t in follower.tracks]
-        self._tracks = _joined([*self._tracks, *made])
+        self._tracks = _joined([*self._tracks, *made], times)
         # Of a long video only what may go on is kept open.
         open_ = [t for t in self._tracks if t.times[-1] >= times[-1] - _GAP]
         self._tell([t for t in self._tracks if t not in open_], times[-1])
@@ -202,7 +203,6 @@ class _Follower:
             high_score_threshold=0.5,
         )
         self._tracks: dict[int, Track] = {}
-        self._updates = 0
 
     @property
     def tracks(self) -> list[Track]:
@@ -210,16 +210,10 @@ class _Follower:
 
     def update(self, time: float, seen: list[_regions.Region]) -> None:
         numpy = load("numpy")
-        # ioutrack 0.3 does not match a box that is exactly the one before: they differ by a hair.
-        self._updates += 1
-        apart = 0.2 * (self._updates % 3)
         # In thousandths: the tracker's noise is set for pixels.
         wide = [_widened(region.box) for region in seen]
         boxes = numpy.array(
-            [
-                [1e3 * b.left, 1e3 * b.top, 1e3 * b.right + apart, 1e3 * b.bottom + apart, 0.9]
-                for b in wide
-            ],
+            [[1e3 * b.left, 1e3 * b.top, 1e3 * b.right, 1e3 * b.bottom, 0.9] for b in wide],
             dtype=numpy.float32,
         ).reshape(-1, 5)
         rows = self._tracker.update(boxes, return_all=True)
@@ -243,11 +237,16 @@ def _widened(box: Box) -> Box:
     return Box(box.left - wide, box.top - high, box.right + wide, box.bottom + high)
 
 
-def _joined(tracks: list[Track]) -> list[Track]:
-    """Tracks of one thing made one: alike in colour, a short time apart, near each other."""
+def _joined(tracks: list[Track], times: list[float]) -> list[Track]:
+    """Tracks of one thing made one: alike in colour, a short time apart, near each other.
+
+    `times` are those of the samples: from one sample to the next a thing that stays in its place is
+    the same, however long that is.
+    """
+    follows = dict(pairwise(times))
     kept: list[Track] = []
     for track in sorted(tracks, key=lambda t: t.times[0]):
-        before = next((old for old in reversed(kept) if _goes_on(old, track)), None)
+        before = next((old for old in reversed(kept) if _goes_on(old, track, follows)), None)
         if before is None:
             kept.append(track)
             continue
@@ -260,9 +259,12 @@ def _joined(tracks: list[Track]) -> list[Track]:
     return kept
 
 
-def _goes_on(old: Track, new: Track) -> bool:
+def _goes_on(old: Track, new: Track, follows: dict[float, float]) -> bool:
     if old.gone is not new.gone or (old.colour != new.colour and not old.gone):
         return False
+    next_to = follows.get(old.times[-1]) == new.times[0]
+    if next_to and old.boxes[-1].overlap(new.boxes[0]) > 0.5:
+        return True
     # Two things may cross; a place where something is missing is one place.
     earliest = -1e9 if old.gone else 0
     if not earliest <= new.times[0] - old.times[-1] <= _GAP:

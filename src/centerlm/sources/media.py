@@ -12,8 +12,9 @@ import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from centerlm.errors import CenterError
+from centerlm.errors import CenterError, MissingExtraError, MissingWeightsError
 from centerlm.finding import (
     Finding,
     Passage,
@@ -25,6 +26,7 @@ from centerlm.finding import (
     short_answer,
 )
 from centerlm.library.document import one_line
+from centerlm.library.embed import Embedder, find_embedder
 from centerlm.media.answering import Answer, answer, limited
 from centerlm.media.decode import Kind
 from centerlm.media.observation import Observation, in_words
@@ -51,6 +53,8 @@ class Media:
     kind: Kind
     processed: Sequence[Processed]
     k: int = 5
+    embedder: Embedder | None = None
+    _vectors: dict[str, Any] = field(default_factory=dict[str, Any])
     _again: dict[tuple[str, str, float, float], tuple[Observation, ...]] = field(
         default_factory=dict[tuple[str, str, float, float], "tuple[Observation, ...]"]
     )
@@ -126,15 +130,26 @@ class Media:
         return answer(query, self._again[key])
 
     def _passages(self, text: str, one: Processed) -> Iterable[Passage]:
-        """The observations that share words with the question, within the span it names."""
+        """The observations of the span that a question names, scored by words and by meaning."""
         query = limited(read_query(text, one.info.seconds), one.observations)
         asked = set(words(text))
-        for o in one.observations:
+        near = self._near(text, one)
+        for number, o in enumerate(one.observations):
             if o.end < query.start - 0.15 or o.start > query.end + 0.15:
                 continue
             shared = len(asked & set(words(in_words(o))))
             timed = 0.5 if query.start > 0 or query.end < math.inf else 0.0
-            yield replace(passage_of(o, one), score=shared / (len(asked) or 1) + timed)
+            score = shared / (len(asked) or 1) + timed + (near[number] if near else 0.0)
+            yield replace(passage_of(o, one), score=score)
+
+    def _near(self, text: str, one: Processed) -> list[float]:
+        """How near in meaning each observation is to the question; [] without the local extra."""
+        if self.embedder is None or not one.observations:
+            return []
+        if one.sha256 not in self._vectors:
+            self._vectors[one.sha256] = self.embedder.embed([in_words(o) for o in one.observations])
+        asked = self.embedder.embed([text])[0]
+        return [float(near) for near in self._vectors[one.sha256] @ asked]
 
 
 def look_again(one: Processed, wanted: str, start: float, end: float) -> tuple[Observation, ...]:
@@ -173,8 +188,12 @@ def passage_of(o: Observation, one: Processed) -> Passage:
 
 
 def media_sources(processed: Iterable[Processed]) -> list[Media]:
-    """One source for each kind of medium there is."""
+    """One source for each kind of medium there is, searched by meaning too where that can be."""
+    try:
+        embedder = find_embedder()
+    except (MissingExtraError, MissingWeightsError):
+        embedder = None
     by_kind: dict[Kind, list[Processed]] = {}
     for one in processed:
         by_kind.setdefault(one.info.kind, []).append(one)
-    return [Media(kind, ones) for kind, ones in by_kind.items()]
+    return [Media(kind, ones, embedder=embedder) for kind, ones in by_kind.items()]
