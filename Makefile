@@ -1,15 +1,17 @@
 # make demo   everything the main job needs, then the main job, on real text
 # make test   the tests
-# Both are complete on a machine with Python 3.11+, git and a C compiler; the second call is fast.
+# make media  pictures, sound and video (about 600 MB more), and their tests
+# The first two are complete on a machine with Python 3.11+, git and a C compiler; the second call is fast.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := $(VENV)/.installed-local
 INSTALLED := $(VENV)/.installed
+MEDIA := $(VENV)/.installed-media
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check format clean help
+.PHONY: demo test media check format clean help
 
 help:
 	@grep -E '^# make' Makefile | cut -c3-
@@ -21,6 +23,11 @@ demo: $(DEMO)
 test: $(INSTALLED)
 	@$(BIN)/centerlm models get all || echo "no weights: tests of the local model are skipped"
 	$(BIN)/pytest
+
+media: $(MEDIA)
+	@$(BIN)/centerlm models get speech || echo "no weights: tests of speech are skipped"
+	@$(BIN)/centerlm models get detector || echo "no weights: tests of the detector are skipped"
+	$(BIN)/pytest tests/media
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -41,6 +48,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) --editable '.[local,train,eval,serve,mcp,otel,books,dev]'
 	@touch $(INSTALLED) $(DEMO)
+
+$(MEDIA): $(INSTALLED)
+	$(PIP) --editable '.[media]'
+	@touch $(MEDIA)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis dist build

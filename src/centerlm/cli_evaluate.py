@@ -12,7 +12,9 @@ from centerlm.cli_options import FILE, FOLDER, as_json_option
 @click.command(short_help="Measure systems on a scenario.")
 @click.argument("scenario")
 @click.option(
-    "--data", metavar="DIR", help="Folder of sets, a JSONL file, or hub:NAME; none for worlds."
+    "--data",
+    metavar="DIR",
+    help="Folder of sets, a JSONL file, or hub:NAME; none for worlds and clips.",
 )
 @click.option(
     "--system",
@@ -53,7 +55,7 @@ from centerlm.cli_options import FILE, FOLDER, as_json_option
 @click.option("--ray", metavar="ADDRESS", help="Solve on a Ray cluster: HOST:PORT, auto, local.")
 @as_json_option
 def evaluate(scenario: str, **given: Any) -> int:
-    """Measure systems on SCENARIO (ood_qa, strategy or book), and write a report.
+    """Measure systems on SCENARIO (ood_qa, strategy, video or book), and write a report.
 
     The same command goes on where it stopped; what is finished is never run again.
 

@@ -29,7 +29,7 @@ from centerlm.journal import SqliteJournal
 from centerlm.objective import Objective
 from centerlm.plan import Plan, format_plan, plan_to_json
 from centerlm.plan_alone import plan_alone
-from centerlm.printing import complain, print_json, print_solution, print_tree
+from centerlm.printing import complain, now_and_then, print_json, print_solution, print_tree
 from centerlm.protocols import Memory
 from centerlm.remembering import opened_memory
 from centerlm.review import editor_review
@@ -192,6 +192,7 @@ def _solve(
             names=tuple(setup.get("sources") or ()),
             attachments=attached,
             endpoints=endpoints,
+            watching=_silent if as_json else now_and_then(complain),
         )
     names = [source.card.name for source in sources]
     review = editor_review(names) if setup.get("review") else None
@@ -313,6 +314,10 @@ def screen(quiet: bool, *, asks: bool = False) -> AbstractContextManager[Listene
 
 def _ignore(event: Event) -> None:
     del event
+
+
+def _silent(line: str) -> None:
+    del line
 
 
 def run_plan(

@@ -7,7 +7,7 @@ variable that holds it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
@@ -367,11 +367,13 @@ def open_sources(
     names: Sequence[str] = (),
     attachments: Sequence[Path] = (),
     endpoints: Endpoints | None = None,
+    watching: Callable[[str], None] = lambda line: None,
 ) -> list[Source]:
     """The sources of a solve: documents first, then those named, then experts and MCP tools.
 
     `names` (from the command line) replace those of the settings. Attached documents become a
-    library of their own.
+    library of their own; attached pictures, recordings and videos, and those of the library, become
+    the sources image, audio and video. `watching` gets a line while they are processed.
 
     Raises:
         InputError: a source, library or file cannot be used.
@@ -382,10 +384,16 @@ def open_sources(
     folder = library or library_path(settings)
     if folder is not None:
         sources.append(_documents(folder, settings.library.passages, "documents"))
-    if attachments:
+    media = [path for path in attachments if is_medium(path)]
+    documents = [path for path in attachments if path not in media]
+    if documents:
         name = "attachments" if folder else "documents"
-        made = attached_library(attachments)
+        made = attached_library(documents)
         sources.append(_documents(made, settings.library.passages, name))
+    if folder is not None:
+        media += _library_media(folder)
+    if media:
+        sources += _media(media, watching)
     endpoints = endpoints or Endpoints()
     experts = _experts(settings, endpoints)
     taken = {source.card.name for source in sources}
@@ -442,6 +450,35 @@ def _documents(folder: Path, passages: int, name: str) -> Source:
     from centerlm.sources.documents import open_documents
 
     return open_documents(folder, k=passages, name=name)
+
+
+def is_medium(path: Path) -> bool:
+    """Whether a file is called like a picture, recording or video."""
+    from centerlm.library.media import SUFFIXES
+
+    return path.suffix.lower() in SUFFIXES
+
+
+def _library_media(folder: Path) -> list[Path]:
+    """The media of a library that are still where they were."""
+    from centerlm.library import Library
+
+    with Library.open(folder, embedder=None) as library:
+        return [path for path in library.media() if path.is_file()]
+
+
+def _media(paths: Sequence[Path], watching: Callable[[str], None]) -> list[Source]:
+    from centerlm.media.processing import Progress, process
+    from centerlm.sources.media import media_sources
+
+    def tell(step: Progress) -> None:
+        left = "" if step.left is None else f", about {step.left:.0f} s left"
+        watching(f"watching {step.path.name}: {step.done:.0f} of {step.total:.0f} s{left}")
+
+    processed = [process(path, progress=tell) for path in paths]
+    for note in (note for one in processed for note in one.notes):
+        watching(note)
+    return list(media_sources(processed))
 
 
 def _experts(settings: Settings, endpoints: Endpoints) -> list[Source]:

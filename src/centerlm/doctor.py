@@ -22,6 +22,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "train": ("torch", "transformers"),
     "serve": ("starlette", "uvicorn", "prometheus_client"),
     "mcp": ("mcp",),
+    "media": ("av", "cv2", "faster_whisper", "ioutrack", "PIL", "rapidocr", "scenedetect"),
 }
 
 

@@ -77,6 +77,10 @@ class MemoryFileError(InputError):
     """A seeking memory, or a file of exported experience, cannot be opened, read or written."""
 
 
+class MediaError(InputError):
+    """A picture, recording or video cannot be read."""
+
+
 class JournalError(CenterError):
     """The journal cannot be opened, read or written."""
 

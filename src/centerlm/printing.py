@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -32,6 +33,20 @@ _REMEDY = {
 def complain(sentence: str) -> None:
     """One sentence on standard error."""
     click.echo(f"centerlm: {' '.join(clean_text(sentence).split())}", err=True)
+
+
+def now_and_then(say: Callable[[str], None], seconds: float = 5.0) -> Callable[[str], None]:
+    """Says a line of progress at most every so many seconds, and any other line at once."""
+    last = time.monotonic()
+
+    def told(line: str) -> None:
+        nonlocal last
+        if line.startswith("watching ") and time.monotonic() - last < seconds:
+            return
+        last = time.monotonic()
+        say(line)
+
+    return told
 
 
 def print_json(data: Any) -> None:
@@ -62,7 +77,8 @@ def print_answer(data: Mapping[str, Any]) -> None:
     click.echo(f"\n{clean_text(data['answer'] or 'no answer')}")
     for number, cite in enumerate(data["citations"], start=1):
         where = cite["file"] or cite["title"]
-        span = f" {cite['start']:g}-{cite['end']:g}" if cite["end"] else ""
+        unit = " s" if cite["unit"] == "seconds" else ""
+        span = f" {cite['start']:g}-{cite['end']:g}{unit}" if cite["end"] else ""
         click.echo(f"  [{number}] {one_line(cite['title'], 60)}: {one_line(cite['quote'], 120)}")
         click.echo(f"      {one_line(where, 400)}{span}")
     usage = data["usage"]

@@ -38,10 +38,13 @@ def run_ingest(
         Library.open(library, create=True, embedder=None if no_vectors else "installed") as opened,
         Progress(console=console, transient=True, disable=not console.is_terminal) as bar,
     ):
-        tasks = {phase: bar.add_task(phase, total=None) for phase in ("reading", "embedding")}
+        tasks = {
+            phase: bar.add_task(phase, total=None, visible=phase != "watching")
+            for phase in ("reading", "watching", "embedding")
+        }
 
         def progress(step: Any) -> None:
-            bar.update(tasks[step.phase], completed=step.done, total=step.total)
+            bar.update(tasks[step.phase], completed=step.done, total=step.total, visible=True)
 
         report = opened.ingest(paths, progress=progress, max_words=words)
     if as_json:
@@ -136,7 +139,8 @@ def remove_episodes(journal: Path | None, episode: str | None, before: str | Non
 def get_models(name: str, via: Any) -> None:
     from centerlm.models.weights import REGISTRY, get
 
-    for each in REGISTRY if name == "all" else (name,):
+    usual = [model.name for model in REGISTRY.values() if not model.extra]
+    for each in usual if name == "all" else (name,):
         get(each, click.echo, via=via)
 
 

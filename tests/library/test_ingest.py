@@ -19,7 +19,7 @@ def folder(tmp_path: Path) -> Path:
     (folder / "deep").mkdir(parents=True)
     (folder / "harbour.txt").write_text("The harbour of Aland is deep and never freezes.")
     (folder / "deep" / "tower.md").write_text("# Tower\n\nThe tower of Borg has ninety steps.")
-    (folder / "deep" / "picture.png").write_bytes(b"\x89PNG")
+    (folder / "deep" / "program.bin").write_bytes(b"\x7fELF")
     (folder / ".hidden.txt").write_text("nobody sees this")
     return folder
 

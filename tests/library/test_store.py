@@ -100,6 +100,7 @@ def test_a_library_of_format_1_gets_a_place_for_observations(tmp_path: Path) -> 
     path = fill(tmp_path / "library")
     connection = sqlite3.connect(path)
     connection.execute("DROP TABLE observations")
+    connection.execute("ALTER TABLE documents DROP COLUMN unit")
     connection.execute("PRAGMA user_version = 1")
     connection.close()
     with Library.open(path.parent, embedder=None) as library:
@@ -107,6 +108,17 @@ def test_a_library_of_format_1_gets_a_place_for_observations(tmp_path: Path) -> 
         assert library.books() == []
     connection = sqlite3.connect(path)
     assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
+
+
+def test_a_library_of_format_2_is_read(tmp_path: Path) -> None:
+    path = fill(tmp_path / "library")
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("ALTER TABLE documents DROP COLUMN unit")
+    connection.execute("PRAGMA user_version = 2")
+    connection.close()
+    with Library.open(path.parent, embedder=None) as library:
+        assert library.search("harbour")[0].unit == "characters"
+        assert library.media() == []
 
 
 def test_a_missing_step_leaves_the_library_as_it_was(tmp_path: Path) -> None:

@@ -24,11 +24,21 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Timed:
+    """A passage of a recording or video: what is seen or heard from `start` to `end` seconds."""
+
+    start: float
+    end: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """Text with a title. `sections` are in order and do not overlap.
 
     `position` counts documents within a file from 0 (JSON Lines files hold many); `sha256` is the
-    digest of the file.
+    digest of the file. `timed` are the passages of a picture, recording or video, whose `text` is
+    empty.
     """
 
     title: str
@@ -37,6 +47,7 @@ class Document:
     sha256: str = ""
     sections: tuple[Section, ...] = ()
     position: int = 0
+    timed: tuple[Timed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

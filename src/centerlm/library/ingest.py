@@ -11,17 +11,18 @@ import hashlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from centerlm.errors import LibraryError
+from centerlm.errors import CenterError
 from centerlm.library import vectors
 from centerlm.library.document import Document, Problem
 from centerlm.library.embed import Embedder
+from centerlm.library.media import is_media, media_digest, read_media
 from centerlm.library.observing import note
-from centerlm.library.passages import Span, cut
+from centerlm.library.passages import cut
 from centerlm.library.readers import parse, read_bytes
 from centerlm.library.store import Store
 from centerlm.library.walk import find_files
@@ -34,11 +35,13 @@ COMMON_SHARE = 100  # a term is common when more than 1 passage in 100 has it
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an ingest is: files read, or passages embedded, of how many."""
+    """How far an ingest is: files read, seconds of a file watched, or passages embedded, of how
+    many.
+    """
 
-    phase: Literal["reading", "embedding"]
-    done: int
-    total: int
+    phase: Literal["reading", "watching", "embedding"]
+    done: float
+    total: float
     file: str = ""
 
 
@@ -81,7 +84,7 @@ def ingest(
     """
     started = time.monotonic()
     walk = find_files(paths)
-    writer = _Writer(store, max_words, max_bytes, list(walk.problems))
+    writer = _Writer(store, max_words, max_bytes, list(walk.problems), progress)
     with store.errors():
         try:
             for number, path in enumerate(walk.files):
@@ -115,16 +118,28 @@ def ingest(
     )
 
 
+class _Place(NamedTuple):
+    start: float
+    end: float
+    heading: str = ""
+
+
 class _Writer:
     """Reads and stores one file after another, many small files to a transaction."""
 
     def __init__(
-        self, store: Store, max_words: int, max_bytes: int, problems: list[Problem]
+        self,
+        store: Store,
+        max_words: int,
+        max_bytes: int,
+        problems: list[Problem],
+        progress: Callable[[Progress], None],
     ) -> None:
         self._store = store
         self._connection = store.connection()
         self._max_words = max_words
         self._max_bytes = max_bytes
+        self._progress = progress
         self._pending = 0
         self._begun = 0.0
         self.problems = problems
@@ -154,8 +169,8 @@ class _Writer:
             self.unchanged += 1
             return
         try:
-            data = read_bytes(path, max_bytes=self._max_bytes)
-            digest = hashlib.sha256(data).hexdigest()
+            data = b"" if is_media(path) else read_bytes(path, max_bytes=self._max_bytes)
+            digest = hashlib.sha256(data).hexdigest() if data else media_digest(path)
             if old and old[3] == digest and info:
                 self._begin()
                 self._connection.execute(
@@ -164,8 +179,8 @@ class _Writer:
                 )
                 self.unchanged += 1
                 return
-            items = list(parse(data, name))
-        except LibraryError as error:
+            items = list(parse(data, name) if data else self._watch(path))
+        except CenterError as error:
             kept = "; what the library had of it stays" if old else ""
             self.problems.append(Problem(name, f"{error}{kept}"))
             return
@@ -186,6 +201,15 @@ class _Writer:
         for document in documents:
             self._insert(file, document)
         self._commit_if_due()
+
+    def _watch(self, path: Path) -> Iterator[Document | Problem]:
+        # Watching takes minutes: what was read before must not be kept from other writers.
+        self.commit()
+
+        def tell(done: float, total: float) -> None:
+            self._progress(Progress("watching", done, total, str(path)))
+
+        return read_media(path, tell)
 
     def remove(self, names: Iterable[str]) -> None:
         for name in names:
@@ -220,16 +244,23 @@ class _Writer:
 
     def _insert(self, file: int | None, document: Document) -> None:
         row = self._connection.execute(
-            "INSERT INTO documents (file, position, title) VALUES (?, ?, ?)",
-            (file, document.position, document.title),
+            "INSERT INTO documents (file, position, title, unit) VALUES (?, ?, ?, ?)",
+            (
+                file,
+                document.position,
+                document.title,
+                "seconds" if document.timed else "characters",
+            ),
         ).lastrowid
+        for timed in document.timed:
+            self._insert_passage(row, document, _Place(timed.start, timed.end), timed.text)
         for span in cut(document, max_words=self._max_words):
-            self._insert_passage(row, document, span)
+            place = _Place(span.start, span.end, span.heading)
+            self._insert_passage(row, document, place, document.text[span.start : span.end])
         if remark := note(self._connection, row, document):
             self.remarks.append(remark)
 
-    def _insert_passage(self, row: int | None, document: Document, span: Span) -> None:
-        text = document.text[span.start : span.end]
+    def _insert_passage(self, row: int | None, document: Document, span: _Place, text: str) -> None:
         passage = self._connection.execute(
             'INSERT INTO passages (document, start, "end", heading, text) VALUES (?, ?, ?, ?, ?)',
             (row, span.start, span.end, span.heading, text),

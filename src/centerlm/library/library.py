@@ -184,6 +184,15 @@ class Library:
             )
             return self._passages([(int(row[0]), 0.0) for row in rows.fetchall()])
 
+    def media(self) -> list[Path]:
+        """The files of pictures, recordings and videos in it, in order of their names."""
+        with self._store.errors():
+            rows = self._store.connection().execute(
+                "SELECT DISTINCT f.path FROM files f JOIN documents d ON d.file = f.id "
+                "WHERE d.unit = 'seconds' ORDER BY f.path"
+            )
+            return [Path(row[0]) for row in rows]
+
     def close(self) -> None:
         """Let go of the file; the library is not used afterwards."""
         self._side.shutdown()
@@ -257,7 +266,7 @@ class Library:
                 self._store.connection()
                 .execute(
                     'SELECT f.path, f.sha256, d.position, d.title, p.start, p."end", p.heading, '
-                    "p.text FROM passages p JOIN documents d ON d.id = p.document "
+                    "p.text, d.unit FROM passages p JOIN documents d ON d.id = p.document "
                     "JOIN files f ON f.id = d.file WHERE p.id = ?",
                     (number,),
                 )
@@ -265,7 +274,7 @@ class Library:
             )
             if row is None:  # removed by another process since it was ranked
                 continue
-            file, digest, position, title, start, end, heading, text = row
+            file, digest, position, title, start, end, heading, text, unit = row
             # The id says what the passage is, not where it is stored: it survives a new ingest.
             identity = hashlib.sha256(f"{file}\0{digest}\0{position}\0{start}".encode())
             passages.append(
@@ -276,6 +285,7 @@ class Library:
                     file=file,
                     start=start,
                     end=end,
+                    unit=unit,
                     score=score,
                 )
             )

@@ -17,7 +17,7 @@ from centerlm.errors import LibraryError
 
 FILE_NAME = "library.sqlite"
 APPLICATION_ID = 0x436C6962  # "Clib"
-VERSION = 2
+VERSION = 3
 BUSY_SECONDS = 10.0
 
 _OBSERVATIONS = """
@@ -47,7 +47,8 @@ CREATE TABLE documents (
     id INTEGER PRIMARY KEY,
     file INTEGER NOT NULL REFERENCES files ON DELETE CASCADE,
     position INTEGER NOT NULL,
-    title TEXT NOT NULL
+    title TEXT NOT NULL,
+    unit TEXT NOT NULL DEFAULT 'characters'
 );
 CREATE INDEX documents_file ON documents (file);
 CREATE TABLE passages (
@@ -84,7 +85,10 @@ CREATE VIRTUAL TABLE temp.asked_terms USING fts5vocab (temp, asked, row);
 """
 
 # What turns a library of format N into N + 1. A format never changes without a step here.
-MIGRATIONS: Mapping[int, str] = {1: _OBSERVATIONS}
+MIGRATIONS: Mapping[int, str] = {
+    1: _OBSERVATIONS,
+    2: "ALTER TABLE documents ADD COLUMN unit TEXT NOT NULL DEFAULT 'characters'",
+}
 
 
 class Store:

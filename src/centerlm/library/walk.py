@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from centerlm.library.document import Problem
+from centerlm.library.media import is_media
 from centerlm.library.readers import SUFFIXES
 
 
@@ -93,7 +94,7 @@ def _walk(folder: Path, files: dict[Path, None], problems: list[Problem]) -> int
             if member.startswith("."):
                 continue
             path = Path(root, member)
-            if path.suffix.lower() in SUFFIXES:
+            if path.suffix.lower() in SUFFIXES or is_media(path):
                 files[path] = None
             else:
                 ignored += 1

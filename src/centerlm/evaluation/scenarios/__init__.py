@@ -34,6 +34,12 @@ def _strategy(opening: Opening) -> Scenario:
     return open_strategy(opening)
 
 
+def _video(opening: Opening) -> Scenario:
+    from centerlm.evaluation.scenarios.video import open_video
+
+    return open_video(opening)
+
+
 def _book(opening: Opening) -> Scenario:
     from centerlm.evaluation.scenarios.book import open_book
 
@@ -43,5 +49,6 @@ def _book(opening: Opening) -> Scenario:
 SCENARIOS: dict[str, Callable[[Opening], Scenario]] = {
     "ood_qa": _ood_qa,
     "strategy": _strategy,
+    "video": _video,
     "book": _book,
 }

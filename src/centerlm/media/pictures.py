@@ -1,0 +1,87 @@
+"""Still pictures, read with a bound on how much memory their pixels may take.
+
+The size stands in a picture's head, so one that is too large is refused before it is unpacked.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from centerlm.errors import MediaError
+from centerlm.media.loading import load
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MAX_PIXELS = 64_000_000
+"""Pixels that are unpacked at once: 192 MB. JPEG is unpacked at a fraction of its size, so only
+Pillow's own bound of 178 million holds for it."""
+
+_STILL = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "GIF")
+
+
+def is_picture(path: Path) -> bool:
+    """Whether the content of a file is one still picture."""
+    image = _open(path)
+    if image is None:
+        return False
+    with image:
+        # A file of one photo and its previews (MPO) is a picture; one that moves is a video.
+        return image.format == "MPO" or getattr(image, "n_frames", 1) == 1
+
+
+def read_picture(path: Path, *, side: int) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """RGB pixels (height, width, 3), the longer side at most `side`, and the full width and height.
+
+    Raises:
+        MediaError: it is no picture, too large, or damaged from the first pixel on.
+    """
+    numpy, operations = load("numpy"), load("PIL.ImageOps")
+    image = _open(path)
+    if image is None:
+        raise MediaError(f"{path} is no picture that can be read; check that the file is whole")
+    with image:
+        full = image.size
+        if image.format in ("JPEG", "MPO"):
+            image.draft("RGB", (side, side))
+        _check_size(path, image.size, full)
+        try:
+            image = operations.exif_transpose(image)
+            image.thumbnail((side, side))
+            pixels = numpy.asarray(image.convert("RGB"))
+        except (OSError, ValueError, SyntaxError, EOFError) as error:
+            raise MediaError(
+                f"{path} is damaged or cut short ({error}); replace it with a whole copy"
+            ) from None
+    return pixels, full
+
+
+def _check_size(path: Path, size: tuple[int, int], full: tuple[int, int]) -> None:
+    if size[0] * size[1] > MAX_PIXELS:
+        raise MediaError(
+            f"{path} has {full[0]:,} x {full[1]:,} pixels, more than the "
+            f"{MAX_PIXELS / 1e6:.0f} million that are unpacked; make it smaller first"
+        )
+
+
+def _open(path: Path) -> Any | None:
+    """The picture with nothing but its head read, or None where it is none.
+
+    Raises:
+        MediaError: its head says that it unpacks to more than can be held.
+    """
+    pillow: Any = load("PIL.Image")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", pillow.DecompressionBombWarning)
+            return pillow.open(path, formats=_STILL)
+    except pillow.DecompressionBombError as error:
+        pixels = str(error).partition("(")[2].partition(" ")[0]
+        raise MediaError(
+            f"{path} says that it has {pixels} pixels, more than are unpacked; make it smaller"
+        ) from None
+    except (OSError, ValueError, SyntaxError, EOFError):
+        return None

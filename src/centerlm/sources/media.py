@@ -1,0 +1,199 @@
+"""The sources `image`, `audio` and `video`: questions answered from what was seen and heard.
+
+Rules answer what they can exactly (counts, orders, times, colours, directions, what is written or
+said); for all else the best passages of the medium are given, to be absorbed. Where nothing was
+observed that a question needs, the span is looked at again with the processor that may know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from centerlm.errors import CenterError, MissingExtraError, MissingWeightsError
+from centerlm.finding import (
+    Finding,
+    Passage,
+    Status,
+    Usage,
+    failed,
+    format_value,
+    nothing,
+    short_answer,
+)
+from centerlm.library.document import one_line
+from centerlm.library.embed import Embedder, find_embedder
+from centerlm.media.answering import Answer, answer, limited
+from centerlm.media.decode import Kind
+from centerlm.media.observation import Observation, in_words
+from centerlm.media.processing import Processed
+from centerlm.media.queries import Query, read_query
+from centerlm.sources.base import Card, Seek
+from centerlm.sources.documents import cite
+from centerlm.verify import words
+
+MAX_AGAIN = 30.0
+"""Seconds of a medium that are looked at again for one question."""
+_KNOWS = {
+    "video": "what is seen, written and said in a video, and when: things that move, their "
+    "colours and directions, text on the screen, speech",
+    "audio": "what is said in a recording, and when",
+    "image": "what is seen and written in a picture",
+}
+
+
+@dataclass(slots=True)
+class Media:
+    """Pictures, recordings or videos as a knowledge source; `k` passages a request."""
+
+    kind: Kind
+    processed: Sequence[Processed]
+    k: int = 5
+    embedder: Embedder | None = None
+    _vectors: dict[str, Any] = field(default_factory=dict[str, Any])
+    _again: dict[tuple[str, str, float, float], tuple[Observation, ...]] = field(
+        default_factory=dict[tuple[str, str, float, float], "tuple[Observation, ...]"]
+    )
+
+    @property
+    def card(self) -> Card:
+        names = ", ".join(one_line(p.path.name, 40) for p in self.processed[:5])
+        return Card(
+            name=self.kind,
+            knows=f"{_KNOWS[self.kind]} ({names})",
+            limits="answers how many, which, when, how long, what colour, which direction, what "
+            "is written and what is said, before, after or while something; gives passages else",
+            latency=0.1,
+        )
+
+    def bound(self, seek: Seek) -> Usage:
+        """Looking costs one call and no tokens."""
+        del seek
+        return Usage(calls=1)
+
+    async def seek(self, seek: Seek) -> Finding:
+        """A typed answer where rules have one, else passages."""
+        started = time.monotonic()
+        if not seek.text.strip():
+            return failed(f"an empty question was asked of the {self.kind}", source=self.kind)
+        try:
+            finding = await asyncio.to_thread(self._answer, seek.text)
+        except CenterError as error:
+            finding = failed(str(error), source=self.kind)
+        return replace(finding, usage=Usage(calls=1, seconds=time.monotonic() - started))
+
+    def _answer(self, text: str) -> Finding:
+        for one in self.processed:
+            query = read_query(text, one.info.seconds)
+            found = answer(query, one.observations) or self._look_again(query, one)
+            if found is not None:
+                return self._typed(found, one)
+        passages = [p for one in self.processed for p in self._passages(text, one)]
+        if not passages:
+            return nothing("nothing observed fits the question", source=self.kind)
+        best = sorted(passages, key=lambda p: -p.score)[: self.k]
+        return Finding(
+            Status.FOUND,
+            passages=tuple(best),
+            citations=tuple(cite(passage) for passage in best),
+            source=self.kind,
+        )
+
+    def _typed(self, found: Answer, one: Processed) -> Finding:
+        seen = found.observations
+        text = " ".join(in_words(o) for o in seen[:20])
+        return Finding(
+            Status.FOUND,
+            answer=short_answer(format_value(found.value)),
+            value=found.value,
+            text=f"{text} ({found.note})".strip() if found.note else text,
+            citations=tuple(cite(passage_of(o, one)) for o in seen),
+            confidence=found.confidence,
+            source=self.kind,
+        )
+
+    def _look_again(self, query: Query, one: Processed) -> Answer | None:
+        """Read or listen more closely, where words are asked for and none were found."""
+        if query.wanted not in ("text", "speech"):
+            return None
+        query = limited(query, one.observations)
+        start, end = query.start, min(query.end, one.info.seconds)
+        if query.event is not None or not 0 <= end - start <= MAX_AGAIN:
+            return None
+        key = (one.sha256, query.wanted, start, end)
+        if key not in self._again:
+            self._again[key] = look_again(one, query.wanted, start, end)
+        return answer(query, self._again[key])
+
+    def _passages(self, text: str, one: Processed) -> Iterable[Passage]:
+        """The observations of the span that a question names, scored by words and by meaning."""
+        query = limited(read_query(text, one.info.seconds), one.observations)
+        asked = set(words(text))
+        near = self._near(text, one)
+        for number, o in enumerate(one.observations):
+            if o.end < query.start - 0.15 or o.start > query.end + 0.15:
+                continue
+            shared = len(asked & set(words(in_words(o))))
+            timed = 0.5 if query.start > 0 or query.end < math.inf else 0.0
+            score = shared / (len(asked) or 1) + timed + (near[number] if near else 0.0)
+            yield replace(passage_of(o, one), score=score)
+
+    def _near(self, text: str, one: Processed) -> list[float]:
+        """How near in meaning each observation is to the question; [] without the local extra."""
+        if self.embedder is None or not one.observations:
+            return []
+        if one.sha256 not in self._vectors:
+            self._vectors[one.sha256] = self.embedder.embed([in_words(o) for o in one.observations])
+        asked = self.embedder.embed([text])[0]
+        return [float(near) for near in self._vectors[one.sha256] @ asked]
+
+
+def look_again(one: Processed, wanted: str, start: float, end: float) -> tuple[Observation, ...]:
+    """What a closer look at a span gives: every fifth of a second read at a larger size, or the
+    sound alone.
+    """
+    from centerlm.media.decode import frames, sound
+    from centerlm.media.sampling import Sample
+    from centerlm.media.screen_text import ScreenText
+    from centerlm.media.speech import Speech
+
+    if wanted == "speech":
+        if not one.info.sound:
+            return ()
+        hearing = Speech()
+        for part in sound(one.path, start=start, end=max(end, start + 1.0)):
+            hearing.hear(part)
+        return tuple(hearing.end())
+    reading = ScreenText(every=0.2, side=1280)
+    for frame in frames(one.path, start=start, end=max(end, start + 0.2), step=0.2, side=1920):
+        reading.see(Sample(frame, 0, False))
+    return tuple(reading.end())
+
+
+def passage_of(o: Observation, one: Processed) -> Passage:
+    """An observation as a passage with its times."""
+    return Passage(
+        id=f"{one.sha256[:8]}-{o.kind}-{o.start:.2f}-{o.processor}",
+        text=in_words(o),
+        title=one_line(one.path.stem.replace("_", " ")) or "untitled",
+        file=str(one.path),
+        start=round(o.start, 2),
+        end=round(o.end, 2),
+        unit="seconds",
+    )
+
+
+def media_sources(processed: Iterable[Processed]) -> list[Media]:
+    """One source for each kind of medium there is, searched by meaning too where that can be."""
+    try:
+        embedder = find_embedder()
+    except (MissingExtraError, MissingWeightsError):
+        embedder = None
+    by_kind: dict[Kind, list[Processed]] = {}
+    for one in processed:
+        by_kind.setdefault(one.info.kind, []).append(one)
+    return [Media(kind, ones, embedder=embedder) for kind, ones in by_kind.items()]
