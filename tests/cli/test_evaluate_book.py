@@ -31,7 +31,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def evaluate(run: Run, data: Path, out: Path, *more: object) -> Any:
     return run("evaluate", "book", "--data", data / "novels", "--config", data / "centerlm.toml",
-               "--model", "scripted:books_script:center", "--no-vectors", "--limit", 2, "--json",
+               "--model", "scripted:books_script:center", "--no-vectors", "--limit", 1, "--json",
                "--out", out, *more)  # fmt: skip
 
 
