@@ -185,7 +185,8 @@ def compare(
             rows = study.scores(cell, shelf)
             if cell.part == SETS:
                 asked = shelf.asked(cell.part, cell.way)
-                floors |= {i.id: f for i in asked.items if (f := coin(i)) is not None}
+                wiki = [item for item in asked.items if item.data_set == "2wiki"]
+                floors |= {i.id: f for i in wiki if (f := coin(i)) is not None}
                 hashes |= asked.hashes
             found.setdefault(_key(cell), {})[cell.seed] = rows
             right = sum(row.em for row in rows) / max(len(rows), 1)

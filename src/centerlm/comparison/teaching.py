@@ -19,6 +19,7 @@ from centerlm.learning.recipe import MixSection, Recipe
 from centerlm.learning.run_folder import RunFolder, read_json, write_json
 from centerlm.learning.run_material import Lessons, place_lessons
 from centerlm.learning.running import learn
+from centerlm.learning.train_settings import in_16_bits
 from centerlm.learning.training import data_hash
 from centerlm.learning.watching import Stop
 
@@ -141,6 +142,8 @@ def _losses(lesson: Lesson, recipe: Recipe, learned: Learned) -> dict[Path, floa
     found: dict[Path, float] = {}
     for folder in folders:
         model, tokenizer = load_base(recipe.base)
+        if in_16_bits(recipe.train.settings()):
+            model = model.to(load("torch").bfloat16)
         model = load("peft").PeftModel.from_pretrained(model, str(folder))
         by_act = reply_losses(
             model, PlainEncoder(tokenizer), lesson.lessons.held, row_tokens=recipe.train.row_tokens
