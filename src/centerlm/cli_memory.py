@@ -88,6 +88,40 @@ def memory_show(kind: str, **given: Any) -> int:
     return run_show(kind, **given)
 
 
+@memory.command("web", short_help="Browse the findings it keeps.")
+@click.argument("about", default="", metavar="[ABOUT]")
+@click.option(
+    "--library",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Check against this library what still holds.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    default=20,
+    show_default=True,
+    help="How many to list.",
+)
+@_scope
+@_json
+def memory_web(about: str, **given: Any) -> int:
+    """Browse the knowledge web: findings whose words were cited, each a note linked to others.
+
+    ABOUT is the number of a note (shown with citations, episodes and links) or a text that names
+    what notes are about. Solve with --web, or with web = "use" under [memory], to ask them.
+
+    \b
+    Examples:
+      centerlm memory web "Ada Brandt"
+      centerlm memory web 12 --library my-library
+    """
+    from centerlm.webbing import run_web
+
+    return run_web(about, **given)
+
+
 @memory.command("export", short_help="Write it to a file.")
 @click.argument("out", type=FILE, metavar="FILE")
 @click.option("--examples", is_flag=True, help="Good episodes as examples to learn from.")
@@ -129,15 +163,18 @@ def memory_import(source: Path, **given: Any) -> int:
     return run_import(source, **given)
 
 
-@memory.command("forget", short_help="Forget kinds, a source, an episode or all.")
+@memory.command("forget", short_help="Forget kinds, a source, an episode, notes or all.")
 @click.argument("kinds", nargs=-1, type=int, metavar="[KIND]")
 @click.option("--source", metavar="NAME", help="All about this source.")
 @click.option("--episode", metavar="ID", help="All that this episode taught.")
+@click.option(
+    "--note", "notes", type=int, multiple=True, metavar="N", help="A note (see: memory web)."
+)
 @click.option("--all", "everything", is_flag=True, help="All of the project.")
 @_scope
 @_json
 def memory_forget(kinds: tuple[int, ...], **given: Any) -> int:
-    """Forget kinds of questions (numbers from the list), a source, an episode, or all.
+    """Forget kinds of questions (numbers from the list), a source, an episode, notes, or all.
 
     What is forgotten is not learned again from episodes that have ended. (Removing an episode with
     centerlm episodes rm forgets what it taught as well.)
