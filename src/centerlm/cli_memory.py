@@ -27,6 +27,14 @@ def _scope(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+_limit = click.option(
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    default=20,
+    show_default=True,
+    help="How many to list.",
+)
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
 
 
@@ -48,14 +56,7 @@ def memory() -> None:
 
 @memory.command("list", short_help="List the kinds of questions it knows.")
 @_scope
-@click.option(
-    "--limit",
-    type=click.IntRange(1, 10_000),
-    metavar="N",
-    default=20,
-    show_default=True,
-    help="How many to list.",
-)
+@_limit
 @_json
 def memory_list(**given: Any) -> int:
     """List the kinds of questions it knows, and how sources did on them, the last asked first.
@@ -96,14 +97,7 @@ def memory_show(kind: str, **given: Any) -> int:
     metavar="DIR",
     help="Check against this library what still holds.",
 )
-@click.option(
-    "--limit",
-    type=click.IntRange(1, 10_000),
-    metavar="N",
-    default=20,
-    show_default=True,
-    help="How many to list.",
-)
+@_limit
 @_scope
 @_json
 def memory_web(about: str, **given: Any) -> int:
