@@ -90,7 +90,7 @@ def _say(line: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--seeds", type=int, default=20, help="runs of each stream")
-    parser.add_argument("--sizes", default="1000,10000,100000,1000000", help="experiences")
+    parser.add_argument("--sizes", default="1000,10000,100000", help="(up to 1e6: memory_scale.py)")
     parser.add_argument("--out", type=Path, default=Path("docs/results"), help="folder to write to")
     arguments = parser.parse_args()
     return run_benchmark(lambda: run(arguments), interrupted="what was measured whole is written")

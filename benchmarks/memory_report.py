@@ -101,7 +101,7 @@ def as_markdown(report: Mapping[str, Any], known: str) -> str:
         lines += ["", f"## Sources with {name}", ""]
         lines += _stream_table(stream)
         lines += ["", *_verdict(stream, known)]
-    lines += ["", "## Time and size", "", *_size_lines(report["sizes"])]
+    lines += ["", "## Time and size", "", *size_lines(report["sizes"])]
     return "\n".join([*lines, *config_lines(report["config"])]) + "\n"
 
 
@@ -146,7 +146,7 @@ def _verdict(stream: Mapping[str, Any], known: str) -> list[str]:
     ]
 
 
-def _size_lines(sizes: Sequence[Mapping[str, Any]]) -> list[str]:
+def size_lines(sizes: Sequence[Mapping[str, Any]]) -> list[str]:
     if not sizes:
         return ["Not measured in this run."]
     heads = [

@@ -49,6 +49,26 @@ def _recursive(prompt: Prompt, sampling: Sampling) -> str:
 
 recursive = ScriptedModel(_recursive)
 
+STUDY = {
+    "Norburg": "Which river flows through Norburg?\nWho lives there?\n",
+    "Ister": "How long is the Ister?\nWhich river flows through Norburg?\n",
+    "Who lives there?": "nothing",
+    "Which river flows through Norburg?": "Ister [1]",
+    "How long is the Ister?": "420 km [1]",
+}
+
+
+def _studies(prompt: Prompt, sampling: Sampling) -> str:
+    """Asks about a subject, and reads; logs each call, and takes as long as CLI_PARTS_SECONDS."""
+    del sampling
+    last = prompt.messages[-1].text
+    _log(f"call {last.splitlines()[-1]}")
+    time.sleep(float(os.environ.get("CLI_PARTS_SECONDS", "0")))
+    return STUDY.get(last.rpartition(": ")[2], "nothing")
+
+
+studies = ScriptedModel(_studies)
+
 
 def _nested(prompt: Prompt, sampling: Sampling) -> str:
     """A step for the center, a list, and each item of it."""

@@ -15,6 +15,7 @@ from centerlm.errors import ConfigError, InputError
 from centerlm.models import lora
 from centerlm.models.llama_cpp import LlamaCppModel
 from centerlm.models.openai import OpenAIModel
+from centerlm.models.swapping import AdaptedModel
 from centerlm.objective import Budget
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference" / "configuration.md"
@@ -279,3 +280,19 @@ def test_experts_run_without_the_centers_adapter(shipped: Path) -> None:
     model = config.open_model_of(settings.experts["history"])
     assert isinstance(model, LlamaCppModel)
     assert model._adapters == ()  # pyright: ignore[reportPrivateUsage]
+
+
+def test_local_experts_share_one_base_and_hosted_ones_take_their_place(tmp_path: Path) -> None:
+    endpoints = config.Endpoints()
+    settings = _load(
+        '[experts.law]\nadapter = "law.gguf"\n[experts.art]\nadapter = "art.gguf"\n'
+        '[experts.big]\nadapter = "big.gguf"\ncontext = 1024\n'
+        '[experts.host]\nmodel = "openai:m"\nbase_url = "http://localhost:1"\n'
+    )
+    names = [source.card.name for source in config.open_sources(settings, endpoints=endpoints)]
+    assert names == ["calculator", "expert:law", "expert:art", "expert:big", "expert:host"]
+    law, art, big, host = endpoints.models
+    assert isinstance(law, AdaptedModel) and isinstance(art, AdaptedModel)
+    assert law.shared is art.shared and (law.number, art.number) == (0, 1)
+    assert isinstance(big, AdaptedModel) and big.shared is not law.shared
+    assert not isinstance(host, AdaptedModel)

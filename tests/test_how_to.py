@@ -20,6 +20,7 @@ GUIDES = (
     *("use-your-own-model.md", "resume-and-replay.md", "write-a-source.md", "memory.md"),
     "serve.md",
     "books.md",
+    "study.md",
 )
 WITHOUT_PYTHON = (*GUIDES, "evaluate.md", "compare.md", "mcp.md")
 

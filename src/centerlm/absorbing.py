@@ -12,7 +12,7 @@ from centerlm.errors import ModelError, OutOfBudgetError
 from centerlm.finding import Citation, Finding, Status, failed, nothing, short_answer
 from centerlm.plan import Step
 from centerlm.run import Level, Run
-from centerlm.verify import cite
+from centerlm.verify import cite, contains
 
 MAX_NOTES = 12
 LEVEL_ATTEMPT = 90
@@ -22,12 +22,13 @@ LEVEL_ATTEMPT = 90
 async def absorb_finding(
     run: Run, account: Account, finding: Finding, *, text: str, path: str, attempt: int
 ) -> Finding:
-    """Absorb passages or free text into a short answer; a typed finding passes unchanged.
+    """Absorb passages or free text into a short answer; a typed finding passes unchanged, and so
+    does an answer that the words it cites bear already.
 
     Raises:
         OutOfBudgetError: the call was not covered.
     """
-    if finding.typed or not finding.found:
+    if finding.typed or not finding.found or _is_absorbed(finding):
         return finding
     if finding.passages:
         notes = tuple(Note(p.title, p.text) for p in finding.passages)
@@ -58,6 +59,13 @@ async def absorb_finding(
         passages=(),
         text="" if finding.passages else finding.text,
     )
+
+
+def _is_absorbed(finding: Finding) -> bool:
+    answer = finding.answer
+    if not answer or finding.passages or finding.text:
+        return False
+    return any(contains(citation.quote, answer) for citation in finding.citations)
 
 
 def passing(level: Level, done: Sequence[tuple[Step, Finding]]) -> Finding | None:

@@ -25,8 +25,10 @@ from centerlm.cli_options import (
     common,
     journal_option,
     no_memory_option,
+    web_option,
 )
 from centerlm.cli_serving import mcp, serve
+from centerlm.cli_study import study
 from centerlm.errors import CenterError, InputError
 
 MAX_PIPED = 1 << 20
@@ -136,6 +138,7 @@ def cli() -> None:
 )
 @click.option("--seed", type=int, metavar="N", help="Seed of sampling.")
 @no_memory_option
+@web_option
 @journal_option
 @as_json_option
 def solve(question: str | None, **given: Any) -> int:
@@ -155,6 +158,7 @@ def solve(question: str | None, **given: Any) -> int:
 @click.argument("question", required=False)
 @common
 @no_memory_option
+@web_option
 @as_json_option
 def plan(question: str | None, **given: Any) -> int:
     """Show the plan for QUESTION (or standard input) in the plan language; run nothing.
@@ -263,6 +267,7 @@ def show(episode: str, journal: Path | None, as_json: bool) -> int:
 @click.argument("episode")
 @common
 @no_memory_option
+@web_option
 @journal_option
 @as_json_option
 def resume(episode: str, **given: Any) -> int:
@@ -295,6 +300,7 @@ def replay(episode: str, journal: Path | None, as_json: bool) -> int:
     return run_replay(episode, journal, as_json)
 
 
+cli.add_command(study)
 cli.add_command(learn)
 cli.add_command(evaluate)
 

@@ -26,6 +26,7 @@ from centerlm.cli_options import FILE, FOLDER, as_json_option
     metavar="DIR",
     help="Folder of data sets; for expert: JSONL files.",
 )
+@click.option("--field", metavar="NAME", help="Field of an expert [default: the file's name].")
 @click.option("--config", type=FILE, metavar="FILE", help="Recipe of the run (TOML).")
 @click.option(
     "--preset",
@@ -56,6 +57,7 @@ def learn(stage: str, **given: Any) -> int:
     Examples:
       centerlm learn all --preset quick --out my-center
       centerlm learn all --data DATA --config learn.toml --out my-center
+      centerlm learn expert --field law --data law.jsonl --out law
       centerlm learn all --preset paper --out comparison
     """
     from centerlm.learn_command import run_learn

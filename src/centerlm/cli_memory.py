@@ -27,6 +27,14 @@ def _scope(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+_limit = click.option(
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    default=20,
+    show_default=True,
+    help="How many to list.",
+)
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
 
 
@@ -48,14 +56,7 @@ def memory() -> None:
 
 @memory.command("list", short_help="List the kinds of questions it knows.")
 @_scope
-@click.option(
-    "--limit",
-    type=click.IntRange(1, 10_000),
-    metavar="N",
-    default=20,
-    show_default=True,
-    help="How many to list.",
-)
+@_limit
 @_json
 def memory_list(**given: Any) -> int:
     """List the kinds of questions it knows, and how sources did on them, the last asked first.
@@ -86,6 +87,33 @@ def memory_show(kind: str, **given: Any) -> int:
     from centerlm.remembering import run_show
 
     return run_show(kind, **given)
+
+
+@memory.command("web", short_help="Browse the findings it keeps.")
+@click.argument("about", default="", metavar="[ABOUT]")
+@click.option(
+    "--library",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Check against this library what still holds.",
+)
+@_limit
+@_scope
+@_json
+def memory_web(about: str, **given: Any) -> int:
+    """Browse the knowledge web: findings whose words were cited, each a note linked to others.
+
+    ABOUT is the number of a note (shown with citations, episodes and links) or a text that names
+    what notes are about. Solve with --web, or with web = "use" under [memory], to ask them.
+
+    \b
+    Examples:
+      centerlm memory web "Ada Brandt"
+      centerlm memory web 12 --library my-library
+    """
+    from centerlm.webbing import run_web
+
+    return run_web(about, **given)
 
 
 @memory.command("export", short_help="Write it to a file.")
@@ -129,15 +157,18 @@ def memory_import(source: Path, **given: Any) -> int:
     return run_import(source, **given)
 
 
-@memory.command("forget", short_help="Forget kinds, a source, an episode or all.")
+@memory.command("forget", short_help="Forget kinds, a source, an episode, notes or all.")
 @click.argument("kinds", nargs=-1, type=int, metavar="[KIND]")
 @click.option("--source", metavar="NAME", help="All about this source.")
 @click.option("--episode", metavar="ID", help="All that this episode taught.")
+@click.option(
+    "--note", "notes", type=int, multiple=True, metavar="N", help="A note (see: memory web)."
+)
 @click.option("--all", "everything", is_flag=True, help="All of the project.")
 @_scope
 @_json
 def memory_forget(kinds: tuple[int, ...], **given: Any) -> int:
-    """Forget kinds of questions (numbers from the list), a source, an episode, or all.
+    """Forget kinds of questions (numbers from the list), a source, an episode, notes, or all.
 
     What is forgotten is not learned again from episodes that have ended. (Removing an episode with
     centerlm episodes rm forgets what it taught as well.)

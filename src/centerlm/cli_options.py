@@ -14,6 +14,9 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one
 journal_option = click.option(
     "--journal", type=FILE, metavar="FILE", help="File of episodes [default: data folder]."
 )
+web_option = click.option(
+    "--web", "use_web", is_flag=True, help="Also ask what was found before (centerlm memory web)."
+)
 no_memory_option = click.option(
     "--no-memory", is_flag=True, help="Recall nothing and remember nothing (see: centerlm memory)."
 )

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import click
 import msgspec
@@ -31,7 +31,7 @@ from centerlm.plan import Plan, format_plan, plan_to_json
 from centerlm.plan_alone import plan_alone
 from centerlm.printing import complain, now_and_then, print_json, print_solution, print_tree
 from centerlm.protocols import Memory
-from centerlm.remembering import opened_memory
+from centerlm.remembering import opened_memory, remembered_by
 from centerlm.review import editor_review
 from centerlm.screen import live_tree, plain_lines
 from centerlm.solver import Solution, solve, stored_objective
@@ -39,6 +39,7 @@ from centerlm.sources.base import Card
 from centerlm.upkeep import existing_journal
 
 Listener = Callable[[Event], None]
+T = TypeVar("T")
 
 RESUMABLE = ("running", "cancelled", "out_of_budget", "failed")
 STOPPING = tuple(
@@ -62,6 +63,7 @@ def run_solve(
     seed: int | None,
     journal: Path | None,
     no_memory: bool,
+    use_web: bool,
     as_json: bool,
 ) -> int:
     config = config or _config.default_file()
@@ -82,7 +84,9 @@ def run_solve(
         "config": str(config.resolve()) if config else None,
         "review": review,
         "length": words,
-        "memory": None if no_memory or words is not None else _remembering(settings, config),
+        "memory": None
+        if no_memory or words is not None
+        else remembered_by(settings, config, use_web=use_web),
     }
     return _solve(settings, objective, setup, journal=journal, as_json=as_json, seed=seed)
 
@@ -98,6 +102,7 @@ def run_resume(
     budget: str | None,
     journal: Path | None,
     no_memory: bool,
+    use_web: bool,
     as_json: bool,
 ) -> int:
     """Go on with an episode; what the command line gives replaces what the episode began with."""
@@ -113,6 +118,10 @@ def run_resume(
             f"episode {name} has ended ({state.status}); see it with: centerlm show {name}"
         )
     setup: dict[str, Any] = msgspec.json.decode(stored).get("setup") or {}
+    if "study" in setup:
+        raise InputError(
+            f"episode {name} is a visit of a study; run the same centerlm study command to go on"
+        )
     given = {
         "library": str(library.resolve()) if library else None,
         "sources": list(sources),
@@ -123,6 +132,8 @@ def run_resume(
     setup |= {key: value for key, value in given.items() if value}
     if no_memory:
         setup["memory"] = None
+    elif use_web and (its := setup.get("memory")):
+        its["web"] = "use"
     file = Path(setup["config"]) if setup.get("config") else None
     settings = _settings(file, setup.get("model"), setup.get("base_url"))
     objective = stored_objective(stored)
@@ -131,16 +142,6 @@ def run_resume(
         limits = msgspec.structs.replace(settings, budget=_config.BudgetSettings(**kept))
         objective = replace(objective, budget=_config.budget_of(limits, budget))
     return _solve(settings, objective, setup, journal=journal, as_json=as_json, episode=name, at=at)
-
-
-def _remembering(settings: _config.Settings, config: Path | None) -> dict[str, str] | None:
-    """Which memory an episode recalls from and tells: file and project; None for none."""
-    if not settings.memory.enabled:
-        return None
-    return {
-        "path": str(_config.memory_path(settings).resolve()),
-        "project": _config.project_of(settings, config),
-    }
 
 
 def _settings(path: Path | None, model: str | None, base_url: str | None) -> _config.Settings:
@@ -160,6 +161,9 @@ class _Running:
 
     def interrupted(self) -> str:
         return f"interrupted; go on with: centerlm resume {self.name or 'last'}{self.journal}"
+
+    def leave(self) -> None:
+        complain(self.interrupted())
 
 
 def _solve(
@@ -218,12 +222,14 @@ def _solve(
 
     path = at or _config.journal_path(settings, journal)
     with (
-        _opened(path, settings.journal.synchronous) as store,
+        opened_journal(path, settings.journal.synchronous) as store,
         opened_memory(setup.get("memory"), store) as memory,
     ):
+        if memory is not None and setup["memory"].get("web") == "use":
+            sources = [*sources, memory.open_web(sources, center.model.identity)]
         try:
             with screen(as_json, asks=review is not None or "person" in names) as listen:
-                solution = asyncio.run(_stoppable(run(listen), running))
+                solution = asyncio.run(stoppable(run(listen), running.signals, running.leave))
         except (KeyboardInterrupt, asyncio.CancelledError):
             complain(running.interrupted())
             return 128 + (running.signals[0] if running.signals else signal.SIGINT)
@@ -244,16 +250,23 @@ def _solve(
         return print_solution(data, as_json=as_json, journal=running.journal)
 
 
-async def _stoppable(work: Coroutine[Any, Any, Solution], running: _Running) -> Solution:
-    """Let signals end the work recorded and resumable; a second one does not wait for that."""
+async def stoppable(
+    work: Coroutine[Any, Any, T],
+    signals: list[int],
+    leave: Callable[[], None] = lambda: None,
+) -> T:
+    """Let signals end the work recorded and resumable; a second one does not wait for that, but
+    tells how to go on (`leave`) and ends the process. `signals` gets those that came.
+    """
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None
 
     def stop(number: int, frame: FrameType | None) -> None:
         del frame
-        running.signals.append(number)
-        if len(running.signals) > 1:
-            _leave_at_once(running)
+        signals.append(number)
+        if len(signals) > 1:
+            leave()
+            _leave_at_once(signals[0])
         task.cancel()
         loop.call_soon_threadsafe(lambda: None)  # wakes the loop, so that it sees this
 
@@ -265,16 +278,15 @@ async def _stoppable(work: Coroutine[Any, Any, Solution], running: _Running) -> 
             signal.signal(number, handler)
 
 
-def _leave_at_once(running: _Running) -> NoReturn:
+def _leave_at_once(number: int) -> NoReturn:
     """End the process though something does not let itself be cancelled; the journal bears it."""
-    complain(running.interrupted())
     if sys.stdout and sys.stdout.isatty():
         click.echo("\x1b[?25h", nl=False)  # the drawing may have hidden the cursor
-    os._exit(128 + running.signals[0])
+    os._exit(128 + number)
 
 
 @contextmanager
-def _opened(path: Path, synchronous: Any) -> Generator[SqliteJournal]:
+def opened_journal(path: Path, synchronous: Any) -> Generator[SqliteJournal]:
     """The journal, closed at the end. After an error, one of closing says nothing new."""
     store = SqliteJournal(path, synchronous=synchronous)
     try:
@@ -330,6 +342,7 @@ def run_plan(
     config: Path | None,
     budget: str | None,
     no_memory: bool,
+    use_web: bool,
     as_json: bool,
 ) -> int:
     config = config or _config.default_file()
@@ -337,12 +350,14 @@ def run_plan(
     objective = Objective(question, budget=_config.budget_of(settings, budget))
     opened = _config.open_sources(settings, library=library, names=sources)
     center = _config.open_center(settings)
-    cards = tuple(source.card for source in opened)
-    remembering = None if no_memory else _remembering(settings, config)
+    cards: tuple[Card, ...] = tuple(source.card for source in opened)
+    remembering = None if no_memory else remembered_by(settings, config, use_web=use_web)
     if remembering is not None and not Path(remembering["path"]).exists():
         remembering = None  # planning alone makes no memory
     try:
         with opened_memory(remembering) as memory:
+            if memory is not None and remembering and remembering["web"] == "use":
+                cards += (memory.open_web(opened, center.model.identity).card,)
             plan = asyncio.run(_plan(center, objective, cards, memory))
     except PlanError as error:
         raise ModelError(

@@ -28,6 +28,7 @@ from centerlm.toml_settings import read_toml, settings_of
 if TYPE_CHECKING:
     from centerlm.mcp.session import McpConnection
     from centerlm.models.provider import Provider
+    from centerlm.models.swapping import SharedBase
 
 FILE = "centerlm.toml"
 OPENAI = "https://api.openai.com/v1"
@@ -105,12 +106,14 @@ class JournalSettings(_Section, frozen=True):
 
 class MemorySettings(_Section, frozen=True):
     """The seeking memory. `project` scopes it: by default the folder of `centerlm.toml`, or the
-    current one where there is none.
+    current one where there is none. Its knowledge `web` of findings is kept, used as well (source
+    `known`), or off.
     """
 
     enabled: bool = True
     path: str | None = None
     project: str | None = None
+    web: Literal["keep", "use", "off"] = "keep"
 
 
 class SolveSettings(_Section, frozen=True):
@@ -122,12 +125,15 @@ class SolveSettings(_Section, frozen=True):
 class EvaluateSettings(_Section, frozen=True):
     """What `evaluate` compares with: adapters of the same base model, trained on single answers
     (`fragmentation`) and on chains of thought (`cot`); episodes at a time; and the model calls an
-    episode may make where the budget does not say. `scorer` scores given text in the scenario
-    book: "default", a GGUF file, a folder or a hub name.
+    episode may make where the budget does not say. `memory` is a file of experience that plans may
+    recall (of `memory_project`), and that no item changes. `scorer` scores given text in the
+    scenario book: "default", a GGUF file, a folder or a hub name.
     """
 
     fragmentation: str | None = None
     cot: str | None = None
+    memory: str | None = None
+    memory_project: str | None = None
     concurrency: _Count = 4
     calls: _Count = 40
     scorer: str = "default"
@@ -330,8 +336,9 @@ def open_model_of(settings: ModelSettings, endpoints: Endpoints | None = None) -
 
 
 class Endpoints:
-    """The endpoints of one configuration, each opened once, and all models opened with them;
-    `connections` are those to MCP servers.
+    """The endpoints of one configuration, each opened once, and all models opened with them; local
+    experts of one base share its weights, their adapters are swapped by call. `connections` are
+    those to MCP servers.
 
     `of` raises ConfigError where an endpoint's address or key cannot be used.
     """
@@ -340,6 +347,7 @@ class Endpoints:
         self.models: list[LanguageModel] = []
         self.connections: list[McpConnection] = []
         self._opened: dict[tuple[str, str], Provider] = {}
+        self._bases: dict[tuple[Any, ...], SharedBase] = {}
 
     def of(self, settings: ModelSettings) -> Provider:
         from centerlm.models.provider import Provider
@@ -353,6 +361,24 @@ class Endpoints:
         except ModelError as error:
             raise ConfigError(str(error).replace("key_env =", "api_key_env =")) from None
         return self._opened[key]
+
+    def local(self, settings: ModelSettings) -> LanguageModel:
+        """A local model with its adapter, on the base that all of the same settings share."""
+        from centerlm.models.base import Price
+        from centerlm.models.swapping import SharedBase
+
+        path = settings.model.partition(":")[2]
+        key = (path, settings.context, settings.threads)
+        if key not in self._bases:
+            context = {} if settings.context is None else {"context": settings.context}
+            at = Path(path) if path else None
+            self._bases[key] = SharedBase(at, threads=settings.threads, **context)
+        price = Price(settings.price_prompt, settings.price_completion)
+        adapter = _adapter(settings)
+        name = adapter.stem if adapter else None
+        model = self._bases[key].adapted(adapter, name=name, price=price)
+        self.models.append(model)
+        return model
 
     async def close(self) -> None:
         """Close every model and connection, on the event loop that used them."""
@@ -487,13 +513,21 @@ def _experts(settings: Settings, endpoints: Endpoints) -> list[Source]:
     return [
         Expert(
             field,
-            open_model_of(expert, endpoints),
+            _expert_model(expert, endpoints),
             knows=expert.knows,
             max_tokens=expert.max_tokens,
             short=expert.short,
         )
         for field, expert in settings.experts.items()
     ]
+
+
+def _expert_model(expert: ExpertSettings, endpoints: Endpoints) -> LanguageModel:
+    """An expert's model: local ones swap their adapters on one base."""
+    local = expert.model.partition(":")[0] == "local"
+    if local and expert.base_url is None and expert.constraint is None:
+        return endpoints.local(expert)
+    return open_model_of(expert, endpoints)
 
 
 def attached_library(files: Sequence[Path], *, vectors: bool = True) -> Path:

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import platform
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from importlib import metadata
@@ -22,12 +22,14 @@ from centerlm.errors import InputError
 from centerlm.evaluate_worker import EvaluationOpener, keep_calls, open_centers
 from centerlm.evaluation.harness import How, Outcome, check_weights, run_systems
 from centerlm.evaluation.inspect_logs import FOLDER, check_inspect, write_logs
+from centerlm.evaluation.memories import OWN, Memories
 from centerlm.evaluation.results import printed, results_of
 from centerlm.evaluation.scenarios import open_scenario
 from centerlm.evaluation.scenarios.base import Opening, Scenario
 from centerlm.evaluation.systems import Centers, System, named_systems
 from centerlm.journal import SqliteJournal
-from centerlm.models.weights import write_atomically
+from centerlm.memory import SeekingMemory
+from centerlm.models.weights import file_sha256, write_atomically
 from centerlm.printing import complain, print_json
 
 PACKAGES = ("centerlm", "numpy", "onnxruntime", "tokenizers", "xllamacpp")
@@ -78,7 +80,11 @@ def run_evaluate(
         options,
         settings.evaluate.concurrency,
         settings.evaluate.calls,
+        memories=Memories(out),
     )
+    how = _remembering(settings, config, how)
+    if ray is not None:
+        _check_elsewhere(chosen, how)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -107,12 +113,39 @@ def run_evaluate(
             tell = _silent if as_json else _tell
             work = _run(opened, chosen, centers, endpoints, how, journal, cluster, tell)
             outcomes = asyncio.run(work)
+            for problem in how.memories.close():
+                complain(f"warning: {problem}")
             return _report(opened, outcomes, made, out, as_json=as_json, inspect=inspect)
     except KeyboardInterrupt:
         complain("interrupted; what is finished is kept: run the same command to go on")
         return 130
     finally:
         opened.close()
+
+
+def _remembering(settings: _config.Settings, config: Path | None, how: How) -> How:
+    """With the memory that the settings give to all rows, which no item changes.
+
+    Raises:
+        InputError: it is not there, or cannot be used.
+    """
+    if settings.evaluate.memory is None:
+        return how
+    path = Path(settings.evaluate.memory).expanduser()
+    if not path.is_file():
+        raise InputError(f"there is no memory {path}; check [evaluate] memory")
+    digest = file_sha256(path)
+    project = settings.evaluate.memory_project or _config.project_of(settings, config)
+    memory = SeekingMemory(path, project=project, learns=False)
+    return replace(how, memory=memory, remembers=digest)
+
+
+def _check_elsewhere(systems: Sequence[System], how: How) -> None:
+    """Refuse what only one process can do: to remember from item to item, and to read a memory."""
+    if own := next((s.name for s in systems if s.remembers in OWN), None):
+        raise InputError(f"{own} learns from item to item, in one process; leave out it or --ray")
+    if how.memory is not None:
+        raise InputError("[evaluate] memory is a file of this machine; leave out it or --ray")
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -260,6 +293,7 @@ def _about(
         "vectors": opening.vectors,
         "budget": asdict(how.budget),
         "calls": how.calls,
+        **({"memory": how.remembers} if how.remembers else {}),
         "model": centers.center.model.name,
         "identity": _short(centers.center.model.identity),
         "command": _command(),
@@ -304,7 +338,8 @@ def _check_same(path: Path, about: Mapping[str, Any]) -> None:
         changed = [
             f"content of {file}" for file in hashes if known.get(file, hashes[file]) != hashes[file]
         ]
-        changed += [name for name in mine if before.get(name) != mine[name]]
+        named = [name for name in {**before, **mine} if name not in ("hashes", *FREE)]
+        changed += [name for name in named if before.get(name) != mine.get(name)]
         if changed:
             raise InputError(
                 f"{path.parent} holds an evaluation with another {changed[0]}; choose another --out"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import signal
 from collections.abc import Callable, Generator, Sequence
@@ -36,6 +37,7 @@ def run_learn(
     *,
     data: tuple[Path, ...],
     out: Path,
+    field: str | None,
     config: Path | None,
     preset: Any,
     base: str | None,
@@ -77,6 +79,8 @@ def run_learn(
     if base is not None:
         recipe = msgspec.structs.replace(recipe, base=base)
     folder, pairs = _data(stage, data)
+    if field is not None:
+        _check_field(stage, field)
     job = Job(
         stage,
         recipe,
@@ -86,6 +90,7 @@ def run_learn(
         replay=replay,
         match=match,
         pairs=pairs,
+        field=field,
         given=given,
         resume=resume,
         force=force,
@@ -100,7 +105,7 @@ def run_learn(
     except StoppedError as error:
         complain(f"{error}; go on with: {_again(job)}")
         return 128 + stopper.signals[0] if stopper.signals else error.exit_code
-    show(learned, report, as_json=as_json)
+    show(learned, report, as_json=as_json, field=_field(job))
     return 0
 
 
@@ -183,6 +188,15 @@ def _data(stage: str, data: tuple[Path, ...]) -> tuple[Path | None, tuple[Path, 
     if data and not data[0].is_dir():
         raise InputError(f"there is no data folder {data[0]}; check the path")
     return (data[0] if data else None), ()
+
+
+def _check_field(stage: str, field: str) -> None:
+    """Refuse a field that no expert has, or that no plan could name."""
+    from centerlm.sources.naming import check_name
+
+    if stage != "expert":
+        raise InputError(f"--field names an expert's field; {stage} has none")
+    check_name(f"expert:{field}")
 
 
 def _again(job: Job) -> str:
@@ -332,8 +346,14 @@ def _evaluated(job: Job, learned: Learned, listener: Listener) -> list[HopAccura
         return run_async(measure())
 
 
-def show(learned: Learned, report: Sequence[HopAccuracy], *, as_json: bool) -> None:
-    """Print what was learned from, how it went, and where the result is."""
+def show(
+    learned: Learned,
+    report: Sequence[HopAccuracy],
+    *,
+    as_json: bool,
+    field: str | None = None,
+) -> None:
+    """Print what was learned from, how it went, and where the result is; `field` is an expert's."""
     data = {
         "folder": str(learned.folder),
         "adapter": str(learned.adapter),
@@ -359,10 +379,25 @@ def show(learned: Learned, report: Sequence[HopAccuracy], *, as_json: bool) -> N
     click.echo(f"adapter: {learned.adapter}")
     for part, path in learned.gguf.items():
         click.echo(f"for llama.cpp ({part}): {path}")
-        if part in ("all", "plan"):
+        if field is not None:
+            click.echo(
+                f'use it in centerlm.toml with: [experts.{field}] adapter = "{path}", short = true'
+            )
+        elif part in ("all", "plan"):
             click.echo(
                 f'use it in centerlm.toml with: [center] adapter = "{path}", examples = false'
             )
+
+
+def _field(job: Job) -> str | None:
+    """The field of an expert as a key of TOML; None where the run is none's."""
+    from centerlm.learning.run_folder import RunFolder, read_json
+
+    if job.stage != "expert":
+        return None
+    record = read_json(RunFolder(job.out).record) or {}
+    name = str(record.get("field") or Path(record["pairs"][0]).stem)
+    return name if re.fullmatch(r"[\w-]+", name, flags=re.ASCII) else f'"{name}"'
 
 
 def statistics_table(learned: Learned) -> Any:

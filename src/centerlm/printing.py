@@ -55,6 +55,16 @@ def print_json(data: Any) -> None:
     click.echo(json.dumps(data, ensure_ascii=encoding != "utf8", indent=2))
 
 
+def wide_console() -> Any:
+    """A console for tables: where nobody watches a terminal, nothing is cut off."""
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = 200
+    return console
+
+
 def print_solution(data: Mapping[str, Any], *, as_json: bool, journal: str = "") -> int:
     """Print what `episode_to_json` gives; say on standard error why it is less than an answer.
 

@@ -66,7 +66,8 @@ class Memory(Protocol):
         ...
 
     async def order(self, objective: str, sources: tuple[str, ...], seed: int) -> tuple[str, ...]:
-        """The alternatives of a step in the order in which to ask them."""
+        """The alternatives of a step in the order in which to ask them; before them "known" where
+        that source is offered and has the answer to this very objective."""
         ...
 
     async def queries(self, objective: str, source: str) -> Experience:

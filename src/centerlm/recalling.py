@@ -16,6 +16,7 @@ from centerlm.events import MemoryRecalled, digest
 from centerlm.plan import CENTER
 from centerlm.recorder import to_blob
 from centerlm.run import Level, Run
+from centerlm.sources.base import KNOWN
 from centerlm.tasks import Task
 
 Use = Literal["decompose", "order", "seek"]
@@ -41,15 +42,19 @@ def recorded_plan(run: Run, level: Level) -> Experience:
 
 
 async def recall_order(run: Run, task: Task, attempt: int) -> tuple[str, ...]:
-    """The task's sources in the order in which to ask them.
+    """The task's sources in the order in which to ask them; `known` before them where it has the
+    answer to the very question.
 
-    As the plan has them where that matters: where one writes, is a person, or is the center.
+    The others are as the plan has them where that matters: where one is the center. Where one
+    writes or is a person, the plan stands.
     """
     names = task.sources
-    if len(names) < 2 or CENTER in names:
-        return names
-    cards = [run.sources[name].card for name in names]
+    cards = [run.sources[name].card for name in names if name != CENTER]
     if any(card.effect == "write" or not card.shared for card in cards):
+        return names
+    fixed = len(names) < 2 or CENTER in names
+    may_know = KNOWN in run.sources and KNOWN not in names
+    if fixed and not may_know:
         return names
     memory = run.memory
     seed = run.recorder.seed_of(task.path, "order", attempt)
@@ -60,7 +65,9 @@ async def recall_order(run: Run, task: Task, attempt: int) -> tuple[str, ...]:
         attempt,
         None if memory is None else lambda: memory.order(task.text, names, seed),
     )
-    return tuple(order) if order and sorted(order) == sorted(names) else names
+    first = (KNOWN,) if may_know and order and order[0] == KNOWN else ()
+    rest = tuple(order or ())[len(first) :]
+    return first + (rest if not fixed and sorted(rest) == sorted(names) else names)
 
 
 async def recall_queries(run: Run, task: Task, name: str, attempt: int) -> Experience:

@@ -17,7 +17,7 @@ from centerlm import config as _config
 from centerlm.errors import InputError, JournalError, MemoryFileError
 from centerlm.events import EpisodeStarted
 from centerlm.journal import SqliteJournal
-from centerlm.printing import complain, print_json
+from centerlm.printing import complain, print_json, wide_console
 from centerlm.screen import one_line
 
 if TYPE_CHECKING:
@@ -26,6 +26,28 @@ if TYPE_CHECKING:
 
 CATCH_UP = 20
 """So many of the newest episodes are looked at for ones that a kill kept from being learned."""
+
+
+def remembered_by(
+    settings: _config.Settings, config: Path | None, *, use_web: bool = False
+) -> dict[str, str] | None:
+    """Which memory an episode recalls from and tells: file, project, and what it does with its
+    knowledge web; None for none.
+
+    Raises:
+        InputError: the web is to be used, and the settings turn the memory off.
+    """
+    if not settings.memory.enabled:
+        if use_web:
+            raise InputError(
+                "what is found cannot be kept and used: [memory] enabled = false turns it off"
+            )
+        return None
+    return {
+        "web": "use" if use_web else settings.memory.web,
+        "path": str(_config.memory_path(settings).resolve()),
+        "project": _config.project_of(settings, config),
+    }
 
 
 @contextmanager
@@ -40,7 +62,7 @@ def opened_memory(
     if setup is None:
         yield None
         return
-    memory = _open(Path(setup["path"]), setup["project"])
+    memory = _open(Path(setup["path"]), setup["project"], keeps=setup.get("web") != "off")
     try:
         try:
             if journal is not None:
@@ -54,14 +76,15 @@ def opened_memory(
             complain(problem)
 
 
-def _open(path: Path, project: str) -> SeekingMemory:
+def _open(path: Path, project: str, *, keeps: bool = True) -> SeekingMemory:
     from centerlm.memory import SeekingMemory
 
-    return SeekingMemory(path, project=project)
+    return SeekingMemory(path, project=project, keeps=keeps)
 
 
 def catch_up(memory: SeekingMemory, setup: Mapping[str, str], journal: SqliteJournal) -> int:
     """Learn the newest episodes of this memory that ended and were not learned; how many."""
+    from centerlm.memory.notes import notes_of
     from centerlm.memory.outcomes import outcomes
 
     since, learned = memory.forgotten_until(), 0
@@ -74,8 +97,10 @@ def catch_up(memory: SeekingMemory, setup: Mapping[str, str], journal: SqliteJou
         settings = next((e.settings for e in events if isinstance(e, EpisodeStarted)), "")
         stored: Any = msgspec.json.decode(journal.blob(settings)) if settings else {}
         its: Any = stored.get("setup") or {}
-        if its.get("memory") == dict(setup):
-            learned += memory.remember(row.name, outcomes(events, journal.blob))
+        own: Any = its.get("memory")
+        if own and (own["path"], own["project"]) == (setup["path"], setup["project"]):
+            notes = notes_of(events, journal.blob) if memory.keeps else ()
+            learned += memory.remember(row.name, outcomes(events, journal.blob), notes)
     return learned
 
 
@@ -127,7 +152,7 @@ def _readable(memory: SeekingMemory) -> Generator[None]:
 
 
 @contextmanager
-def _memory(
+def opened_at(
     path: Path | None, project: str | None, config: Path | None, *, make: bool = False
 ) -> Generator[SeekingMemory | None]:
     """The memory that the options name; None where there is none yet (unless `make`)."""
@@ -152,18 +177,18 @@ def run_list(
 ) -> int:
     from centerlm.memory.views import list_kinds
 
-    with _memory(path, project, config) as memory:
+    with opened_at(path, project, config) as memory:
         kinds = list_kinds(memory, limit) if memory else []
         if as_json:
             print_json([asdict(kind) for kind in kinds])
         elif kinds:
             _print_kinds(kinds)
         else:
-            click.echo(_nothing(memory))
+            click.echo(nothing_remembered(memory))
     return 0
 
 
-def _nothing(memory: SeekingMemory | None) -> str:
+def nothing_remembered(memory: SeekingMemory | None) -> str:
     from centerlm.memory.views import projects
 
     others = projects(memory.connection) if memory else []
@@ -178,7 +203,6 @@ def _nothing(memory: SeekingMemory | None) -> str:
 
 
 def _print_kinds(kinds: Sequence[KindSummary]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -197,14 +221,7 @@ def _print_kinds(kinds: Sequence[KindSummary]) -> None:
                 f"{source.success:.0%} ({source.low:.0%}-{source.high:.0%})",
                 when if first else "",
             )
-    _wide(Console()).print(table)
-
-
-def _wide(console: Any) -> Any:
-    """Where nobody watches a terminal, nothing is cut off."""
-    if not console.is_terminal:
-        console.width = 200
-    return console
+    wide_console().print(table)
 
 
 def run_show(
@@ -212,9 +229,9 @@ def run_show(
 ) -> int:
     from centerlm.memory.views import show_kind
 
-    with _memory(path, project, config) as memory:
+    with opened_at(path, project, config) as memory:
         if memory is None:
-            raise InputError(_nothing(memory))
+            raise InputError(nothing_remembered(memory))
         shown = show_kind(memory, kind)
     if as_json:
         print_json(asdict(shown))
@@ -248,9 +265,9 @@ def run_export(
 
     if journal is not None and not examples:
         raise InputError("--journal goes with --examples")
-    with _memory(path, project, config) as memory:
+    with opened_at(path, project, config) as memory:
         if memory is None:
-            raise InputError(_nothing(memory))
+            raise InputError(nothing_remembered(memory))
         try:
             if examples:
                 return _export_examples(memory, journal, config, out, as_json)
@@ -308,7 +325,7 @@ def run_import(
     """Exit code 1 where some outcomes were left out because they contradict."""
     from centerlm.memory.exchange import import_memory
 
-    with _memory(path, project, config, make=True) as memory:
+    with opened_at(path, project, config, make=True) as memory:
         assert memory is not None
         done = import_memory(memory, source, any_project=any_project)
     if as_json:
@@ -331,6 +348,7 @@ def run_forget(
     source: str | None,
     episode: str | None,
     everything: bool,
+    notes: tuple[int, ...],
     path: Path | None,
     project: str | None,
     config: Path | None,
@@ -338,12 +356,12 @@ def run_forget(
 ) -> int:
     from centerlm.memory import forgetting
 
-    wanted = [bool(kinds), source is not None, episode is not None, everything]
+    wanted = [bool(kinds), source is not None, episode is not None, bool(notes), everything]
     if sum(wanted) != 1:
-        raise InputError("say what to forget: kinds, --source, --episode or --all")
-    with _memory(path, project, config) as memory:
+        raise InputError("say what to forget: kinds, --source, --episode, --note or --all")
+    with opened_at(path, project, config) as memory:
         if memory is None:
-            raise InputError(_nothing(memory))
+            raise InputError(nothing_remembered(memory))
         if source is not None:
             forgetting.forget_source(memory, source)
             what = f"the source {source}"
@@ -354,6 +372,9 @@ def run_forget(
                     "centerlm episodes lists it"
                 )
             what = f"the episode {episode}"
+        elif notes:
+            forgetting.forget_notes(memory, notes)
+            what = f"{len(notes)} note{'' if len(notes) == 1 else 's'}"
         elif everything:
             forgetting.forget_all(memory)
             what = f"all of {memory.project}"

@@ -112,3 +112,24 @@ def test_following_and_staying_are_told_apart(follows: bool) -> None:
         assert (share["value"] == 1) == follows
     misled = conditions["one card, misled"]
     assert misled["names the praised"]["value"] == 1 if follows else misled["stays"]["value"] == 1
+
+
+def test_a_memory_that_was_filled_in_part_is_filled_further(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import memory_scale
+    from centerlm.errors import MissingWeightsError
+
+    def missing() -> None:
+        raise MissingWeightsError("none")
+
+    monkeypatch.setattr(memory_scale, "find_embedder", missing)
+    monkeypatch.setattr(memory_scale, "RECALLS", 3)
+    monkeypatch.setattr(memory_scale, "CHECKPOINT", 50)
+    (whole,) = memory_scale.measure(tmp_path / "whole", [300])
+    interrupted = memory_scale.measure(tmp_path / "part", [100, 300])
+    first = next(interrupted)
+    del interrupted  # as a kill left it
+    again, second = memory_scale.measure(tmp_path / "part", [100, 300])
+    assert again == first
+    assert (second.experiences, second.kinds) == (whole.experiences, whole.kinds)

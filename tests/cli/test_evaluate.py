@@ -215,3 +215,48 @@ def test_a_folder_of_another_evaluation_is_refused(run: Run, data: Path, tmp_pat
     assert "another content of musique/dev.jsonl" in done.complaint()
     (out / "config.json").write_text("{")
     assert "is damaged" in evaluate(run, data, "--system", "direct", "--out", out).complaint()
+
+
+def test_only_a_row_with_the_web_knows_what_its_items_found(
+    run: Run, data: Path, tmp_path: Path
+) -> None:
+    """Each item stands twice, under two ids: the second time its steps are known in that row."""
+    rows = [json.loads(line) for line in (data / "musique/dev.jsonl").read_text().splitlines()]
+    again = [{**row, "id": f"{row['id']}-again"} for row in rows]
+    write_lines(data / "musique/dev.jsonl", [*rows, *again])
+    out = tmp_path / "run"
+    names = ("holistic", "holistic-no-memory", "holistic+web")
+    given = ("--system", ",".join(names), "--set", "musique", "--out", out, "--json")
+    done = evaluate(run, data, *given)
+    assert done.code == 0, done.err
+    systems = json.loads(done.out)["systems"]
+    assert [systems[name]["metrics"]["f1"]["value"] for name in names] == [1.0] * 3
+    calls = [systems[name]["usage"]["calls"] for name in names]
+    assert calls[0] == calls[1] > calls[2]
+    assert json.loads(evaluate(run, data, *given).out)["systems"] == systems
+
+
+def test_a_memory_that_is_given_is_read_and_never_changed(
+    run: Run, data: Path, tmp_path: Path
+) -> None:
+    from remembered import opened, teach
+
+    file = tmp_path / "experience.sqlite"
+    memory = opened(file, project="taught")
+    teach(memory, "documents", [1] * 5, "Which county is Norburg in?")
+    memory.settle()
+    memory.close()
+    before = file.read_bytes()
+    config = tmp_path / "with.toml"
+    config.write_text(f'[evaluate]\nmemory = "{file}"\nmemory_project = "taught"\n')
+    names, out = "holistic,holistic-no-memory", tmp_path / "run"
+    given = ("--system", names, "--config", config, "--out", out, "--json")
+    done = evaluate(run, data, *given)
+    assert done.code == 0, done.err
+    assert file.read_bytes() == before
+    config.write_text('[evaluate]\nmemory = "gone.sqlite"\n')
+    missing = evaluate(run, data, *given)
+    assert missing.code == 2 and "there is no memory gone.sqlite" in missing.complaint()
+    config.write_text("[evaluate]\n")
+    changed = evaluate(run, data, *given)
+    assert changed.code == 2 and "another memory" in changed.complaint()

@@ -26,9 +26,11 @@ def test_every_command_of_the_design_is_there() -> None:
     assert list(COMMANDS) == [
         "centerlm", "centerlm solve", "centerlm plan", "centerlm ingest", "centerlm episodes",
         "centerlm episodes rm", "centerlm show", "centerlm resume", "centerlm replay",
-        "centerlm learn", "centerlm evaluate", "centerlm models", "centerlm models get",
+        "centerlm study", "centerlm learn", "centerlm evaluate", "centerlm models",
+        "centerlm models get",
         "centerlm models list", "centerlm guide", "centerlm memory", "centerlm memory list",
-        "centerlm memory show", "centerlm memory export", "centerlm memory import",
+        "centerlm memory show", "centerlm memory web", "centerlm memory export",
+        "centerlm memory import",
         "centerlm memory forget", "centerlm adapter", "centerlm adapter export",
         "centerlm adapter import", "centerlm serve", "centerlm mcp",
         "centerlm doctor",

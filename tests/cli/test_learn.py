@@ -21,6 +21,8 @@ from learning.tiny import tiny_gguf, tiny_model
         (("some", "--out", "x"), "'some' is not one of"),
         (("all", "--out", "x", "--data", "none"), "no data folder none"),
         (("expert", "--out", "x", "--data", "none.jsonl"), "no file none.jsonl"),
+        (("all", "--out", "x", "--field", "law"), "--field names an expert's field; all has none"),
+        (("expert", "--out", "x", "--field", "the law"), "cannot be a source's name"),
         (("all", "--out", "x", "--config", "none.toml"), "none.toml cannot be read"),
         (("all", "--out", "x", "--data", ".", "--data", "."), "one folder"),
         (("cot", "--out", "x", "--preset", "paper"), "the stage cot has no meaning"),
@@ -85,6 +87,7 @@ def recipe(tmp_path: Path) -> Path:
 
 def test_interrupted_and_gone_on_with(tmp_path: Path, recipe: Path) -> None:
     arguments = ("learn", "expert", "--data", tmp_path / "sums.jsonl", "--config", recipe)
+    arguments += ("--field", "arithmetic")
     started = process(tmp_path, *arguments, "--out", "run")
     curves = tmp_path / "run" / "rounds" / "0" / "all" / "curves.jsonl"
     deadline = time.monotonic() + 600
@@ -97,6 +100,7 @@ def test_interrupted_and_gone_on_with(tmp_path: Path, recipe: Path) -> None:
     assert done.code == 130
     assert "go on with: centerlm learn expert --out run --resume" in done.complaint()
     before = curves.read_text().count("\n")
+    assert "an expert in arithmetic." in (tmp_path / "run" / "examples.jsonl").read_text()
     (tmp_path / "sums.jsonl").unlink()  # the material is stored
     again = finish(process(tmp_path, "learn", "expert", "--out", "run", "--resume", "--json"), 600)
     assert again.code == 0, again.err

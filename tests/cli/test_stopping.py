@@ -129,6 +129,7 @@ def test_two_processes_on_one_journal_and_on_one_episode(run: Run, home: Path) -
 def test_a_full_disk_loses_nothing_that_was_done(run: Run, home: Path) -> None:
     env = {"CLI_PARTS_LOG": str(home / "log")}
     many = ("solve", "Many?", "--source", "cli_parts:note", "--model", "scripted:cli_parts:many")
+    many += ("--no-memory",)  # a new memory alone would fill it
 
     def small_files() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from centerlm.episode import fold
 from centerlm.errors import InputError
 from centerlm.evaluation.items import Item
+from centerlm.evaluation.memories import OWN, Memories
 from centerlm.evaluation.rationed import Rationed
 from centerlm.evaluation.scenarios.base import Scenario
 from centerlm.evaluation.scoring import Solved, echoes, spent
@@ -38,8 +40,9 @@ class How:
     """How items are run: the budget of each episode, its options, episodes at a time.
 
     `calls` is the most model calls of an episode where the budget does not say: no prompt shows it.
-    `memory` recalls in every episode (it should not learn, or items teach each other); `remembers`
-    names what it holds, and so is a part of the episodes' names.
+    `memory` recalls in every episode of rows that have none of their own (it should not learn, or
+    items teach each other); `remembers` names what it holds, and so is a part of the episodes'
+    names. `memories` are those of the other rows.
     """
 
     budget: Budget
@@ -48,6 +51,7 @@ class How:
     calls: int = MAX_CALLS
     memory: Memory | None = None
     remembers: str = ""
+    memories: Memories = field(default_factory=Memories)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +162,9 @@ async def run_item(
                 await elsewhere(EpisodeJob(system.name, item.id, sample), name)
             else:
                 await solve_episode(system, item, arranged, sample, opened, how)
+        elif system.remembers in OWN:
+            reader = arranged.center.model.identity
+            await how.memories.catch_up(system.name, reader, name, opened)
         events = opened.events(name)
         episodes.append(Solved(name, fold(events), tuple(events), journal.blob))
     usage = spent(episodes)
@@ -184,10 +191,10 @@ def episode_name(system: System, item: Item, arranged: Arranged, sample: int, ho
         arranged.options,
         [source.card.name for source in arranged.sources],
         how.calls,
-        *((how.remembers,) if how.remembers else ()),
+        *((how.remembers,) if how.remembers and system.remembers == "given" else ()),
     )
     made = hashlib.blake2b(repr(parts).encode(), digest_size=10).hexdigest()
-    return f"{system.name}-{made}-{sample}"
+    return f"{system.name.replace('+', '-with-')}-{made}-{sample}"
 
 
 async def solve_episode(
@@ -202,17 +209,26 @@ async def solve_episode(
     if sample:
         center = SampledCenter(center, TEMPERATURE)
     seed = int.from_bytes(hashlib.blake2b(f"{arranged.options.seed} {name}".encode()).digest()[:6])
-    await solve(
-        arranged.objective,
-        center=center,
-        sources=arranged.sources,
-        memory=how.memory,
-        journal=journal,
-        options=replace(arranged.options, seed=seed),
-        episode=name,
-        setup={"system": system.name, "item": item.id},
-        descend=arranged.descend,
-    )
+    async with AsyncExitStack() as stack:
+        sources = arranged.sources
+        memory = how.memory if system.remembers == "given" else None
+        if system.remembers in OWN:
+            reader = arranged.center.model.identity
+            own = await stack.enter_async_context(how.memories.turn(system.name, reader))
+            if system.remembers == "web":
+                sources = [*sources, own.open_web(sources, reader)]
+            memory = own
+        await solve(
+            arranged.objective,
+            center=center,
+            sources=sources,
+            memory=memory,
+            journal=journal,
+            options=replace(arranged.options, seed=seed),
+            episode=name,
+            setup={"system": system.name, "item": item.id},
+            descend=arranged.descend,
+        )
 
 
 def _calls_left(events: Sequence[Event], calls: int) -> Iterator[int]:

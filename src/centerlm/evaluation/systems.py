@@ -16,6 +16,7 @@ from centerlm.acts import Absorbed, AbsorbView, Asked, PlanView, Request, SeekVi
 from centerlm.errors import InputError, PlanError
 from centerlm.evaluation.items import Item
 from centerlm.evaluation.iterated import iterated
+from centerlm.evaluation.memories import Remembers
 from centerlm.evaluation.oracle import OracleCenter
 from centerlm.evaluation.react import react_level
 from centerlm.finding import Finding, Passage, Status, Usage
@@ -72,11 +73,15 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A name, what it is in one line, and how it is put together; None: not for this item."""
+    """A name, what it is in one line, and how it is put together; None: not for this item.
+
+    `remembers` says what its plans may recall: see `evaluation.memories`.
+    """
 
     name: str
     about: str
     arrange: Callable[[Setting], Arranged | None]
+    remembers: Remembers = "given"
 
 
 def named_systems(names: Sequence[str]) -> tuple[System, ...]:
@@ -212,6 +217,14 @@ SYSTEMS: dict[str, System] = {
         System("fragmentation", "one search, weights trained on single answers", _fragmentation),
         System("flat", "the center plans once, without recursion", _flat),
         System("holistic", "the center plans, and hands parts on to itself", _holistic),
+        System("holistic-no-memory", "as holistic, recalling nothing", _holistic, "nothing"),
+        System(
+            "holistic+memory",
+            "as holistic, with experience of earlier items",
+            _holistic,
+            "experience",
+        ),
+        System("holistic+web", "as holistic, knowing what earlier items found", _holistic, "web"),
         System("oracle-plan", "as holistic, given the right plan", _oracle_plan),
         System("random-source", "as holistic, each step sent to a random source", _random_source),
         System("single-source", "as holistic, with one source only", _single_source),

@@ -86,8 +86,9 @@ def _example(
     return TrainingExample("answer", prompt, target, f"{composed.id}{part}", composed.origin)
 
 
-def read_pairs(path: Path) -> tuple[list[TrainingExample], list[Skipped]]:
-    """`expert_examples` of a JSONL file of `{"question", "answer"}`; bad lines are listed.
+def read_pairs(path: Path, field: str | None = None) -> tuple[list[TrainingExample], list[Skipped]]:
+    """`expert_examples` of a JSONL file of `{"question", "answer"}`, of a `field` (by default the
+    file's name); bad lines are listed.
 
     Raises:
         InputError: the file cannot be read, or holds no pair.
@@ -108,7 +109,7 @@ def read_pairs(path: Path) -> tuple[list[TrainingExample], list[Skipped]]:
             f"{path} has no line with a question and an answer; write "
             + json.dumps({"question": "...", "answer": "..."})
         )
-    return list(expert_examples(pairs, origin=path.stem)), skipped
+    return list(expert_examples(pairs, origin=path.stem, field=field)), skipped
 
 
 def expert_examples(

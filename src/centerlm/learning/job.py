@@ -17,8 +17,9 @@ class Job:
 
     `given`: the recipe was named, not taken by default. `replay` is the folder of another run,
     whose recipe, examples and rounds are used again: neither data nor model calls are needed.
-    `match` is a run whose processed tokens this one takes too. `pairs` are files for an expert.
-    `ray` is the address of a cluster that rounds roll out on.
+    `match` is a run whose processed tokens this one takes too. `pairs` are files for an expert,
+    whose `field` is what its source is called (by default each file's name). `ray` is the address
+    of a cluster that rounds roll out on.
     """
 
     stage: str
@@ -29,6 +30,7 @@ class Job:
     replay: Path | None = None
     match: Path | None = None
     pairs: tuple[Path, ...] = ()
+    field: str | None = None
     given: bool = True
     resume: bool = False
     force: bool = False

@@ -109,7 +109,7 @@ def _made(
         examples: list[TrainingExample] = []
         skipped: list[Skipped] = []
         for path in record["pairs"]:
-            more, bad = arms.read_pairs(Path(path))
+            more, bad = arms.read_pairs(Path(path), record.get("field"))
             examples += more
             skipped += bad
         held = [e for e in examples if is_held(e.id, recipe.data.held, seed)]

@@ -54,6 +54,7 @@ def learn(job: Job, *, listener: Listener, stop: Stop) -> Learned:
             data=str(job.data.resolve()) if job.data else None,
             start=str(job.start.resolve()) if job.start else None,
             pairs=[str(path.resolve()) for path in job.pairs],
+            field=job.field,
         )
         if record["base"] != base:
             raise InputError(

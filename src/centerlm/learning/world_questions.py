@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-from centerlm.finding import Finding, Usage, short_answer
+from centerlm.finding import Citation, Finding, Usage, short_answer
 from centerlm.learning.credit import Gold
 from centerlm.learning.example import TrainingExample
 from centerlm.learning.rollouts import Known, Question
@@ -27,7 +27,7 @@ from centerlm.library.embed import Embedder
 from centerlm.models.weights import write_atomically
 from centerlm.objective import Budget, Objective
 from centerlm.plan import CENTER, Plan, fill, normalise
-from centerlm.sources.base import Card, Seek, Source
+from centerlm.sources.base import Card, CitedSource, Seek, Source
 from centerlm.sources.calculator import Calculator
 from centerlm.sources.documents import Documents
 
@@ -164,6 +164,10 @@ class Carded:
 
     async def seek(self, seek: Seek) -> Finding:
         return await self.source.seek(seek)
+
+    def still(self, citation: Citation) -> Citation | str | None:
+        """As the source says (`sources.base.CitedSource`); None where it is never cited."""
+        return self.source.still(citation) if isinstance(self.source, CitedSource) else None
 
 
 def sources_for(world: World, cards: Sequence[Card], documents: Source) -> list[Source]:

@@ -6,7 +6,6 @@ extra (or its weights) it works by words alone, and `note` says so.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ from typing import Literal, Self
 
 from centerlm.books.observations import Observation
 from centerlm.errors import InputError, LibraryError, MissingExtraError, MissingWeightsError
-from centerlm.finding import Passage, clean_text
+from centerlm.finding import Citation, Passage, clean_text
 from centerlm.library import observing, search
 from centerlm.library.embed import Embedder, find_embedder
 from centerlm.library.ingest import IngestReport, Progress, ingest
@@ -24,6 +23,7 @@ from centerlm.library.observing import Book
 from centerlm.library.passages import MAX_WORDS
 from centerlm.library.readers import MAX_FILE_BYTES
 from centerlm.library.search import Weights
+from centerlm.library.standing import passage_id, standing
 from centerlm.library.store import Store
 from centerlm.library.terms import MAX_QUERY_CHARACTERS
 from centerlm.library.vectors import SignIndex
@@ -134,6 +134,15 @@ class Library:
             raise InputError(f"k={k} passages cannot be returned; give 1 to 1,000")
         with self._store.errors():
             return self._passages(self._ranked(query, k, mode)[:k])
+
+    def still(self, citation: Citation) -> Citation | str | None:
+        """A citation of one of its passages as it holds now, or why it holds no more; None where it
+        has no such file.
+
+        Raises:
+            LibraryError: the library cannot be read.
+        """
+        return standing(self._store, citation)
 
     def stats(self, *, titles: int = 20) -> Stats:
         """Counts, size on disk, and the titles of the first documents."""
@@ -275,11 +284,9 @@ class Library:
             if row is None:  # removed by another process since it was ranked
                 continue
             file, digest, position, title, start, end, heading, text, unit = row
-            # The id says what the passage is, not where it is stored: it survives a new ingest.
-            identity = hashlib.sha256(f"{file}\0{digest}\0{position}\0{start}".encode())
             passages.append(
                 Passage(
-                    id=identity.hexdigest()[:16],
+                    id=passage_id(file, digest, position, start),
                     text=text,
                     title=f"{title}: {heading}" if heading and heading != title else title,
                     file=file,

@@ -12,6 +12,7 @@ from centerlm.memory.filing import (
     remove_kinds,
     take_out,
 )
+from centerlm.memory.noting import remove_notes, sweep, take_out_notes
 from centerlm.memory.seeking import SeekingMemory
 from centerlm.memory.store import transaction
 
@@ -33,6 +34,22 @@ def forget_kind(memory: SeekingMemory, kind: int) -> None:
         keep_records(db, project, lambda seen: seen.tick != kind)
 
 
+def forget_notes(memory: SeekingMemory, notes: Sequence[int]) -> None:
+    """Forget notes, and what rests on them.
+
+    Raises:
+        InputError: there is no such note; none is forgotten.
+    """
+    db, project = memory.connection, memory.project_id
+    with transaction(db):
+        for note in notes:
+            if not db.execute(
+                "SELECT 1 FROM notes WHERE id=? AND project=?", (note, project)
+            ).fetchone():
+                raise InputError(f"there is no note {note}; list them with: centerlm memory web")
+        remove_notes(db, notes)
+
+
 def forget_source(memory: SeekingMemory, source: str) -> None:
     """Forget all about a source.
 
@@ -43,7 +60,11 @@ def forget_source(memory: SeekingMemory, source: str) -> None:
     db, project = memory.connection, memory.project_id
     with transaction(db):
         gone = db.execute("DELETE FROM records WHERE project=? AND source=?", (project, source))
-        if not gone.rowcount:
+        notes = db.execute(
+            "SELECT id FROM notes WHERE project=? AND source=?", (project, source)
+        ).fetchall()
+        remove_notes(db, [row[0] for row in notes])
+        if not gone.rowcount and not notes:
             raise InputError(
                 f"nothing is remembered of a source {source!r}; see those with: "
                 "centerlm memory list"
@@ -86,6 +107,8 @@ def _forget_episode(memory: SeekingMemory, project: int, name: str) -> bool:
     if row is not None and row[0]:
         return False
     taken = take_out(db, project, key)
+    take_out_notes(db, project, key)
+    sweep(db, project)
     db.execute("UPDATE episodes SET forgotten=1 WHERE project=? AND key=?", (project, key))
     return taken or row is not None
 
@@ -96,6 +119,8 @@ def forget_all(memory: SeekingMemory) -> None:
     with transaction(db):
         kinds = db.execute("SELECT id FROM kinds WHERE project=?", (project,)).fetchall()
         remove_kinds(db, [row[0] for row in kinds])
+        notes = db.execute("SELECT id FROM notes WHERE project=?", (project,)).fetchall()
+        remove_notes(db, [row[0] for row in notes])
         for table in ("inbox", "records"):
             db.execute(f"DELETE FROM {table} WHERE project=?", (project,))
         db.execute("UPDATE episodes SET forgotten=1 WHERE project=?", (project,))

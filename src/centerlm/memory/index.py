@@ -32,31 +32,18 @@ class KindIndex:
         rows: list[tuple[int, str, bytes | None]] = db.execute(
             "SELECT id, text, vector FROM kinds WHERE project=? ORDER BY id", (self._project,)
         ).fetchall()
-        missing = [row for row in rows if row[2] is None]
-        made = dict(
-            zip(
-                (row[0] for row in missing),
-                self.space.embed([row[1] for row in missing]) if missing else (),
-                strict=True,
-            )
-        )
-        stored = [(data, id_) for id_, v in made.items() if (data := self.space.to_bytes(v))]
-        db.executemany("UPDATE kinds SET vector=? WHERE id=?", stored)
+        vectors = {id_: self.space.from_bytes(data) for id_, _, data in rows if data is not None}
+        missing = [(id_, text) for id_, text, _ in rows if vectors.get(id_) is None]
+        if missing:
+            made = self.space.embed([text for _, text in missing])
+            vectors.update(zip((id_ for id_, _ in missing), made, strict=True))
+        kept = [(self.space.to_bytes(vectors[id_]), id_) for id_, _ in missing]
+        db.executemany("UPDATE kinds SET vector=? WHERE id=?", [row for row in kept if row[0]])
         self._ids, self._table = [], self.space.table()
-        for id_, text, data in rows:
-            vector = made.get(id_)
-            if vector is None:
-                vector = self._vector(text, data)
+        for id_, _, _ in rows:
             self._ids.append(id_)
-            self._table.add(vector)
+            self._table.add(vectors[id_])
         self._state = state
-
-    def _vector(self, text: str, data: bytes | None) -> Any:
-        """A stored vector; where only words are compared, those of the text."""
-        try:
-            return self.space.from_bytes(data or b"")
-        except NotImplementedError:
-            return self.space.embed([text])[0]
 
     def _there(self, db: sqlite3.Connection) -> tuple[int, int]:
         row = db.execute(

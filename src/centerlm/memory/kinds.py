@@ -34,7 +34,14 @@ a an and are as at be been by did do does for from had has have he her his in in
 or she that the their them there these they this to was were with name
 """
 _MINOR = frozenset(_MINOR_TEXT.split())
+_ASKING_TEXT = "how many much what when where which who whom whose why"
+_ASKING = frozenset(_ASKING_TEXT.split())
 _MINOR_WEIGHT = 0.3
+
+
+def is_minor(word: str) -> bool:
+    """Whether a word says nothing of what a question is about."""
+    return word.casefold() in _MINOR or word.casefold() in _ASKING
 
 
 def mask(text: str) -> str:
@@ -85,7 +92,9 @@ class Space(Protocol):
         """The vector as it is stored; None where it is made from the text again."""
         ...
 
-    def from_bytes(self, data: bytes) -> Any: ...
+    def from_bytes(self, data: bytes) -> Any | None:
+        """A stored vector; None where this way has no use for it, and makes one from the text."""
+        ...
 
 
 class WordSpace:
@@ -110,8 +119,9 @@ class WordSpace:
     def to_bytes(self, vector: Any) -> None:
         del vector
 
-    def from_bytes(self, data: bytes) -> Any:
-        raise NotImplementedError("words are not stored")  # `to_bytes` gives none
+    def from_bytes(self, data: bytes) -> None:
+        """None: what is stored was made by the other way of comparing."""
+        del data
 
 
 class _WordTable:

@@ -22,10 +22,13 @@ import msgspec
 from centerlm.acts import Experience
 from centerlm.errors import CenterError, InputError, MissingExtraError, MissingWeightsError
 from centerlm.events import Event
+from centerlm.finding import Finding, nothing
 from centerlm.library.embed import Embedder, find_embedder
 from centerlm.memory.filing import file_inbox, key_of, mark, put, take_out, waiting
 from centerlm.memory.index import KindIndex
-from centerlm.memory.kinds import MeaningSpace, Space, WordSpace
+from centerlm.memory.kinds import MeaningSpace, Space, WordSpace, mask
+from centerlm.memory.notes import Note, notes_of
+from centerlm.memory.noting import put_notes, take_out_notes
 from centerlm.memory.outcomes import Blob, Outcome, outcomes
 from centerlm.memory.recalling import (
     SourceView,
@@ -35,7 +38,10 @@ from centerlm.memory.recalling import (
     view_sources,
 )
 from centerlm.memory.store import connect, transaction, unusable
-from centerlm.sources.base import Card
+from centerlm.memory.web import KnowledgeWeb
+from centerlm.plan import CENTER
+from centerlm.sources.base import KNOWN, Card, Source
+from centerlm.sources.known import Known
 
 MAX_PROJECT = 1000
 _ALIKE = 3
@@ -48,8 +54,9 @@ class SeekingMemory:
     """Experience of one project in a SQLite file; other projects' in it are never seen.
 
     `embedder` "installed" takes MiniLM where it is installed, None compares by words. With `learns`
-    False it recalls and never changes: for evaluation, where no item may teach another. `problems`
-    are sentences about what could not be recalled or learned.
+    False it recalls and never changes: for evaluation, where no item may teach another. With
+    `keeps` it keeps findings as notes; they are used from `open_web` on. `problems` are sentences
+    about what could not be recalled or learned.
     """
 
     def __init__(
@@ -59,6 +66,7 @@ class SeekingMemory:
         project: str = "default",
         embedder: Embedder | Literal["installed"] | None = "installed",
         learns: bool = True,
+        keeps: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Open the memory, made if it is new.
@@ -72,6 +80,7 @@ class SeekingMemory:
         self.path = path if path == ":memory:" else Path(path)
         self.project = project
         self.learns = learns
+        self.keeps = keeps
         self.problems: list[str] = []
         self._embedder = embedder
         self._clock = clock
@@ -79,9 +88,43 @@ class SeekingMemory:
         self._db = connect(self.path)
         self._index: KindIndex | None = None
         self._id: int | None = None
+        self._web: KnowledgeWeb | None = None
+
+    def open_web(self, sources: Sequence[Source], reader: str) -> Source:
+        """Use what is known, with the sources of one solve, for the center of this identity.
+
+        Returns the source `known`, to be given to the solve with the others. From now on plans are
+        shown what is known, and a step whose very question is known asks `known` first.
+
+        Raises:
+            MemoryFileError: the file cannot be read.
+        """
+        try:
+            project = self._project()
+        except sqlite3.Error as error:
+            raise unusable(self.path, error) from error
+        self._web = KnowledgeWeb(
+            self._db, project, tuple(sources), reader, self.learns, self._likest
+        )
+        return Known(self._ask_web)
+
+    async def known(self, text: str) -> tuple[str, ...]:
+        """Lines on what is known of what a text names; none where the web is not open."""
+        web = self._web
+        if web is None:
+            return ()
+        return await self._guarded(lambda: web.lines(text, self._clock()), ())
+
+    async def _ask_web(self, question: str) -> Finding:
+        web = self._web
+        lost = nothing("what is known cannot be read", source=KNOWN)
+        if web is None:
+            return lost
+        return await self._guarded(lambda: web.answer(question, self._clock()), lost)
 
     async def recall(self, objective: str, cards: tuple[Card, ...]) -> Experience:
-        """Lines on the kinds that an objective resembles: which of these sources answered them.
+        """What is known already of what an objective names, and lines on the kinds that it
+        resembles: which of these sources answered them.
 
         None where a source that writes is offered: a plan that saw what was recalled may not name
         it (see Trust in the explanation of the engine), and the user gave it to be used.
@@ -91,19 +134,34 @@ class SeekingMemory:
         names = tuple(card.name for card in cards)
 
         def lines() -> tuple[str, ...]:
+            known = ()
+            if self._web is not None and KNOWN in names:
+                known = self._web.lines(objective, self._clock())
             kinds = self._alike(objective)
-            return lines_of(self._db, self._project(), kinds, names, self._clock())
+            return known + lines_of(self._db, self._project(), kinds, names, self._clock())
 
         return Experience(await self._guarded(lines, ()))
 
     async def order(self, objective: str, sources: tuple[str, ...], seed: int) -> tuple[str, ...]:
-        """The sources in the order in which to ask them; as they are where nothing is known.
+        """The sources in the order in which to ask them; as they are where nothing is known. Before
+        them `known`, where the web is open and has the answer to this very objective.
 
         Thompson sampling: a source that may be better is tried in proportion. The same seed and
         the same experience give the same order.
         """
 
         def order() -> tuple[str, ...]:
+            return (*first(), *ordered())
+
+        def first() -> tuple[str, ...]:
+            web = self._web
+            if web is None or KNOWN in sources:
+                return ()
+            return (KNOWN,) if web.exact(objective, self._clock())[0] else ()
+
+        def ordered() -> tuple[str, ...]:
+            if len(sources) < 2 or CENTER in sources:
+                return sources
             kinds = self._alike(objective, 1)
             kind = kinds[0] if kinds else None
             if not self._knows(sources):
@@ -129,13 +187,14 @@ class SeekingMemory:
             return
         try:
             found = outcomes(events, blob)  # here: a journal belongs to its thread
+            notes = notes_of(events, blob) if self.keeps else ()
         except CenterError as error:
             self.problems.append(str(error))
             return
-        await self._guarded(lambda: self.remember(episode, found), None)
+        await self._guarded(lambda: self.remember(episode, found, notes), None)
 
-    def remember(self, episode: str, found: Sequence[Outcome]) -> bool:
-        """Take in outcomes as those of an episode, in place of what it told before.
+    def remember(self, episode: str, found: Sequence[Outcome], notes: Sequence[Note] = ()) -> bool:
+        """Take in outcomes and notes as those of an episode, in place of what it told before.
 
         Returns whether they were taken in: not those of an episode that was forgotten.
 
@@ -151,8 +210,11 @@ class SeekingMemory:
                 return False
             if row:
                 take_out(self._db, project, key)
+                take_out_notes(self._db, project, key)
             mark(self._db, project, episode, self._clock())
             put(self._db, project, key, found)
+            if row or notes:
+                put_notes(self._db, project, key, notes, self._clock())
         return True
 
     def learned(self, episode: str) -> bool:
@@ -250,6 +312,18 @@ class SeekingMemory:
             return MeaningSpace(find_embedder())
         except (MissingExtraError, MissingWeightsError):
             return WordSpace()
+
+    def _likest(self, question: str, others: Sequence[str]) -> list[int]:
+        """The places of other questions by how like they are to one, the likest first."""
+        if not others:
+            return []
+        space = self.index.space
+        table = space.table()
+        for vector in space.embed([mask(other) for other in others]):
+            table.add(vector)
+        (asked,) = space.embed([mask(question)])
+        places = [place for place, _ in table.nearest(asked, len(others))]
+        return list(dict.fromkeys([*places, *range(len(others))]))
 
     def _file(self) -> None:
         project = self._project()

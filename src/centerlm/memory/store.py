@@ -14,7 +14,6 @@ from pathlib import Path
 from centerlm.errors import MemoryFileError
 
 APPLICATION_ID = 0x436D656D  # "Cmem"
-VERSION = 1
 BUSY_SECONDS = 30.0
 
 _SCHEMA = """
@@ -46,6 +45,30 @@ CREATE INDEX exemplars_kind ON exemplars(kind);
 CREATE INDEX exemplars_episode ON exemplars(episode);
 """
 
+_WEB = """
+CREATE TABLE notes(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, project INTEGER NOT NULL, key INTEGER NOT NULL,
+    ref INTEGER NOT NULL, question TEXT NOT NULL, claim TEXT NOT NULL, source TEXT NOT NULL,
+    trust TEXT NOT NULL, citations BLOB NOT NULL, entities TEXT NOT NULL, at REAL NOT NULL,
+    used REAL NOT NULL DEFAULT 0, ended REAL NOT NULL DEFAULT 0, why TEXT NOT NULL DEFAULT '',
+    UNIQUE (project, ref));
+CREATE INDEX notes_key ON notes(project, key);
+CREATE TABLE note_origins(
+    note INTEGER NOT NULL, episode INTEGER NOT NULL, path TEXT NOT NULL, served TEXT NOT NULL,
+    reader TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (note, episode, path)) WITHOUT ROWID;
+CREATE INDEX note_origins_episode ON note_origins(episode);
+CREATE TABLE note_links(
+    note INTEGER NOT NULL, other INTEGER NOT NULL, kind TEXT NOT NULL,
+    PRIMARY KEY (note, other, kind)) WITHOUT ROWID;
+CREATE INDEX note_links_other ON note_links(other);
+CREATE VIRTUAL TABLE note_words USING fts5(
+    question, claim, entities, tokenize='porter unicode61 remove_diacritics 2');
+"""
+
+_STEPS = (_SCHEMA, _WEB)
+"""What makes a file of format N + 1 of one of format N. A format never changes without a step."""
+VERSION = len(_STEPS)
+
 
 def connect(path: Path | str) -> sqlite3.Connection:
     """Open a memory file (":memory:" for one that lives as long as the connection), made if new.
@@ -64,7 +87,7 @@ def connect(path: Path | str) -> sqlite3.Connection:
     except (sqlite3.Error, OSError) as error:
         raise unusable(path, error) from error
     try:
-        if _state(db, path) == 0:
+        if _state(db, path) < VERSION:
             _make(db, path)
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=NORMAL")
@@ -105,19 +128,16 @@ def _state(db: sqlite3.Connection, path: Path | str) -> int:
 
 
 def _make(db: sqlite3.Connection, path: Path | str) -> None:
-    """Make the tables in one transaction: another process may be about to as well."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        if _state(db, path) == 0:
-            for statement in _SCHEMA.split(";"):
+    """Make what tables are missing in one transaction: another process may be about to as well."""
+    with transaction(db):
+        state = _state(db, path)
+        for step in _STEPS[state:]:
+            for statement in step.split(";"):
                 if statement.strip():
                     db.execute(statement)
+        if state < VERSION:
             db.execute(f"PRAGMA application_id={APPLICATION_ID}")
             db.execute(f"PRAGMA user_version={VERSION}")
-        db.execute("COMMIT")
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import asyncio
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -163,6 +163,20 @@ class LlamaCppModel:
     ) -> Reply:
         """See `LanguageModel.complete`; nothing is retried."""
         del before_retry
+        return await self.complete_as(self, prompt, sampling, None, on_text=on_text)
+
+    async def complete_as(
+        self,
+        model: LlamaCppModel,
+        prompt: Prompt,
+        sampling: Sampling,
+        scales: Sequence[float] | None,
+        *,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Reply:
+        """A call for `model`, whose name and price it is, with each adapter applied as strongly as
+        `scales` say (None: as they were given).
+        """
         if self._server is None:
             await self.load()
         ids = self._render(prompt)
@@ -190,6 +204,8 @@ class LlamaCppModel:
             request["grammar"] = grammar_of(sampling.schema)
         if sampling.logprobs:
             request["logprobs"] = 1
+        if scales is not None:
+            request["lora"] = [{"id": n, "scale": scale} for n, scale in enumerate(scales)]
         cancel = threading.Event()
         self._cancels.add(cancel)
         try:
@@ -214,9 +230,9 @@ class LlamaCppModel:
             len(ids),
             completion_tokens,
             time.perf_counter() - started,
-            self._price.cost(len(ids), completion_tokens),
+            model.price.cost(len(ids), completion_tokens),
         )
-        return Reply(tuple(d.choice for d in decoded), usage, self.name)
+        return Reply(tuple(d.choice for d in decoded), usage, model.name)
 
     async def close(self) -> None:
         """End all calls and free the weights. The next call would load them again."""
@@ -270,7 +286,7 @@ class LlamaCppModel:
         if cancel.is_set() or server is None:
             raise ModelError(f"{self.name} was closed before the call began")
         with self._loading:
-            slot = self._slots.take(request["prompt"])
+            slot = self._slots.take(_cached_as(request))
         if slot is None:
             raise AssertionError("there are as many workers as slots")
         try:
@@ -309,6 +325,14 @@ class LlamaCppModel:
                     threads=self._threads,
                     gpu_layers=self._gpu_layers,
                 )
+
+
+def _cached_as(request: Mapping[str, Any]) -> Sequence[int]:
+    """What decides which cached prefixes a request shares: its tokens, and the adapters applied."""
+    if "lora" not in request:
+        return request["prompt"]
+    applied = (-1 - lora["id"] for lora in request["lora"] if lora["scale"])
+    return (*applied, 0, *request["prompt"])
 
 
 def _present(path: Path) -> None:

@@ -135,6 +135,8 @@ class Parts:
         return {
             "path": str(_config.memory_path(settings).resolve()),
             "project": f"{project} for {client}" if self.apart else project,
+            # Episodes of several clients share the memory at once: what it knows is not asked here.
+            "web": "off" if settings.memory.web == "off" else "keep",
         }
 
     def memory_of(self, client: str) -> Memory | None:

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
-from centerlm.finding import Finding, Usage, Value
+from centerlm.finding import Citation, Finding, Usage, Value
 from centerlm.objective import Attachment
 
 Effect = Literal["read", "write"]
+
+KNOWN = "known"
+"""The source of what earlier episodes found. Where it is offered and has the answer to the very
+question of a step, memory has it asked first, whatever the plan names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,5 +96,22 @@ class Source(Protocol):
 
         What it raises becomes a failed finding. Cancellation must not be swallowed. `usage` of the
         finding says what was really spent.
+        """
+        ...
+
+
+@runtime_checkable
+class CitedSource(Protocol):
+    """A source that can say whether what it was cited for still stands there.
+
+    What is known is used again only where such a source of the same solve says that it holds.
+    """
+
+    def still(self, citation: Citation) -> Citation | str | None:
+        """The citation as it holds now, or why it holds no more, in a few words; None where the
+        source never had, or has no longer, what it names. May block.
+
+        Raises:
+            CenterError: that cannot be found out.
         """
         ...

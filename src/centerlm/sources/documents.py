@@ -68,6 +68,10 @@ class Documents:
             usage=usage,
         )
 
+    def still(self, citation: Citation) -> Citation | str | None:
+        """A citation as it holds now, or why it holds no more (`sources.base.CitedSource`)."""
+        return self._library.still(citation)
+
 
 def cite(passage: Passage) -> Citation:
     """A citation of a whole passage; its quote is the beginning."""

@@ -283,6 +283,13 @@ def test_hops_and_kinds_that_do_not_exist_are_refused() -> None:
         make_world(1, people=2)
 
 
+def test_every_relation_of_a_test_world_can_end_a_chain() -> None:
+    """Also one all of whose questions have a possessive, which does not suit a phrase."""
+    world = make_world(7_000_001, split="test", max_hops=2, people=40)
+    asked = questions_of(world, hops=(2, 3, 4), kinds=["chain"], count=400)
+    assert len(asked) == 400
+
+
 def test_kinds_of_sources_can_be_held_out() -> None:
     for seed in SEEDS:
         made = make_world(seed, max_hops=2, without=("person", "experiment"))

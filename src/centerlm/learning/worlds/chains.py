@@ -142,8 +142,9 @@ def ask_form(maker: Maker, fact: Fact, *, bare: bool = True) -> str:
     """
     relation = relations()[fact.relation]
     words = maker.words(relation)
-    if maker.rng.random() < 0.65:
-        return maker.rng.choice([a for a in words.asks if bare or "{}'s" not in a])
+    asks = [ask for ask in words.asks if bare or "{}'s" not in ask]
+    if maker.rng.random() < 0.65 and asks:
+        return maker.rng.choice(asks)
     return f"{who_or_what(relation.object)} {maker.rng.choice(_nesting(words.nouns))}?"
 
 
