@@ -29,7 +29,8 @@ from centerlm.learning.watching import OnProgress, Progress, Stop, ignore, never
 from centerlm.models.chat import Encoder, chat_tokens, render
 from centerlm.models.transformers import PlainEncoder
 
-_PLACEHOLDER = {"prompt": ".", "chosen": ".", "rejected": "."}
+_PLACEHOLDER = {"prompt": "a", "chosen": " b", "rejected": " c"}
+"""Texts whose tokens stay apart when they are joined: else TRL warns of our prompts."""
 
 
 class DPOSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
