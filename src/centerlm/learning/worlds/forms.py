@@ -29,6 +29,10 @@ def comparisons() -> tuple[Form, ...]:
     return read_forms("comparisons.txt")
 
 
+def differences() -> tuple[Form, ...]:
+    return read_forms("differences.txt")
+
+
 def through_lists() -> tuple[Form, ...]:
     return read_forms("each.txt")
 

@@ -22,7 +22,7 @@ from centerlm.learning.worlds.chains import (
     walk,
 )
 from centerlm.learning.worlds.facts import Fact
-from centerlm.learning.worlds.forms import Form, comparisons, operations, through_lists
+from centerlm.learning.worlds.forms import Form, comparisons, differences, operations, through_lists
 from centerlm.learning.worlds.measures import Measure, measure, written
 from centerlm.learning.worlds.nodes import Ask, Compute, Follow, Node
 from centerlm.learning.worlds.relations import relations
@@ -123,6 +123,30 @@ def arithmetic(maker: Maker, hops: int) -> Node | None:
     else:
         number = (a.number + b.number) / (2 if name == "average" else 1)
     return _two_part(maker, operations()[name], one, two, written(number, a.unit))
+
+
+def more(maker: Maker, hops: int) -> Node | None:
+    """How much more of something one of two things has."""
+    if hops != 1:
+        return None
+    form = maker.rng.choice(differences())
+    first = walk(maker, 1, last=[form.about])
+    chains = _alike(maker, [form.about], first, 2) if first else None
+    if chains is None:
+        return None
+    older = form.call == "#2 - #1"
+    chains.sort(key=lambda chain: _measured(chain).number, reverse=not older)
+    one, two = (_measured(chain) for chain in chains)
+    if one.number == two.number:
+        return None
+    parts = [phrase_chain(maker, chain, chain_form(maker, chain)) for chain in chains]
+    names = {"{x}": chains[0].start, "{y}": chains[1].start}
+    return Compute(
+        filled(maker.pick(form.asks, form.new_asks), names),
+        written(abs(one.number - two.number), one.unit),
+        tuple(part.node for part in parts),
+        (Follow(CALCULATOR, form.call),),
+    )
 
 
 def density(maker: Maker, hops: int) -> Node | None:
@@ -292,6 +316,7 @@ OPERATIONS: dict[str, Callable[[Maker, int], Node | None]] = {
     "superlative": superlative,
     "described": described,
     "density": density,
+    "more": more,
     "arithmetic": arithmetic,
     "same": same,
     "dates": dates,

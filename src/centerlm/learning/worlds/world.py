@@ -66,7 +66,7 @@ too.
 KINDS = (
     *BEYOND * 8,
     *("chain",) * 10,
-    *("described", "density") * 2,
+    *("described", "density", "more") * 2,
     *OPERATIONS,
 )
 """Kinds of questions, as often as a world has them: a sixth each need an expert, the user or an
