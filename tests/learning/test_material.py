@@ -98,8 +98,8 @@ def test_what_is_collected_is_what_it_was(tmp_path: Path, monkeypatch: pytest.Mo
     made = collect(recipe, towns(tmp_path), say=say)
     examples = examples_of(made.train, seed=0), examples_of(made.held, seed=1)
     assert {e.origin for some in examples for e in some} == {"xquad", "worlds"}
-    assert [len(some) for some in examples] == [35, 305]
-    assert [data_hash(some)[:16] for some in examples] == ["b5421a3e7918a091", "2ddd62c0cc146164"]
+    assert [len(some) for some in examples] == [35, 332]
+    assert [data_hash(some)[:16] for some in examples] == ["b5421a3e7918a091", "cd9fa8902de92637"]
 
 
 def test_guidance_gives_decisions_and_composed_questions() -> None:
