@@ -27,7 +27,7 @@ def test_its_recipes_and_settings_load(tmp_path: Path) -> None:
     for block in blocks("toml"):
         path = tmp_path / "file.toml"
         path.write_text(block)
-        if block.startswith("[center]"):
+        if block.startswith(("[center]", "[experts.")):
             load_settings(path)
         else:
             load_recipe(path, Recipe())
