@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -132,6 +132,9 @@ def served(model: str, *, sources: tuple[str, ...] = (), **settings: Any) -> Ite
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
+    with suppress(httpx.HTTPError):
+        # Answered once the worker has read the environment, which tests change afterwards.
+        httpx.get(f"http://127.0.0.1:{port}/health", timeout=WAIT)
     try:
         yield Served(f"http://127.0.0.1:{port}/v1")
     finally:
