@@ -6,7 +6,7 @@ here, exactly; tests recompute every one of them with the real calculator.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -365,23 +365,26 @@ def _described_pair(maker: Maker, hops: int, relation: str) -> tuple[_Compared, 
     rng, graph = maker.rng, maker.graph
     having = {fact.subject: fact for fact in graph.ending.get(relation, ())}
     into = sorted({name for id_ in having for name in graph.into.get(id_, ())})
-    chain = walk(maker, hops, last=into) if into else None
-    fact = having.get(chain.facts[-1].targets[0]) if chain else None
-    if chain is None or fact is None:
+
+    def told(among: Collection[Fact]) -> _Compared | None:
+        chain = walk(maker, hops, last=into) if into else None
+        fact = having.get(chain.facts[-1].targets[0]) if chain else None
+        if chain is None or fact is None or fact not in among:
+            return None
+        return _Compared(fact, graph.things[fact.subject].name, phrase_chain(maker, chain))
+
+    if (first := told(having.values())) is None:
         return None
-    thing = graph.things[fact.subject]
-    first = _Compared(fact, thing.name, phrase_chain(maker, chain))
-    same = [f for id_, f in having.items() if graph.things[id_].kind == thing.kind and f != fact]
+    kind = graph.things[first.fact.subject].kind
+    same = [f for id_, f in having.items() if graph.things[id_].kind == kind and f != first.fact]
     if not same:
         return None
     other = rng.choice(same)
-    second = _Compared(other, graph.things[other.subject].name)
+    second: _Compared | None = _Compared(other, graph.things[other.subject].name)
     if rng.random() < 0.5:
-        chain = walk(maker, hops, last=into)
-        fact = having.get(chain.facts[-1].targets[0]) if chain else None
-        if chain is None or fact not in same:
+        second = told(same)
+        if second is None:
             return None
-        second = _Compared(fact, graph.things[fact.subject].name, phrase_chain(maker, chain))
     return (first, second) if rng.random() < 0.5 else (second, first)
 
 
