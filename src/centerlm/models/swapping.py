@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from centerlm.errors import ConfigError
-from centerlm.models.base import Constraint, Price, Prompt, Reply, Sampling
+from centerlm.models.base import Price, Prompt, Reply, Sampling
 from centerlm.models.llama_cpp import LlamaCppModel
 from centerlm.models.llama_server import Adapter
+from centerlm.models.wrapped import WrappedModel
 
 
 class SharedBase:
@@ -57,7 +58,7 @@ class SharedBase:
             price=price,
             **self._settings,
         )
-        return AdaptedModel(self, alone, number)
+        return AdaptedModel(alone, self, number)
 
     def opened(self) -> LlamaCppModel:
         """The one model with all adapters; loaded with its first call."""
@@ -79,34 +80,14 @@ class SharedBase:
 
 
 @dataclass(frozen=True, slots=True)
-class AdaptedModel:
+class AdaptedModel(WrappedModel):
     """A shared base with one adapter (or none): the same model, with the same identity, as
-    `alone`, which is never loaded.
+    `model`, which is never loaded.
     """
 
+    model: LlamaCppModel = field(repr=False)
     shared: SharedBase
-    alone: LlamaCppModel = field(repr=False)
     number: int | None
-
-    @property
-    def name(self) -> str:
-        return self.alone.name
-
-    @property
-    def identity(self) -> str:
-        return self.alone.identity
-
-    @property
-    def constraint(self) -> Constraint:
-        return self.alone.constraint
-
-    @property
-    def context(self) -> int:
-        return self.alone.context
-
-    @property
-    def price(self) -> Price:
-        return self.alone.price
 
     def count(self, prompt: Prompt) -> int:
         """Exact."""
@@ -123,7 +104,7 @@ class AdaptedModel:
         """See `LanguageModel.complete`; nothing is retried."""
         del before_retry
         return await self.shared.opened().complete_as(
-            self.alone, prompt, sampling, self.shared.scales(self.number), on_text=on_text
+            self.model, prompt, sampling, self.shared.scales(self.number), on_text=on_text
         )
 
     async def close(self) -> None:
