@@ -16,33 +16,6 @@ from centerlm.comparison.settings import Comparison
 from centerlm.errors import InputError
 from centerlm.learning.job import Listener
 from centerlm.plan import parse_plan
-from learning.tiny import tiny_gguf, tiny_model
-
-
-@pytest.fixture
-def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Comparison:
-    for module in ("xllamacpp", "torch", "transformers", "peft", "gguf", "matplotlib"):
-        pytest.importorskip(module, reason="needs the extras `local` and `train`")
-    monkeypatch.setenv("CENTERLM_HOME", str(tmp_path / "home"))
-    base = tiny_gguf(tiny_model(tmp_path / "tiny", context=4096), tmp_path / "tiny.gguf")
-    return Comparison(
-        base=str(base),
-        seeds=1,
-        tokens=2_000,
-        rates=(1e-3,),
-        hops=(1,),
-        questions=1,
-        worlds=2,
-        people=6,
-        formats=6,
-        check=1,
-        rank=2,
-        row_tokens=2_000,
-        calls=1,
-        vectors=False,
-        slots=2,
-        threads=1,
-    )
 
 
 def told(lines: list[str]) -> Listener:

@@ -14,35 +14,13 @@ from centerlm.comparison.settings import Comparison
 from centerlm.errors import InputError
 from centerlm.learning.job import Listener
 from evaluation_data import write_sets
-from learning.tiny import tiny_gguf, tiny_model
 
 pytestmark = pytest.mark.local
 
 
 @pytest.fixture
-def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Comparison:
-    for module in ("xllamacpp", "torch", "transformers", "peft", "gguf", "matplotlib"):
-        pytest.importorskip(module, reason="needs the extras `local` and `train`")
-    monkeypatch.setenv("CENTERLM_HOME", str(tmp_path / "home"))
-    base = tiny_gguf(tiny_model(tmp_path / "tiny", context=4096), tmp_path / "tiny.gguf")
-    return Comparison(
-        base=str(base),
-        seeds=2,
-        tokens=3_000,
-        rates=(1e-3,),
-        hops=(1, 3),
-        questions=1,
-        worlds=2,
-        people=6,
-        formats=6,
-        check=1,
-        rank=2,
-        row_tokens=2_000,
-        calls=2,
-        vectors=False,
-        slots=2,
-        threads=1,
-    )
+def whole(tiny: Comparison) -> Comparison:
+    return replace(tiny, seeds=2, tokens=3_000, hops=(1, 3), calls=2)
 
 
 def run(comparison: Comparison, place: Path, lines: list[str]) -> dict[str, Any]:
@@ -57,9 +35,9 @@ def run(comparison: Comparison, place: Path, lines: list[str]) -> dict[str, Any]
 
 
 def test_the_primary_endpoint_comes_first_and_is_not_done_again(
-    tiny: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    whole: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = replace(tiny, weights=("cot", "holistic", "few-shot"), ways=("solver", "retrieve"))
+    few = replace(whole, weights=("cot", "holistic", "few-shot"), ways=("solver", "retrieve"))
     lines: list[str] = []
     report = run(few, tmp_path, lines)
     assert "for the primary endpoint, which comes first" in lines[0]
@@ -90,7 +68,7 @@ def test_the_primary_endpoint_comes_first_and_is_not_done_again(
         run(replace(few, tokens=6_000), tmp_path, [])
 
 
-def test_sets_and_spending_have_their_cells_and_floors(tiny: Comparison, tmp_path: Path) -> None:
+def test_sets_and_spending_have_their_cells_and_floors(whole: Comparison, tmp_path: Path) -> None:
     data = write_sets(tmp_path / "data")
     wiki = data / "2wikimultihopqa"
     wiki.mkdir()
@@ -105,7 +83,7 @@ def test_sets_and_spending_have_their_cells_and_floors(tiny: Comparison, tmp_pat
     }
     (wiki / "dev.jsonl").write_text(json.dumps(row) + "\n")
     several = replace(
-        tiny,
+        whole,
         seeds=1,
         data=data,
         weights=("untrained",),
@@ -126,9 +104,9 @@ def test_sets_and_spending_have_their_cells_and_floors(tiny: Comparison, tmp_pat
     assert "musique/dev.jsonl" in report["config"]["dev_sha256"]
 
 
-def test_what_is_not_run_is_marked(tiny: Comparison, tmp_path: Path) -> None:
-    report = run(replace(tiny, minutes=1e-9), tmp_path, [])
+def test_what_is_not_run_is_marked(whole: Comparison, tmp_path: Path) -> None:
+    report = run(replace(whole, minutes=1e-9), tmp_path, [])
     assert "worlds: holistic, solver, seed 0" in report["not_run"]
     assert "not run" in (tmp_path / "out" / "page.md").read_text(encoding="utf-8")
     with pytest.raises(InputError, match="give --data"):
-        run(replace(tiny, parts=("sets",)), tmp_path, [])
+        run(replace(whole, parts=("sets",)), tmp_path, [])
