@@ -62,7 +62,7 @@ def test_its_commands_exist(guide: str) -> None:
         command: click.Command = cli
         while isinstance(command, click.Group) and words and words[0] in command.commands:
             command = command.commands[words.pop(0)]
-        command.make_context("example", words)
+        command.make_context("example", words, **cli.context_settings)
 
 
 def test_its_sources_answer_at_the_command_line(tmp_path: Path) -> None:
