@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from gguf_file import write_lora
 
-from centerlm import config
+from centerlm import assembly, config
 from centerlm.center import EXAMPLES
 from centerlm.errors import ConfigError, InputError
 from centerlm.models import lora
@@ -80,33 +80,36 @@ def test_the_file_of_the_folder_is_found() -> None:
 
 def test_every_part_is_put_together() -> None:
     settings = _load(FULL)
-    center = config.open_center(settings)
+    center = assembly.open_center(settings)
     assert isinstance(center.model, OpenAIModel)
     assert (center.model.name, center.model.constraint, center.model.context) == (
         "planner", "none", 4096,
     )  # fmt: skip
     assert center.examples == ()
     assert center.model.price.cost(1_000_000, 0) == 0.5
-    names = [source.card.name for source in config.open_sources(settings)]
+    names = [source.card.name for source in assembly.open_sources(settings)]
     assert names == ["calculator", "expert:history"]
-    options = config.options_of(settings)
+    options = assembly.options_of(settings)
     assert (options.seed, options.each_limit, options.seek_seconds) == (7, 5, 9.5)
-    assert config.options_of(settings, 11).seed == 11
-    assert config.journal_path(settings, None) == Path("~/journal.sqlite").expanduser()
-    assert config.journal_path(settings, Path("given")) == Path("given")
+    assert assembly.options_of(settings, 11).seed == 11
+    assert assembly.journal_path(settings, None) == Path("~/journal.sqlite").expanduser()
+    assert assembly.journal_path(settings, Path("given")) == Path("given")
 
 
 def test_experts_are_used_unless_sources_are_named() -> None:
     settings = _load(FULL.replace(', "expert:history"', ""))
-    assert [s.card.name for s in config.open_sources(settings)] == ["calculator", "expert:history"]
-    assert [s.card.name for s in config.open_sources(settings, names=["calculator"])] == [
+    assert [s.card.name for s in assembly.open_sources(settings)] == [
+        "calculator",
+        "expert:history",
+    ]
+    assert [s.card.name for s in assembly.open_sources(settings, names=["calculator"])] == [
         "calculator"
     ]
 
 
 def test_models_of_one_endpoint_share_it() -> None:
     section = config.ModelSettings(model="openai:a", base_url="http://127.0.0.1:1/v1")
-    endpoints = config.Endpoints()
+    endpoints = assembly.Endpoints()
     assert endpoints.of(section) is endpoints.of(msgspec.structs.replace(section, model="openai:b"))
     other = msgspec.structs.replace(section, base_url="http://127.0.0.1:2/v1")
     assert endpoints.of(section) is not endpoints.of(other)
@@ -114,8 +117,8 @@ def test_models_of_one_endpoint_share_it() -> None:
 
 def test_the_command_line_goes_over_the_settings() -> None:
     settings = _load("[budget]\ncalls = 40\ndepth = 3\n")
-    assert config.budget_of(settings, None) == Budget(calls=40, depth=3)
-    assert config.budget_of(settings, "calls=5,seconds=2") == Budget(calls=5, seconds=2, depth=3)
+    assert assembly.budget_of(settings, None) == Budget(calls=40, depth=3)
+    assert assembly.budget_of(settings, "calls=5,seconds=2") == Budget(calls=5, seconds=2, depth=3)
 
 
 @pytest.mark.parametrize(
@@ -160,23 +163,23 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 )
 def test_settings_that_do_not_go_together(section: dict[str, str], says: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(says)):
-        config.open_model_of(config.ModelSettings(**section))
+        assembly.open_model_of(config.ModelSettings(**section))
 
 
 def test_an_endpoint_that_needs_no_key() -> None:
     section = config.ModelSettings(model="openai:m", base_url="http://far/v1", api_key_env="")
-    assert config.Endpoints().of(section).key() == ""
+    assert assembly.Endpoints().of(section).key() == ""
 
 
 def test_attached_files_are_read_once_and_again_when_they_change(tmp_path: Path) -> None:
     file = tmp_path / "note.md"
     file.write_text("# Note\nThe first text.\n")
-    first = config.attached_library([file])
-    assert config.attached_library([file]) == first
+    first = assembly.attached_library([file])
+    assert assembly.attached_library([file]) == first
     file.write_text("# Note\nAnother, longer text.\n")
-    assert config.attached_library([file]) != first
+    assert assembly.attached_library([file]) != first
     with pytest.raises(InputError, match=re.escape("none.md does not exist")):
-        config.attached_library([tmp_path / "none.md"])
+        assembly.attached_library([tmp_path / "none.md"])
 
 
 def test_library_and_attachments_are_sources_of_their_own(tmp_path: Path) -> None:
@@ -188,7 +191,7 @@ def test_library_and_attachments_are_sources_of_their_own(tmp_path: Path) -> Non
     settings = _load(f"[library]\npath = '{tmp_path / 'lib'}'\n")
     names = [
         source.card.name
-        for source in config.open_sources(settings, attachments=[tmp_path / "note.md"])
+        for source in assembly.open_sources(settings, attachments=[tmp_path / "note.md"])
     ]
     assert names == ["documents", "attachments", "calculator"]
 
@@ -235,7 +238,7 @@ def test_the_example_of_the_reference_is_valid() -> None:
 
 
 def _adapters(settings: config.Settings) -> tuple[Path, ...]:
-    model = config.open_center(settings).model
+    model = assembly.open_center(settings).model
     assert isinstance(model, LlamaCppModel)
     return tuple(adapter.path for adapter in model._adapters)  # pyright: ignore[reportPrivateUsage]
 
@@ -251,8 +254,8 @@ def test_the_shipped_adapter_is_used_without_examples(shipped: Path) -> None:
     for text in ("", '[center]\nmodel = "local"\n'):
         settings = _load(text)
         assert _adapters(settings) == (shipped,)
-        assert config.open_center(settings).examples == ()
-    assert config.open_center(_load("[center]\nexamples = true\n")).examples == EXAMPLES
+        assert assembly.open_center(settings).examples == ()
+    assert assembly.open_center(_load("[center]\nexamples = true\n")).examples == EXAMPLES
 
 
 def test_without_the_shipped_adapter_examples_are_shown(
@@ -260,36 +263,36 @@ def test_without_the_shipped_adapter_examples_are_shown(
 ) -> None:
     monkeypatch.setattr(lora, "ADAPTERS", tmp_path)
     assert _adapters(_load("")) == ()
-    assert config.open_center(_load("")).examples == EXAMPLES
-    assert config.open_center(_load("[center]\nexamples = false\n")).examples == ()
+    assert assembly.open_center(_load("")).examples == EXAMPLES
+    assert assembly.open_center(_load("[center]\nexamples = false\n")).examples == ()
 
 
 def test_the_settings_say_otherwise(shipped: Path) -> None:
     none = _load('[center]\nadapter = "none"\n')
-    assert _adapters(none) == () and config.open_center(none).examples == EXAMPLES
+    assert _adapters(none) == () and assembly.open_center(none).examples == EXAMPLES
     own = _load('[center]\nadapter = "mine.gguf"\n')
-    assert _adapters(own) == (Path("mine.gguf"),) and config.open_center(own).examples == ()
+    assert _adapters(own) == (Path("mine.gguf"),) and assembly.open_center(own).examples == ()
     other = _load('[center]\nmodel = "local:other.gguf"\n')
-    assert _adapters(other) == () and config.open_center(other).examples == EXAMPLES
+    assert _adapters(other) == () and assembly.open_center(other).examples == EXAMPLES
     hosted = _load('[center]\nmodel = "openai:m"\nbase_url = "http://localhost:1"\n')
-    assert config.open_center(hosted).examples == EXAMPLES
+    assert assembly.open_center(hosted).examples == EXAMPLES
 
 
 def test_experts_run_without_the_centers_adapter(shipped: Path) -> None:
     settings = _load('[experts.history]\nmodel = "local"\n')
-    model = config.open_model_of(settings.experts["history"])
+    model = assembly.open_model_of(settings.experts["history"])
     assert isinstance(model, LlamaCppModel)
     assert model._adapters == ()  # pyright: ignore[reportPrivateUsage]
 
 
 def test_local_experts_share_one_base_and_hosted_ones_take_their_place(tmp_path: Path) -> None:
-    endpoints = config.Endpoints()
+    endpoints = assembly.Endpoints()
     settings = _load(
         '[experts.law]\nadapter = "law.gguf"\n[experts.art]\nadapter = "art.gguf"\n'
         '[experts.big]\nadapter = "big.gguf"\ncontext = 1024\n'
         '[experts.host]\nmodel = "openai:m"\nbase_url = "http://localhost:1"\n'
     )
-    names = [source.card.name for source in config.open_sources(settings, endpoints=endpoints)]
+    names = [source.card.name for source in assembly.open_sources(settings, endpoints=endpoints)]
     assert names == ["calculator", "expert:law", "expert:art", "expert:big", "expert:host"]
     law, art, big, host = endpoints.models
     assert isinstance(law, AdaptedModel) and isinstance(art, AdaptedModel)

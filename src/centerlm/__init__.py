@@ -13,8 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from centerlm.assembly import open_center
     from centerlm.center import CenterLM, Example
-    from centerlm.config import open_center
     from centerlm.errors import CenterError, PlanError
     from centerlm.finding import (
         Citation,
@@ -103,7 +103,7 @@ __all__ = [
 
 _HOMES = {
     "center": ("CenterLM", "Example"),
-    "config": ("open_center",),
+    "assembly": ("open_center",),
     "errors": ("CenterError", "PlanError"),
     "finding": (
         *("Citation", "Finding", "Passage", "Quantity", "Status", "Usage", "Value"),

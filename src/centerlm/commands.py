@@ -19,6 +19,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 import msgspec
 
+from centerlm import assembly as _assembly
 from centerlm import config as _config
 from centerlm.center import CenterLM
 from centerlm.continuing import continuation_of, continuing, length_of, print_continuation
@@ -69,9 +70,9 @@ def run_solve(
     config = config or _config.default_file()
     settings = _settings(config, model, base_url)
     objective = Objective(
-        question, answer_type=answer_type, budget=_config.budget_of(settings, budget)
+        question, answer_type=answer_type, budget=_assembly.budget_of(settings, budget)
     )
-    library = library or _config.library_path(settings)
+    library = library or _assembly.library_path(settings)
     words = length_of(question, length)
     if words is not None and library is None and not attachments:
         raise InputError("there is no book to continue; give it with --attach novel.txt")
@@ -106,7 +107,7 @@ def run_resume(
     as_json: bool,
 ) -> int:
     """Go on with an episode; what the command line gives replaces what the episode began with."""
-    at = _config.journal_path(_settings(config, model, base_url), journal)
+    at = _assembly.journal_path(_settings(config, model, base_url), journal)
     store, name = existing_journal(at, episode)
     state = fold(store.events(name))
     stored = store.blob(state.settings) if state.settings else b""
@@ -140,7 +141,7 @@ def run_resume(
     if budget:
         kept = {k: v for k, v in asdict(objective.budget).items() if v is not None}
         limits = msgspec.structs.replace(settings, budget=_config.BudgetSettings(**kept))
-        objective = replace(objective, budget=_config.budget_of(limits, budget))
+        objective = replace(objective, budget=_assembly.budget_of(limits, budget))
     return _solve(settings, objective, setup, journal=journal, as_json=as_json, episode=name, at=at)
 
 
@@ -178,19 +179,19 @@ def _solve(
     at: Path | None = None,
 ) -> int:
     """Solve or go on with `episode`, in the journal `at` (default: given or configured)."""
-    library, endpoints = setup.get("library"), _config.Endpoints()
+    library, endpoints = setup.get("library"), _assembly.Endpoints()
     attached = tuple(Path(path) for path in setup.get("attachments") or ())
-    center = _config.open_center(settings, endpoints)
+    center = _assembly.open_center(settings, endpoints)
     length, solving = setup.get("length"), center
     if length is not None:
         folder = (
-            _config.attached_library(attached, vectors=False) if attached else Path(str(library))
+            _assembly.attached_library(attached, vectors=False) if attached else Path(str(library))
         )
-        writing = _config.open_writer(settings, endpoints)
+        writing = _assembly.open_writer(settings, endpoints)
         made = continuing(objective.text, folder, length, center, writing)
         solving, sources = made.center, [*made.sources]
     else:
-        sources = _config.open_sources(
+        sources = _assembly.open_sources(
             settings,
             library=Path(library) if library else None,
             names=tuple(setup.get("sources") or ()),
@@ -210,7 +211,7 @@ def _solve(
                 sources=sources,
                 memory=memory,
                 journal=store,
-                options=_config.options_of(settings, seed),
+                options=_assembly.options_of(settings, seed),
                 episode=episode,
                 review=review,
                 setup=setup,
@@ -220,7 +221,7 @@ def _solve(
         finally:
             await endpoints.close()
 
-    path = at or _config.journal_path(settings, journal)
+    path = at or _assembly.journal_path(settings, journal)
     with (
         opened_journal(path, settings.journal.synchronous) as store,
         opened_memory(setup.get("memory"), store) as memory,
@@ -347,9 +348,9 @@ def run_plan(
 ) -> int:
     config = config or _config.default_file()
     settings = _settings(config, model, base_url)
-    objective = Objective(question, budget=_config.budget_of(settings, budget))
-    opened = _config.open_sources(settings, library=library, names=sources)
-    center = _config.open_center(settings)
+    objective = Objective(question, budget=_assembly.budget_of(settings, budget))
+    opened = _assembly.open_sources(settings, library=library, names=sources)
+    center = _assembly.open_center(settings)
     cards: tuple[Card, ...] = tuple(source.card for source in opened)
     remembering = None if no_memory else remembered_by(settings, config, use_web=use_web)
     if remembering is not None and not Path(remembering["path"]).exists():

@@ -16,6 +16,7 @@ from typing import Any
 import click
 import msgspec
 
+from centerlm import assembly as _assembly
 from centerlm import config as _config
 from centerlm.cluster import Cluster
 from centerlm.errors import InputError
@@ -74,9 +75,9 @@ def run_evaluate(
     if limit is not None and limit < 1:
         raise InputError(f"--limit {limit} leaves no item to evaluate; give 1 or more")
     settings = _config.with_model(_config.load_settings(config), model, base_url)
-    options = _config.options_of(settings, seed)
+    options = _assembly.options_of(settings, seed)
     how = How(
-        _config.budget_of(settings, budget),
+        _assembly.budget_of(settings, budget),
         options,
         settings.evaluate.concurrency,
         settings.evaluate.calls,
@@ -103,7 +104,7 @@ def run_evaluate(
     )
     opened = open_scenario(scenario, opening)
     try:
-        endpoints = _config.Endpoints()
+        endpoints = _assembly.Endpoints()
         centers = open_centers(settings, endpoints, out, replay=replay)
         check_weights(chosen, fragmentation=centers.fragmentation is not None)
         made = _about(opened, opening, chosen, centers, how)
@@ -135,7 +136,7 @@ def _remembering(settings: _config.Settings, config: Path | None, how: How) -> H
     if not path.is_file():
         raise InputError(f"there is no memory {path}; check [evaluate] memory")
     digest = file_sha256(path)
-    project = settings.evaluate.memory_project or _config.project_of(settings, config)
+    project = settings.evaluate.memory_project or _assembly.project_of(settings, config)
     memory = SeekingMemory(path, project=project, learns=False)
     return replace(how, memory=memory, remembers=digest)
 
@@ -157,7 +158,7 @@ async def _run(
     scenario: Scenario,
     systems: tuple[System, ...],
     centers: Centers,
-    endpoints: _config.Endpoints,
+    endpoints: _assembly.Endpoints,
     how: How,
     journal: SqliteJournal,
     cluster: Cluster | None,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from centerlm import assembly as _assembly
 from centerlm import config as _config
 from centerlm.center import CenterLM
 from centerlm.cluster import Files, WorkerError, one_at_a_time
@@ -28,7 +29,7 @@ OnUsed = Callable[[Path], object]
 
 def open_centers(
     settings: _config.Settings,
-    endpoints: _config.Endpoints,
+    endpoints: _assembly.Endpoints,
     folder: Path,
     *,
     replay: Path | None = None,
@@ -46,7 +47,7 @@ def open_centers(
         return RecordingModel(Watched(model), folder / CALLS, on_used=on_used)
 
     def opened(settings: _config.Settings) -> CenterLM:
-        center = _config.open_center(settings, endpoints)
+        center = _assembly.open_center(settings, endpoints)
         return replace(center, model=kept(center.model))
 
     def trained(adapter: str | None) -> CenterLM | None:
@@ -89,7 +90,7 @@ class EvaluationOpener:
             scenario = open_scenario(self.scenario, self.opening)
         used: set[Path] = set()
         centers = open_centers(
-            self.settings, _config.Endpoints(), self.opening.work, on_used=used.add
+            self.settings, _assembly.Endpoints(), self.opening.work, on_used=used.add
         )
         return EvaluationSolver(scenario, centers, self.how, self.opening.work, used)
 

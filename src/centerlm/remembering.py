@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from centerlm import assembly as _assembly
 from centerlm import config as _config
 from centerlm.errors import InputError, JournalError, MemoryFileError
 from centerlm.events import EpisodeStarted
@@ -45,8 +46,8 @@ def remembered_by(
         return None
     return {
         "web": "use" if use_web else settings.memory.web,
-        "path": str(_config.memory_path(settings).resolve()),
-        "project": _config.project_of(settings, config),
+        "path": str(_assembly.memory_path(settings).resolve()),
+        "project": _assembly.project_of(settings, config),
     }
 
 
@@ -158,13 +159,13 @@ def opened_at(
     """The memory that the options name; None where there is none yet (unless `make`)."""
     config = config or _config.default_file()
     settings = _config.load_settings(config)
-    at = _config.memory_path(settings, path)
+    at = _assembly.memory_path(settings, path)
     if not at.exists() and not make:
         if path is not None:
             raise InputError(f"there is no memory {path}; check the path")
         yield None
         return
-    memory = _open(at, project or _config.project_of(settings, config))
+    memory = _open(at, project or _assembly.project_of(settings, config))
     try:
         with _readable(memory):
             yield memory
@@ -290,7 +291,7 @@ def _export_examples(
     from centerlm.learning.consolidating import consolidate
     from centerlm.learning.stored import write_examples
 
-    at = _config.journal_path(_config.load_settings(config), journal)
+    at = _assembly.journal_path(_config.load_settings(config), journal)
     if not at.exists():
         raise InputError(f"there is no journal {at}; examples are made of its episodes")
     store = SqliteJournal(at)

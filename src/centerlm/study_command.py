@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from centerlm import assembly as _assembly
 from centerlm import config as _config
 from centerlm.commands import opened_journal, stoppable
 from centerlm.errors import InputError
@@ -45,14 +46,14 @@ def run_study(
 
     config = config or _config.default_file()
     settings = _config.with_model(_config.load_settings(config), model, base_url)
-    folder, topic = _subject(subject, library or _config.library_path(settings))
-    limits = _config.budget_of(settings, budget)
+    folder, topic = _subject(subject, library or _assembly.library_path(settings))
+    limits = _assembly.budget_of(settings, budget)
     if limits == Budget(depth=limits.depth):
         limits = Budget(calls=CALLS)
     remembering = remembered_by(settings, config, use_web=True)
     assert remembering is not None  # it was asked to be used
     with Library.open(folder) as opened:
-        path = _config.journal_path(settings, journal)
+        path = _assembly.journal_path(settings, journal)
         return _study(settings, opened, topic, limits, remembering, path, as_json)
 
 
@@ -86,8 +87,8 @@ def _study(
     from centerlm.sources.documents import Documents
     from centerlm.study import study
 
-    endpoints = _config.Endpoints()
-    center = _config.open_center(settings, endpoints)
+    endpoints = _assembly.Endpoints()
+    center = _assembly.open_center(settings, endpoints)
     signals: list[int] = []
     with (
         opened_journal(journal, settings.journal.synchronous) as store,
@@ -107,7 +108,7 @@ def _study(
                     memory=memory,
                     journal=store,
                     budget=limits,
-                    options=_config.options_of(settings),
+                    options=_assembly.options_of(settings),
                     scope=str(library.folder.resolve()),
                     on_visit=tell,
                 )

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from centerlm import assembly as _assembly
 from centerlm import config as _config
 from centerlm.errors import InputError, JournalError
 from centerlm.journal import SqliteJournal
@@ -68,7 +69,7 @@ def run_ingest(
 
 def open_journal(path: Path | None) -> SqliteJournal | None:
     """The journal if there is one; looking at episodes makes none."""
-    at = _config.journal_path(_config.load_settings(None), path)
+    at = _assembly.journal_path(_config.load_settings(None), path)
     return SqliteJournal(at) if at.exists() else None
 
 

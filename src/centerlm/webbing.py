@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from centerlm import assembly as _assembly
 from centerlm import config as _config
 from centerlm.errors import InputError
 from centerlm.printing import print_json, wide_console
@@ -35,7 +36,7 @@ def run_web(
     from centerlm.memory.web_views import list_notes, show_note
 
     settings = _config.load_settings(config or _config.default_file())
-    folder = library or _config.library_path(settings)
+    folder = library or _assembly.library_path(settings)
     with opened_at(path, project, config) as memory, _documents_of(folder) as sources:
         if about.strip().isdigit():
             if memory is None:

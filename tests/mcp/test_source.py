@@ -19,7 +19,7 @@ pytest.importorskip("mcp")
 import uvicorn
 
 import mcp_parts
-from centerlm import config
+from centerlm import assembly
 from centerlm.center import CenterLM
 from centerlm.config import McpSettings, Settings
 from centerlm.errors import ConfigError, InputError, SourceError
@@ -186,14 +186,14 @@ def test_settings_need_one_way_to_reach_a_server() -> None:
 
 def test_names_are_found_in_the_settings(town: Town) -> None:
     settings = Settings(mcp={"town": _url(town, tools=("population",))}, sources=())
-    names = [source.card.name for source in config.open_sources(settings)]
+    names = [source.card.name for source in assembly.open_sources(settings)]
     assert names == ["mcp:town.population"]
-    one = config.open_sources(settings, names=["mcp:town.population", "calculator"])
+    one = assembly.open_sources(settings, names=["mcp:town.population", "calculator"])
     assert [source.card.name for source in one] == ["calculator", "mcp:town.population"]
     with pytest.raises(InputError, match="no MCP server 'city'; known: town"):
-        config.open_sources(settings, names=["mcp:city"])
+        assembly.open_sources(settings, names=["mcp:city"])
     with pytest.raises(InputError, match="has no such tool; it has: population"):
-        config.open_sources(settings, names=["mcp:town.nothing"])
+        assembly.open_sources(settings, names=["mcp:town.nothing"])
 
 
 def test_a_plan_asks_a_tool_and_writes_its_arguments(town: Town) -> None:

@@ -13,7 +13,7 @@ import time
 
 import click
 
-from centerlm import config
+from centerlm import assembly, config
 from centerlm.commands import screen
 from centerlm.demo.articles import build_demo_library
 from centerlm.demo.questions import DemoQuestion, demo_questions, is_right
@@ -46,8 +46,8 @@ def demo(given_plans: bool, limit: int) -> None:
     if report.note:
         click.echo(report.note)
     settings = config.load_settings(None)
-    sources = config.open_sources(settings, library=folder / "library")
-    center = config.open_center(settings)
+    sources = assembly.open_sources(settings, library=folder / "library")
+    center = assembly.open_center(settings)
     right = asyncio.run(_all(demo_questions()[:limit], center, sources, given_plans))
     click.echo(f"\n{right} of {limit} right.")
 

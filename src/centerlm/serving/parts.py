@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from centerlm import assembly as _assembly
 from centerlm import config as _config
 from centerlm.center import CenterLM
 from centerlm.journal import SqliteJournal
@@ -20,7 +21,8 @@ from centerlm.serving.order import Order, Refused
 from centerlm.sources.base import Source
 
 if TYPE_CHECKING:
-    from centerlm.config import Endpoints, Settings
+    from centerlm.assembly import Endpoints
+    from centerlm.config import Settings
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -66,22 +68,22 @@ class Parts:
             CenterError: a setting, model, library, source or the journal cannot be used.
         """
         settings = given.settings()
-        endpoints = _config.Endpoints()
+        endpoints = _assembly.Endpoints()
         library = Path(given.library) if given.library else None
-        sources = _config.open_sources(
+        sources = _assembly.open_sources(
             settings, library=library, names=given.sources, endpoints=endpoints
         )
         return cls(
             given,
             settings,
             endpoints,
-            _config.open_center(settings, endpoints),
+            _assembly.open_center(settings, endpoints),
             tuple(sources),
             SqliteJournal(
-                _config.journal_path(settings, Path(given.journal) if given.journal else None),
+                _assembly.journal_path(settings, Path(given.journal) if given.journal else None),
                 synchronous=settings.journal.synchronous,
             ),
-            _config.budget_of(settings, given.budget),
+            _assembly.budget_of(settings, given.budget),
             apart,
         )
 
@@ -90,7 +92,7 @@ class Parts:
         """The folder of the library, if there is one."""
         if self.given.library:
             return Path(self.given.library)
-        return _config.library_path(self.settings)
+        return _assembly.library_path(self.settings)
 
     def named(self, order: Order) -> dict[str, Source]:
         """The server's sources by name.
@@ -121,7 +123,7 @@ class Parts:
             from centerlm.sources.documents import open_documents
 
             name = "attachments" if "documents" in named else "documents"
-            folder = _config.attached_library([Path(path) for path in order.attachments])
+            folder = _assembly.attached_library([Path(path) for path in order.attachments])
             chosen.append(open_documents(folder, k=self.settings.library.passages, name=name))
         return chosen
 
@@ -131,9 +133,9 @@ class Parts:
         if self.given.no_memory or not settings.memory.enabled:
             return None
         config = Path(self.given.config) if self.given.config else _config.default_file()
-        project = _config.project_of(settings, config)
+        project = _assembly.project_of(settings, config)
         return {
-            "path": str(_config.memory_path(settings).resolve()),
+            "path": str(_assembly.memory_path(settings).resolve()),
             "project": f"{project} for {client}" if self.apart else project,
             # Episodes of several clients share the memory at once: what it knows is not asked here.
             "web": "off" if settings.memory.web == "off" else "keep",

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from centerlm import config as _config
+from centerlm import assembly as _assembly
 from centerlm.episode import fold
 from centerlm.errors import CenterError, JournalError
 from centerlm.events import EpisodeFinished, Event
@@ -275,7 +275,7 @@ class Service:
             sources=sources,
             memory=parts.memory_of(request.client),
             journal=journal,
-            options=_config.options_of(parts.settings, order.seed),
+            options=_assembly.options_of(parts.settings, order.seed),
             episode=request.episode,
             setup=parts.setup(request.client, order),
             on_event=tell,
