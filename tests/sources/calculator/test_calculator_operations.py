@@ -186,7 +186,8 @@ def test_a_megabyte_of_text_takes_no_time(text: str, call: str) -> None:
         begin = time.process_time()
         with contextlib.suppress(SourceError):
             evaluate(call, values)
-        assert time.process_time() - begin < 0.5, size
+        # Work that grows with the square of a megabyte takes hours, on any machine.
+        assert time.process_time() - begin < 5, size
 
 
 def test_a_thousand_texts_are_read_and_more_refused() -> None:
