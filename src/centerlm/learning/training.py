@@ -8,7 +8,10 @@ continued; the order of the data is fixed by the seed, so a continued run takes 
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -124,13 +127,16 @@ def train(
         if in_16_bits(settings):
             model = model.to(torch.bfloat16)
         model = with_adapter(model, settings, start, base)
+    if settings.compile:
+        compile_layers(model)
     rows = [row for update in plan for row in scaled(update)]
     watching = watch(rows, settings, len(plan), out / "curves.jsonl", on_progress)
     last = last_checkpoint(out / "checkpoints") if resume else None
     folder = out / ("adapter" if settings.rank else "model")
     with resumable(out):
         trainer = _trainer(model, rows, out, settings, len(plan), [watching, stopping(stop)])
-        trainer.train(resume_from_checkpoint=str(last) if last else None)
+        with _narrow_inputs(model, settings):
+            trainer.train(resume_from_checkpoint=str(last) if last else None)
         done_updates = int(trainer.state.global_step)
         if done_updates < len(plan):
             raise StoppedError(f"stopped after update {done_updates} of {len(plan)}")
@@ -188,6 +194,31 @@ def with_adapter(model: Any, settings: TrainSettings, start: Path | None, base: 
         task_type="CAUSAL_LM",
     )
     return peft.get_peft_model(model, config)
+
+
+def compile_layers(model: Any) -> None:
+    """Compile every layer of a transformers model, one code for all of them and for all lengths.
+
+    Raises:
+        InputError: on a CPU, there is no C++ compiler.
+    """
+    compiler = os.environ.get("CXX") or "g++"
+    if next(model.parameters()).device.type == "cpu" and shutil.which(compiler) is None:
+        raise InputError(
+            f"[train] compile needs a C++ compiler and there is no {compiler}: install one, name "
+            "yours in CXX, or leave compile out"
+        )
+    kinds: set[str] = set(getattr(model, "_no_split_modules", None) or ())
+    for layer in model.modules():
+        if type(layer).__name__ in kinds:
+            layer.compile(dynamic=True)
+
+
+def _narrow_inputs(model: Any, settings: TrainSettings) -> AbstractContextManager[Any]:
+    """Inputs of a LoRA stay in 16 bits, as autocast computes it: PEFT would widen them first."""
+    helpers = load("peft.helpers")
+    active = bool(settings.rank) and in_16_bits(settings)
+    return helpers.disable_input_dtype_casting(model, active=active)
 
 
 def _trainer(
