@@ -95,6 +95,7 @@ class School:
             save_every=25,
             seed=self.seed,
             dtype="auto",
+            compile="auto",
             threads=self.threads,
         )
 

@@ -88,6 +88,7 @@ def recipe_of(lesson: Lesson, rate: float) -> Recipe:
         seed=lesson.seed,
         save_every=max(1, round(updates / CHECKPOINTS)),
         dtype="auto",
+        compile="auto",
         threads=comparison.threads,
     )
     # The arms' own examples are no act: they take what holistic training gives the other acts.

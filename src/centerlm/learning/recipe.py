@@ -157,7 +157,8 @@ class Recipe(_Section, frozen=True):
 def preset(name: Preset) -> Recipe:
     """`default`: all data at hand. `quick`: a few worlds of at most 3 hops, for a first try."""
     if name == "default":
-        return Recipe(train=TrainSection(dtype="auto"), rounds=RoundsSection(count=2))
+        train = TrainSection(dtype="auto", compile="auto")
+        return Recipe(train=train, rounds=RoundsSection(count=2))
     return Recipe(
         data=DataSection(sets=(), guard=60),
         worlds=WorldsSection(count=40, max_hops=3, templates=False, tested=15),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from typing import Any, Literal
 
 import msgspec
 
+from centerlm.errors import InputError
 from centerlm.learning.row_trainer import load
 
 MIX = {"decompose": 0.25, "seek": 0.15, "absorb": 0.6}
@@ -21,7 +24,8 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     `learning_rate` falls linearly to 0 after `warmup` (a share of the updates). `save_every` is in
     updates. `dtype` "bfloat16" computes in 16 bits, and keeps the frozen base so where a LoRA is
     trained (whose weights stay in 32 bits); "auto" does where the machine multiplies faster so.
-    `compile` has torch compile the layers first (a C++ compiler; half a minute): 1.4 times as fast.
+    `compile` has torch compile the layers first, which takes half a minute and is 1.4 times as
+    fast on matrix tiles; "auto" does for long runs there, if there is a C++ compiler.
     """
 
     learning_rate: float = 1e-3
@@ -40,8 +44,30 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     save_every: int = 20
     device: Literal["auto", "cpu"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "float32"
-    compile: bool = False
+    compile: bool | Literal["auto"] = False
     threads: int = 0
+
+
+WORTH_COMPILING = 30_000
+"""Tokens that a run computes at least, for "auto" to compile."""
+
+
+def compiled(settings: TrainSettings, tokens: int) -> bool:
+    """Whether a run that computes so many tokens compiles the layers first.
+
+    Raises:
+        InputError: it is asked to, on a CPU, and there is no C++ compiler.
+    """
+    compiler = os.environ.get("CXX") or "g++"
+    found = not on_cpu(settings) or shutil.which(compiler) is not None
+    if settings.compile == "auto":
+        return found and tokens >= WORTH_COMPILING and in_16_bits(settings)
+    if settings.compile and not found:
+        raise InputError(
+            f"[train] compile needs a C++ compiler and there is no {compiler}: install one, name "
+            "yours in CXX, or leave compile out"
+        )
+    return settings.compile
 
 
 def on_cpu(settings: TrainSettings) -> bool:

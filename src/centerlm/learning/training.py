@@ -8,8 +8,6 @@ continued; the order of the data is fixed by the seed, so a continued run takes 
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -27,7 +25,7 @@ from centerlm.learning.packing import PackedRow, Tokens, updates
 from centerlm.learning.problems import resumable
 from centerlm.learning.row_trainer import ScaledRow, load, make_trainer, scaled, training_arguments
 from centerlm.learning.run_folder import write_json
-from centerlm.learning.train_settings import MIX, TrainSettings, in_16_bits, on_cpu
+from centerlm.learning.train_settings import MIX, TrainSettings, compiled, in_16_bits, on_cpu
 from centerlm.learning.watching import OnProgress, Stop, ignore, never, stopping, watch
 from centerlm.models.chat import Encoder
 
@@ -127,9 +125,9 @@ def train(
         if in_16_bits(settings):
             model = model.to(torch.bfloat16)
         model = with_adapter(model, settings, start, base)
-    if settings.compile:
-        compile_layers(model)
     rows = [row for update in plan for row in scaled(update)]
+    if compiled(settings, sum(len(item.row.ids) for item in rows)):
+        compile_layers(model)
     watching = watch(rows, settings, len(plan), out / "curves.jsonl", on_progress)
     last = last_checkpoint(out / "checkpoints") if resume else None
     folder = out / ("adapter" if settings.rank else "model")
@@ -197,17 +195,7 @@ def with_adapter(model: Any, settings: TrainSettings, start: Path | None, base: 
 
 
 def compile_layers(model: Any) -> None:
-    """Compile every layer of a transformers model, one code for all of them and for all lengths.
-
-    Raises:
-        InputError: on a CPU, there is no C++ compiler.
-    """
-    compiler = os.environ.get("CXX") or "g++"
-    if next(model.parameters()).device.type == "cpu" and shutil.which(compiler) is None:
-        raise InputError(
-            f"[train] compile needs a C++ compiler and there is no {compiler}: install one, name "
-            "yours in CXX, or leave compile out"
-        )
+    """Compile every layer of a transformers model, one code for all of them and for all lengths."""
     kinds: set[str] = set(getattr(model, "_no_split_modules", None) or ())
     for layer in model.modules():
         if type(layer).__name__ in kinds:
