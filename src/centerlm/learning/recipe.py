@@ -162,7 +162,7 @@ def preset(name: Preset) -> Recipe:
     return Recipe(
         data=DataSection(sets=(), guard=60),
         worlds=WorldsSection(count=40, max_hops=3, templates=False, tested=15),
-        train=TrainSection(max_updates=QUICK_UPDATES, save_every=10, dtype="auto"),
+        train=TrainSection(max_updates=QUICK_UPDATES, save_every=10, dtype="auto", compile="auto"),
     )
 
 
