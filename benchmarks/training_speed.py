@@ -1,9 +1,11 @@
 """Training speed against TRL's SFTTrainer: the same examples, base, LoRA and machine, in one run.
 
-    python benchmarks/training_speed.py [--base default] [--worlds 6] [--examples FILE] --out DIR
+    python benchmarks/training_speed.py [--base default] [--worlds 6] [--dtype bfloat16] [--out DIR]
 
 Three ways take turns, several rounds: packed rows of centerlm (`learning.training`), plain
 `trl.SFTTrainer` (one padded example a row, completion only), and the same with its `bfd` packing.
+With --dtype bfloat16 both sides compute so, on a base kept so, and the first takes a turn with
+compiled layers too. The first update of each turn, which compiles and warms up, is not timed.
 Counted are tokens as each computes them, tokens of the examples one by one, and useful tokens:
 those of replies, which alone are trained.
 """
@@ -32,8 +34,10 @@ from centerlm.learning.packing import Tokens
 from centerlm.learning.train_settings import TrainSettings
 from centerlm.learning.training import plan_updates, train
 from centerlm.learning.worlds import make_world
+from reporting import command_line
 
 PLAIN, BFD, PACKED = "TRL SFTTrainer", "TRL SFTTrainer, bfd packing", "centerlm, packed rows"
+COMPILED = "centerlm, packed rows, compiled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +69,16 @@ def world_examples(worlds: int) -> list[TrainingExample]:
 
 
 def centerlm_run(
-    examples: Sequence[TrainingExample], base: str, updates: int, threads: int
+    examples: Sequence[TrainingExample], args: argparse.Namespace, *, compiled: bool
 ) -> Pace:
-    model, tokenizer = load_base(base)
-    settings = TrainSettings(max_updates=updates, save_every=10_000, threads=threads)
+    model, tokenizer = load_base(args.base)
+    settings = TrainSettings(
+        max_updates=args.updates,
+        save_every=10_000,
+        threads=args.threads,
+        dtype=args.dtype,
+        compile=compiled,
+    )
     encoder = _Encoder(tokenizer)
     tokens = list(encode_all(examples, encoder, max_tokens=settings.row_tokens))
     rows = [row for update in plan_updates(tokens, settings) for row in update]
@@ -93,9 +103,7 @@ def centerlm_run(
     )
 
 
-def trl_run(
-    tokens: Sequence[Tokens], base: str, updates: int, threads: int, *, packing: bool
-) -> Pace:
+def trl_run(tokens: Sequence[Tokens], args: argparse.Namespace, *, packing: bool) -> Pace:
     """TRL on pre-tokenised rows: no template and no tokenizer takes part in the time."""
     import datasets
     import peft
@@ -103,8 +111,8 @@ def trl_run(
     import transformers
     import trl
 
-    torch.set_num_threads(threads)
-    model, tokenizer = load_base(base)
+    torch.set_num_threads(args.threads)
+    model, tokenizer = load_base(args.base, dtype=args.dtype)
     rows = [
         {
             "input_ids": list(t.ids),
@@ -131,11 +139,11 @@ def trl_run(
         settings = trl.SFTConfig(
             output_dir=folder,
             use_cpu=True,
-            bf16=False,
+            bf16=args.dtype == "bfloat16",
             gradient_checkpointing=False,
             per_device_train_batch_size=1 if packing else 4,
             gradient_accumulation_steps=4,
-            max_steps=updates,
+            max_steps=args.updates,
             max_length=1024,
             packing=packing,
             packing_strategy="bfd",
@@ -182,16 +190,20 @@ def main() -> None:
     parser.add_argument("--updates", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--name", default="training_speed")
     parser.add_argument("--out", type=Path, default=Path("docs/results"))
     args = parser.parse_args()
     examples = world_examples(args.worlds)
     _, tokenizer = load_base(args.base)
     tokens = list(encode_all(examples, _Encoder(tokenizer), max_tokens=1024))
     ways: dict[str, Callable[[], Pace]] = {
-        PLAIN: lambda: trl_run(tokens, args.base, args.updates, args.threads, packing=False),
-        BFD: lambda: trl_run(tokens, args.base, args.updates, args.threads, packing=True),
-        PACKED: lambda: centerlm_run(examples, args.base, args.updates, args.threads),
+        PLAIN: lambda: trl_run(tokens, args, packing=False),
+        BFD: lambda: trl_run(tokens, args, packing=True),
+        PACKED: lambda: centerlm_run(examples, args, compiled=False),
     }
+    if args.dtype == "bfloat16":
+        ways[COMPILED] = lambda: centerlm_run(examples, args, compiled=True)
     paces: dict[str, list[Pace]] = {name: [] for name in ways}
     for number in range(args.rounds):
         for name, run in ways.items():
@@ -230,11 +242,11 @@ def _write(paces: dict[str, list[Pace]], args: argparse.Namespace, examples: int
         "packed_against": ratios,
     }
     args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "training_speed.json").write_text(json.dumps(result, indent=1) + "\n")
+    (args.out / f"{args.name}.json").write_text(json.dumps(result, indent=1) + "\n")
     lines = [
         "# Training speed",
         "",
-        "`python benchmarks/training_speed.py`: LoRA r 16 on all linear layers, fp32, "
+        f"`{command_line()}`: LoRA r 16 on all linear layers, {args.dtype}, "
         f"{args.threads} threads, {examples:,} examples of worlds (three acts), median of "
         f"{args.rounds} rounds in turn. Useful tokens are those of replies, which are trained; "
         "tokens of examples are what they hold one by one.",
@@ -256,7 +268,7 @@ def _write(paces: dict[str, list[Pace]], args: argparse.Namespace, examples: int
         ),
         "",
     ]
-    (args.out / "training_speed.md").write_text("\n".join(lines))
+    (args.out / f"{args.name}.md").write_text("\n".join(lines))
 
 
 if __name__ == "__main__":
