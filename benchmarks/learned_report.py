@@ -155,13 +155,6 @@ def as_markdown(report: Mapping[str, Any]) -> str:
         "95 % intervals (Wilson for what is right or wrong, bootstrap for means). Human plans are "
         "those the shipped guidance readers make of the sets' own decompositions; recursion is "
         "not offered, because they have all steps in one plan.",
-        "",
-        "## Plans",
-        "",
-        "structure: the same graph of references; graph: with the same sources too; sources: the "
-        "share of human steps that have a counterpart from the right source; GED: normalised graph "
-        "edit distance (less is better).",
-        "",
     ]
     rows: list[list[str]] = []
     for name, system in systems.items():
@@ -172,9 +165,16 @@ def as_markdown(report: Mapping[str, Any]) -> str:
                 for m in NAMES
             ]
             rows.append([name, set_, str(entry["n"]), *cells])
-    lines += table(["center", "set", "n", *NAMES.values()], rows)
-    lines += ["", "### Sources by kind", ""]
-    lines += table(
+    lines += section(
+        "## Plans",
+        ["center", "set", "n", *NAMES.values()],
+        rows,
+        "structure: the same graph of references; graph: with the same sources too; sources: the "
+        "share of human steps that have a counterpart from the right source; GED: normalised graph "
+        "edit distance (less is better).",
+    )
+    lines += section(
+        "### Sources by kind",
         ["center", "set", "source of the human step", "chosen"],
         [
             [name, set_, kind, percent(value)]
@@ -183,8 +183,8 @@ def as_markdown(report: Mapping[str, Any]) -> str:
             for kind, value in entry["sources"].items()
         ],
     )
-    lines += ["", "### Without a grammar", ""]
-    lines += table(
+    lines += section(
+        "### Without a grammar",
         ["center", "set", "n", "valid", "step count", "graph"],
         [
             [name, set_, str(entry["n"])]
@@ -193,8 +193,8 @@ def as_markdown(report: Mapping[str, Any]) -> str:
             for set_, entry in system["without_grammar"].items()
         ],
     )
-    lines += ["", "## Reading what the library finds", ""]
-    lines += table(
+    lines += section(
+        "## Reading what the library finds",
         ["center", "set", "n", *ANSWERS.values()],
         [
             [name, set_, str(entry["n"]), *(percent(entry["metrics"].get(m)) for m in ANSWERS)]
@@ -202,8 +202,8 @@ def as_markdown(report: Mapping[str, Any]) -> str:
             for set_, entry in system["reading"].items()
         ],
     )
-    lines += ["", "## GSM8K", ""]
-    lines += table(
+    lines += section(
+        "## GSM8K",
         ["center", "way", "n", "right", "tokens"],
         [
             [
@@ -214,8 +214,8 @@ def as_markdown(report: Mapping[str, Any]) -> str:
             for way, entry in system["sums"].items()
         ],
     )
-    lines += ["", "## Paired differences", "", "First minus second, times 100.", ""]
-    lines += table(
+    lines += section(
+        "## Paired differences",
         ["first", "second", "set", "measure", "n", "difference", "McNemar p"],
         [
             [
@@ -227,5 +227,15 @@ def as_markdown(report: Mapping[str, Any]) -> str:
             ]
             for pair in report["paired"]
         ],
+        "First minus second, times 100.",
     )
     return "\n".join([*lines, *config_lines(report["config"])]) + "\n"
+
+
+def section(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], about: str = ""
+) -> list[str]:
+    """A table under its title; nothing where nothing was measured."""
+    if not rows:
+        return []
+    return ["", title, "", *([about, ""] if about else []), *table(columns, rows)]
