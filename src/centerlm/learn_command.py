@@ -72,10 +72,13 @@ def run_learn(
     from centerlm.learning.job import Job
     from centerlm.learning.recipe import Recipe, load_recipe
     from centerlm.learning.recipe import preset as preset_of
-    from centerlm.learning.running import learn
+    from centerlm.learning.running import learn, replayed_recipe
 
+    if replay is not None and preset is not None:
+        raise InputError("--replay takes the recipe of that run; change it with --config")
     given = bool(config or preset or base or match or replay) or not resume
-    recipe: Recipe = load_recipe(config, preset_of(preset or "default"))
+    usual = preset_of(preset or "default") if replay is None else replayed_recipe(replay)
+    recipe: Recipe = load_recipe(config, usual)
     if base is not None:
         recipe = msgspec.structs.replace(recipe, base=base)
     folder, pairs = _data(stage, data)

@@ -21,7 +21,7 @@ from centerlm.learning.recipe import (
 )
 from centerlm.learning.rounds import Result, Teacher, first_round, next_round
 from centerlm.learning.run_folder import RunFolder, read_json
-from centerlm.learning.running import learn
+from centerlm.learning.running import learn, replayed_recipe
 from centerlm.learning.stored import (
     read_examples,
     read_preferences,
@@ -122,8 +122,13 @@ def test_a_stopped_run_goes_on_to_the_same_adapter(
 def test_a_replay_needs_no_data_and_gives_the_same_adapter(
     whole: RunFolder, tmp_path: Path
 ) -> None:
-    _, folder = run(Job("expert", Recipe(), tmp_path / "again", replay=whole.path))
+    same = replayed_recipe(whole.path)
+    _, folder = run(Job("expert", same, tmp_path / "again", replay=whole.path))
     assert equal(folder.adapter, whole.adapter)
+    fewer = msgspec.structs.replace(same.train, max_updates=1)
+    changed = msgspec.structs.replace(same, train=fewer)
+    told, _ = run(Job("expert", changed, tmp_path / "changed", replay=whole.path))
+    assert told.updates == [1]
 
 
 def test_other_recipes_stages_and_folders_are_refused(
@@ -232,7 +237,8 @@ def test_a_replay_trains_on_the_rounds_and_preferences_of_another_run(
     pair = Preference(examples()[0].prompt, "1 [documents] A?", "1 [documents] B?", "p", "tried")
     write_preferences(theirs.round(1) / "preferences.jsonl", [pair])
     write_preferences(theirs.path / "preferences.jsonl", [pair, pair])
-    told, folder = run(Job("seek", Recipe(), tmp_path / "again", replay=theirs.path))
+    same = replayed_recipe(theirs.path)
+    told, folder = run(Job("seek", same, tmp_path / "again", replay=theirs.path))
     record = read_json(folder.record)
     assert record is not None
     assert [made["preferences"]["pairs"] for made in record["rounds"]] == [2, 1]

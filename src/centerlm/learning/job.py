@@ -16,7 +16,7 @@ class Job:
     """What a run is asked to do.
 
     `given`: the recipe was named, not taken by default. `replay` is the folder of another run,
-    whose recipe, examples and rounds are used again: neither data nor model calls are needed.
+    whose examples and rounds are used again: neither data nor model calls are needed.
     `match` is a run whose processed tokens this one takes too. `pairs` are files for an expert,
     whose `field` is what its source is called (by default each file's name). `ray` is the address
     of a cluster that rounds roll out on.

@@ -75,15 +75,30 @@ def _recipe(job: Job) -> Recipe:
     if job.resume and not job.given and begun.is_file():
         return load_recipe(begun, Recipe())
     if job.replay is not None:
-        replayed = RunFolder(job.replay)
-        if not replayed.examples.is_file():
-            raise InputError(f"{job.replay} holds no run to replay; name the folder of one")
-        recipe = load_recipe(replayed.recipe, Recipe())
+        _replayed(job.replay)
     if job.match is not None:
         tokens = _processed(job.match)
         train = msgspec.structs.replace(recipe.train, max_tokens=tokens, max_updates=None)
         recipe = msgspec.structs.replace(recipe, train=train)
     return recipe
+
+
+def replayed_recipe(run: Path) -> Recipe:
+    """The recipe of a run that is to be replayed.
+
+    Raises:
+        InputError: `run` holds none.
+    """
+    from centerlm.learning.recipe import load_recipe
+
+    return load_recipe(_replayed(run).recipe, Recipe())
+
+
+def _replayed(run: Path) -> RunFolder:
+    folder = RunFolder(run)
+    if not folder.examples.is_file():
+        raise InputError(f"{run} holds no run to replay; name the folder of one")
+    return folder
 
 
 def _processed(run: Path) -> int:
