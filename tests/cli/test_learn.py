@@ -25,6 +25,7 @@ from learning.tiny import tiny_gguf, tiny_model
         (("expert", "--out", "x", "--field", "the law"), "cannot be a source's name"),
         (("all", "--out", "x", "--config", "none.toml"), "none.toml cannot be read"),
         (("all", "--out", "x", "--data", ".", "--data", "."), "one folder"),
+        (("all", "--out", "x", "--preset", "quick", "--replay", "."), "change it with --config"),
         (("cot", "--out", "x", "--preset", "paper"), "the stage cot has no meaning"),
         (("all", "--out", "x", "--preset", "paper", "--force"), "--force has no meaning"),
         (("all", "--out", "x", "--preset", "paper", "--data", "none"), "no data folder none"),
