@@ -5,6 +5,7 @@
 
 speed: N clients send objectives one after the other to `centerlm serve`, whose center is a fake
 model server of fixed latency, and the same clients make the same model calls at that server alone.
+Where LangGraph is installed (see `serving_peer.py`), a server of a graph of the same steps as well.
 losses: clients send requests with an Idempotency-Key, leave in the middle of some, and send them
 again; the model server fails now and then; half way the server is killed with SIGKILL and started
 again. fuzz: schemathesis on the OpenAPI description. Writes serving.json and serving.md.
@@ -22,9 +23,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -41,7 +43,11 @@ from serving_script import model
 
 HERE = Path(__file__).parent
 PARTS = ("speed", "losses", "fuzz")
-PACKAGES = ("centerlm", "starlette", "uvicorn", "aiohttp", "schemathesis")
+ALONE, SERVED, PEER = "the model server alone", "centerlm serve", "a LangGraph server"
+PACKAGES = (
+    *("centerlm", "starlette", "uvicorn", "uvloop", "aiohttp", "schemathesis"),
+    *("langgraph", "langgraph-checkpoint-sqlite", "langchain-openai"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,9 @@ class Speed:
     number: int
     calls: float
     cpu: float
+    waited: float
+    """Seconds a solve that the server, the model server and the clients were ready to run and had
+    no CPU: what a busy machine costs. 0 where the system does not say (not Linux)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +127,32 @@ class Serving:
         self._process.terminate()
         self._process.wait()
 
-    def cpu(self) -> float:
-        """Seconds of CPU that it has used so far (Linux)."""
+    @property
+    def pid(self) -> int:
         assert self._process is not None
-        stat = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(") ")[2].split()
-        return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+        return self._process.pid
+
+
+def used(pid: int) -> tuple[float, float]:
+    """Seconds that a process has run, and has waited for a CPU, so far; zeros but on Linux."""
+    ran = waited = 0
+    for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        first, second, _ = task.read_text().split()
+        ran, waited = ran + int(first), waited + int(second)
+    return ran / 1e9, waited / 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Fake:
+    """The fake model server: where it is, and its process."""
+
+    url: str
+    pid: int
 
 
 @contextmanager
-def fake_model(latency_ms: float) -> Any:
-    """The fake model server as a process of its own; its base URL."""
+def fake_model(latency_ms: float) -> Generator[Fake]:
+    """The fake model server as a process of its own."""
     command = [sys.executable, "-m", "centerlm.models.fake_server"]
     paths = [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
     process = subprocess.Popen(
@@ -138,7 +163,25 @@ def fake_model(latency_ms: float) -> Any:
     )
     assert process.stdout is not None
     try:
-        yield process.stdout.readline().strip()
+        yield Fake(process.stdout.readline().strip(), process.pid)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def peer(base_url: str, folder: Path) -> Generator[Fake]:
+    """The LangGraph server as a process of its own."""
+    command = [sys.executable, str(HERE / "serving_peer.py"), "--base-url", base_url]
+    process = subprocess.Popen(
+        [*command, "--folder", str(folder)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
+        url = process.stdout.readline().strip()
+        if not url:
+            raise InputError("the LangGraph server did not start; run serving_peer.py by hand")
+        yield Fake(url, process.pid)
     finally:
         process.kill()
         process.wait()
@@ -173,25 +216,41 @@ async def _until(clients: int, seconds: float, once: Any, apart: float) -> list[
     return times
 
 
-def _speed(times: Sequence[float], clients: int, calls: float, cpu: float) -> Speed:
+def _speed(times: Sequence[float], clients: int, calls: float, cpu: float, waited: float) -> Speed:
     """The rate of N clients that never pause is N over the mean time of one."""
     cuts = statistics.quantiles(times, n=100)
-    rate = clients / statistics.fmean(times)
-    return Speed(rate, cuts[49], cuts[98], len(times), calls, cpu / len(times))
+    rate, n = clients / statistics.fmean(times), len(times)
+    return Speed(rate, cuts[49], cuts[98], n, calls, cpu / n, waited / n)
 
 
 def measure_speed(clients: int, latency_ms: float, seconds: float) -> dict[str, Speed]:
-    """Served, and the model server alone, in turn: alone before and after."""
+    """Served, and the model server alone, in turn: alone before and after. The peer in between."""
     spent: list[int] = []
+    rows: dict[str, Speed] = {}
 
-    async def solve(session: aiohttp.ClientSession, name: str) -> None:
-        async with session.post(serving.url, json=body_of(f"question {name}?")) as answer:
+    async def ask(session: aiohttp.ClientSession, url: str, name: str) -> Any:
+        async with session.post(url, json=body_of(f"question {name}?")) as answer:
             data = await answer.json()
             assert data["choices"][0]["message"]["content"].startswith("the answer"), data
-            spent.append(data["centerlm"]["usage"]["calls"] - 1)  # less the one to the source
+            return data
 
-    with TemporaryDirectory() as folder, fake_model(latency_ms) as base:
-        calls = 2
+    async def solve(session: aiohttp.ClientSession, name: str) -> None:
+        data = await ask(session, serving.url, name)
+        spent.append(data["centerlm"]["usage"]["calls"] - 1)  # less the one to the source
+
+    with TemporaryDirectory() as folder, fake_model(latency_ms) as fake:
+        calls, base = 2, fake.url
+
+        def timed(
+            seconds: float, once: Any, server: int | None
+        ) -> tuple[list[float], float, float]:
+            """Times of each, CPU of the server, and what all three waited for one."""
+            pids = [os.getpid(), fake.pid, *([server] if server else [])]
+            before = [used(pid) for pid in pids]
+            times = asyncio.run(_until(clients, seconds, once, calls * latency_ms / 1e3))
+            after = [used(pid) for pid in pids]
+            waited = sum(b[1] - a[1] for a, b in zip(before, after, strict=True))
+            return times, after[2][0] - before[2][0] if server else 0.0, waited
 
         async def alone(session: aiohttp.ClientSession, name: str) -> None:
             messages = [{"role": "user", "content": f"Question: {name}"}]
@@ -204,17 +263,24 @@ def measure_speed(clients: int, latency_ms: float, seconds: float) -> dict[str, 
         serving.start()
         asyncio.run(_until(clients, min(seconds, 3.0), solve, 0.0))  # warm
         calls = round(statistics.fmean(spent))
-        apart = calls * latency_ms / 1e3
-        first = asyncio.run(_until(clients, seconds / 2, alone, apart))
-        cpu = serving.cpu()
-        served = asyncio.run(_until(clients, seconds, solve, apart))
-        cpu = serving.cpu() - cpu
-        second = asyncio.run(_until(clients, seconds / 2, alone, apart))
+        first, _, waited = timed(seconds / 2, alone, None)
+        served, cpu, waited_served = timed(seconds, solve, serving.pid)
         serving.stop()
-    return {
-        "the model server alone": _speed(first + second, clients, calls, 0.0),
-        "centerlm serve": _speed(served, clients, statistics.fmean(spent), cpu),
-    }
+        second, _, more = timed(seconds / 2, alone, None)
+        rows[ALONE] = _speed(first + second, clients, calls, 0.0, waited + more)
+        rows[SERVED] = _speed(served, clients, statistics.fmean(spent), cpu, waited_served)
+        if find_spec("langgraph") is None:
+            print("LangGraph is not installed: it was not measured", file=sys.stderr)
+            return rows
+        with peer(base, Path(folder)) as graph:
+
+            async def through(session: aiohttp.ClientSession, name: str) -> None:
+                await ask(session, graph.url, name)
+
+            asyncio.run(_until(clients, min(seconds, 3.0), through, 0.0))  # warm
+            times, cpu, waited = timed(seconds, through, graph.pid)
+        rows[PEER] = _speed(times, clients, calls, cpu, waited)
+    return rows
 
 
 def measure_losses(requests: int, seed: int) -> Losses:
@@ -311,8 +377,8 @@ def fuzz(examples: int) -> dict[str, int]:
     from hypothesis import HealthCheck, Phase, given, settings
 
     statuses = Counter[str]()
-    with TemporaryDirectory() as folder, fake_model(0) as base:
-        serving = Serving(Path(folder), base)
+    with TemporaryDirectory() as folder, fake_model(0) as fake:
+        serving = Serving(Path(folder), fake.url)
         serving.start()
         root = serving.url.partition("/v1")[0]
         schema = schemathesis.openapi.from_url(f"{root}/openapi.json")
@@ -343,7 +409,7 @@ def page(report: Mapping[str, Any]) -> str:
         f"{report['load'][0]:.1f} before and {report['load'][1]:.1f} after.",
     ]
     if speeds := report.get("speed"):
-        alone, served = speeds["the model server alone"], speeds["centerlm serve"]
+        alone, served = speeds[ALONE], speeds[SERVED]
         lines += [
             "",
             "## Speed",
@@ -352,19 +418,28 @@ def page(report: Mapping[str, Any]) -> str:
             f"server of {report['latency_ms']:g} ms a call; a solve makes "
             f"{alone['calls']:g} model calls and one to a source.",
             "",
-            "| | solves/s | p50, s | p99, s | number | CPU ms a solve |",
-            "|---|---|---|---|---|---|",
+            "| | solves/s | p50, s | p99, s | number | CPU ms a solve | waited for a CPU, ms a "
+            "solve |",
+            "|---|---|---|---|---|---|---|",
         ]
         for name, s in speeds.items():
             cpu = f"{1e3 * s['cpu']:.1f}" if s["cpu"] else ""
             lines.append(
                 f"| {name} | {s['rate']:.1f} | {s['p50']:.3f} | {s['p99']:.3f} | {s['number']:,} "
-                f"| {cpu} |"
+                f"| {cpu} | {1e3 * s['waited']:.1f} |"
             )
         lines += [
             "",
+            "CPU is that of the server; waiting is that of server, model server and clients "
+            "together: what other work on the machine took from them.",
+            "",
             f"- {100 * served['rate'] / alone['rate']:.1f} % of the model server alone (aim: 95 %)",
         ]
+        if graph := speeds.get(PEER):
+            lines.append(
+                f"- {served['rate'] / graph['rate']:.2f} times the solves of the LangGraph server, "
+                f"at {graph['cpu'] / max(served['cpu'], 1e-9):.1f} times less CPU a solve"
+            )
     if losses := report.get("losses"):
         lines += ["", "## Losses", "", "| what | number |", "|---|---|"]
         names = {

@@ -24,6 +24,7 @@ from centerlm.events import (
 )
 from centerlm.finding import Finding, Status, Usage, Value, found
 from centerlm.journal import MemoryJournal
+from centerlm.learning.shown import question_of
 from centerlm.models.base import Constraint, Prompt, Sampling
 from centerlm.models.scripted import Answer, ScriptedModel
 from centerlm.objective import Budget, Objective
@@ -107,7 +108,8 @@ def act_of(prompt: Prompt) -> str:
     """Which act a prompt is for: decompose, repair, seek, arguments, absorb or direct."""
     system = prompt.messages[0].text
     if system.startswith("Break the question"):
-        return "decompose" if len(prompt.messages) == 2 else "repair"
+        repairs = prompt.messages[-1].text.startswith("That is not a plan")
+        return "repair" if repairs else "decompose"
     starts = {
         "This did not help": "seek",
         "Write the arguments": "arguments",
@@ -115,11 +117,6 @@ def act_of(prompt: Prompt) -> str:
         "Answer the question in": "direct",
     }
     return next(act for start, act in starts.items() if system.startswith(start))
-
-
-def question_of(prompt: Prompt) -> str:
-    """The objective a prompt is about."""
-    return prompt.messages[1].text.rpartition("Question: ")[2]
 
 
 Said = Callable[[str], Answer]

@@ -41,10 +41,24 @@ class ShownBudget:
 
 
 @dataclass(frozen=True, slots=True)
+class Guided:
+    """A plan that a person gave for an objective, in the plan language."""
+
+    objective: str
+    plan: str
+
+
+@dataclass(frozen=True, slots=True)
 class Experience:
-    """What the seeking memory recalls: lines that helped before, as data, never instructions."""
+    """What the seeking memory recalls, as data, never instructions: lines that helped before, and
+    people's plans of like objectives, the likest last. False where it is nothing.
+    """
 
     lines: tuple[str, ...] = ()
+    plans: tuple[Guided, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.lines or self.plans)
 
 
 @dataclass(frozen=True, slots=True)

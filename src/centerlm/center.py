@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -27,12 +28,13 @@ from centerlm.errors import PlanError
 from centerlm.finding import clean_text, short_answer
 from centerlm.grammar import plan_grammar, plan_schema, with_center
 from centerlm.models.base import LanguageModel, Message, Prompt, Sampling
-from centerlm.plan import CENTER, Plan, parse_plan, plan_from_json
+from centerlm.plan import CENTER, Plan, format_plan, parse_plan, plan_from_json
 from centerlm.reading import PlanReader
 from centerlm.sources.base import Card
 
 MAX_NOTE = 1200
 MAX_CARD = 200
+MAX_RECALLED = 300
 PLAN_TOKENS, SEEK_TOKENS, ABSORB_TOKENS = 256, 48, 64
 
 DECOMPOSE = (
@@ -194,15 +196,23 @@ class CenterLM:
 
 
 def plan_prompt(view: PlanView, examples: Sequence[Example] = ()) -> Prompt:
-    """What the decompose act is asked; a trained center is shown no examples."""
+    """What the decompose act is asked; a trained center is shown no examples.
+
+    Recalled plans of people are shown as earlier turns after the examples, in place of as many.
+    """
     names = _names(view)
     system = [DECOMPOSE, "Sources:", *map(_card_line, view.cards)]
     if CENTER in names:
         system.append("center: takes over a part that needs steps of its own")
-    turns = [
-        message
+    fitting = [
+        example
         for example in examples
         if all(name in names for name in re.findall(r"\[(\w+)", example.plan))
+    ]
+    shown = fitting[len(view.experience.plans) :] + _recalled(view.experience, names)
+    turns = [
+        message
+        for example in shown
         for message in (
             Message("user", f"Question: {example.question}"),
             Message("assistant", example.plan),
@@ -278,6 +288,16 @@ def _absorbed_json(text: str) -> Absorbed:
 def _note_line(note: Note) -> str:
     title = _one_line(note.title, MAX_CARD)
     return f"{title}: {_one_line(note.text, MAX_NOTE)}" if title else _one_line(note.text, MAX_NOTE)
+
+
+def _recalled(experience: Experience, names: Sequence[str]) -> list[Example]:
+    """People's plans as examples; what is no plan over these sources is not shown."""
+    shown: list[Example] = []
+    for one in experience.plans:
+        with suppress(PlanError):
+            plan = format_plan(parse_plan(one.plan, sources=names))
+            shown.append(Example(_one_line(one.objective, MAX_RECALLED), plan))
+    return shown
 
 
 def _helped(experience: Experience) -> list[str]:

@@ -89,6 +89,25 @@ def memory_show(kind: str, **given: Any) -> int:
     return run_show(kind, **given)
 
 
+@memory.command("plans", short_help="List people's plans it recalls.")
+@_scope
+@_limit
+@_json
+def memory_plans(**given: Any) -> int:
+    """List the plans that people made out of the center's, the newest first.
+
+    They are shown to the center with objectives that ask alike. Edit plans with centerlm solve
+    --review; forget one with the episode it was made in.
+
+    \b
+    Example:
+      centerlm memory plans --limit 5
+    """
+    from centerlm.remembering import run_plans
+
+    return run_plans(**given)
+
+
 @memory.command("web", short_help="Browse the findings it keeps.")
 @click.argument("about", default="", metavar="[ABOUT]")
 @click.option(

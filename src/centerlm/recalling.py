@@ -6,12 +6,12 @@ of the first time, whatever was learned or forgotten since.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any, Literal
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal
 
 import msgspec
 
-from centerlm.acts import Experience
+from centerlm.acts import Experience, Guided
 from centerlm.events import MemoryRecalled, digest
 from centerlm.plan import CENTER
 from centerlm.recorder import to_blob
@@ -20,6 +20,8 @@ from centerlm.sources.base import KNOWN
 from centerlm.tasks import Task
 
 Use = Literal["decompose", "order", "seek"]
+
+_stored = msgspec.json.Decoder(list[str | tuple[str, str]])
 
 
 async def recall_plan(run: Run, level: Level) -> Experience:
@@ -32,13 +34,12 @@ async def recall_plan(run: Run, level: Level) -> Experience:
         level.generation * 100,
         None if memory is None else lambda: memory.recall(level.objective, run.cards(level)),
     )
-    return Experience(tuple(recalled or ()))
+    return _experience(recalled)
 
 
 def recorded_plan(run: Run, level: Level) -> Experience:
     """What was recalled before the recorded plan of a level was made."""
-    recalled = _from_record(run, level.path, "decompose", level.generation * 100)
-    return Experience(tuple(recalled or ()))
+    return _experience(_from_record(run, level.path, "decompose", level.generation * 100))
 
 
 async def recall_order(run: Run, task: Task, attempt: int) -> tuple[str, ...]:
@@ -65,8 +66,9 @@ async def recall_order(run: Run, task: Task, attempt: int) -> tuple[str, ...]:
         attempt,
         None if memory is None else lambda: memory.order(task.text, names, seed),
     )
-    first = (KNOWN,) if may_know and order and order[0] == KNOWN else ()
-    rest = tuple(order or ())[len(first) :]
+    lines = _experience(order).lines
+    first = (KNOWN,) if may_know and lines[:1] == (KNOWN,) else ()
+    rest = lines[len(first) :]
     return first + (rest if not fixed and sorted(rest) == sorted(names) else names)
 
 
@@ -80,7 +82,25 @@ async def recall_queries(run: Run, task: Task, name: str, attempt: int) -> Exper
         attempt,
         None if memory is None else lambda: memory.queries(task.text, name),
     )
-    return Experience(tuple(recalled or ()))
+    return _experience(recalled)
+
+
+Items = Sequence[str | Sequence[str]]
+"""What was recalled, as it is recorded: lines, and people's plans as [objective, plan]."""
+
+
+def _items(said: Experience | tuple[str, ...]) -> Items:
+    if isinstance(said, Experience):
+        return [*said.lines, *([one.objective, one.plan] for one in said.plans)]
+    return said
+
+
+def _experience(items: Items | None) -> Experience:
+    items = items or ()
+    return Experience(
+        tuple(item for item in items if isinstance(item, str)),
+        tuple(Guided(item[0], item[1]) for item in items if not isinstance(item, str)),
+    )
 
 
 async def _recalled(
@@ -89,26 +109,24 @@ async def _recalled(
     use: Use,
     attempt: int,
     ask: Callable[[], Awaitable[Experience | tuple[str, ...]]] | None,
-) -> list[str] | None:
+) -> Items | None:
     """From the record, or from the memory; None where neither is there."""
     if (path, use, attempt) in run.recorder.past.recalled:
         return _from_record(run, path, use, attempt)
     if ask is None or run.options.replaying:
         return None
-    said = await ask()
-    lines = list(said.lines if isinstance(said, Experience) else said)
-    data = to_blob(lines)
+    items = _items(await ask())
+    data = to_blob(items)
     event = MemoryRecalled(
-        path=path, act=use, attempt=attempt, recalled=digest(data), lines=len(lines)
+        path=path, act=use, attempt=attempt, recalled=digest(data), lines=len(items)
     )
     run.recorder.emit(event, recalled=data)
-    return lines
+    return items
 
 
-def _from_record(run: Run, path: str, use: Use, attempt: int) -> list[str] | None:
+def _from_record(run: Run, path: str, use: Use, attempt: int) -> Items | None:
     event = run.recorder.past.recalled.get((path, use, attempt))
     if event is None:
         return None
     run.recorder.again(event)
-    stored: Any = msgspec.json.decode(run.recorder.journal.blob(event.recalled))
-    return [str(line) for line in stored]
+    return _stored.decode(run.recorder.journal.blob(event.recalled))

@@ -85,6 +85,7 @@ def _open(path: Path, project: str, *, keeps: bool = True) -> SeekingMemory:
 
 def catch_up(memory: SeekingMemory, setup: Mapping[str, str], journal: SqliteJournal) -> int:
     """Learn the newest episodes of this memory that ended and were not learned; how many."""
+    from centerlm.memory.guided import guided_of
     from centerlm.memory.notes import notes_of
     from centerlm.memory.outcomes import outcomes
 
@@ -101,7 +102,8 @@ def catch_up(memory: SeekingMemory, setup: Mapping[str, str], journal: SqliteJou
         own: Any = its.get("memory")
         if own and (own["path"], own["project"]) == (setup["path"], setup["project"]):
             notes = notes_of(events, journal.blob) if memory.keeps else ()
-            learned += memory.remember(row.name, outcomes(events, journal.blob), notes)
+            found, guided = outcomes(events, journal.blob), guided_of(events, journal.blob)
+            learned += memory.remember(row.name, found, notes, guided)
     return learned
 
 
@@ -249,6 +251,25 @@ def run_show(
         mark = "+" if one.success >= 0.5 else "-"
         asked = f" (asked: {one_line(one.query, 80)})" if one.query else ""
         click.echo(f"{mark} {one.source}: {one_line(one.text, 100)}{asked}")
+    return 0
+
+
+def run_plans(
+    *, path: Path | None, project: str | None, config: Path | None, limit: int, as_json: bool
+) -> int:
+    from centerlm.memory.guided import list_plans
+
+    with opened_at(path, project, config) as memory:
+        rows = list_plans(memory.connection, memory.project_id, limit) if memory else ()
+    if as_json:
+        names = ("objective", "plan", "episode", "at")
+        print_json([dict(zip(names, row, strict=True)) for row in rows])
+        return 0
+    for objective, plan, episode, at in rows:
+        when = time.strftime("%Y-%m-%d", time.localtime(at))
+        click.echo(f"{one_line(objective, 200)}  ({episode}, {when})\n{plan}\n")
+    if not rows:
+        click.echo('no edited plans yet; edit one with: centerlm solve "QUESTION" --review')
     return 0
 
 

@@ -106,7 +106,7 @@ class Run:
 
     def cards(self, level: Level) -> tuple[Card, ...]:
         """The cards of the sources a plan of this level may name."""
-        trusted = level.is_root and not level.experience.lines
+        trusted = level.is_root and not level.experience
         return tuple(
             source.card
             for name, source in self.sources.items()

@@ -12,6 +12,7 @@ from centerlm.memory.filing import (
     remove_kinds,
     take_out,
 )
+from centerlm.memory.guided import take_out_plan
 from centerlm.memory.noting import remove_notes, sweep, take_out_notes
 from centerlm.memory.seeking import SeekingMemory
 from centerlm.memory.store import transaction
@@ -108,6 +109,7 @@ def _forget_episode(memory: SeekingMemory, project: int, name: str) -> bool:
         return False
     taken = take_out(db, project, key)
     take_out_notes(db, project, key)
+    taken |= take_out_plan(db, project, key)
     sweep(db, project)
     db.execute("UPDATE episodes SET forgotten=1 WHERE project=? AND key=?", (project, key))
     return taken or row is not None
@@ -121,7 +123,7 @@ def forget_all(memory: SeekingMemory) -> None:
         remove_kinds(db, [row[0] for row in kinds])
         notes = db.execute("SELECT id FROM notes WHERE project=?", (project,)).fetchall()
         remove_notes(db, [row[0] for row in notes])
-        for table in ("inbox", "records"):
+        for table in ("inbox", "records", "plans"):
             db.execute(f"DELETE FROM {table} WHERE project=?", (project,))
         db.execute("UPDATE episodes SET forgotten=1 WHERE project=?", (project,))
         db.execute("UPDATE projects SET forgotten=? WHERE id=?", (memory.now(), project))

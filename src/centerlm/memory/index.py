@@ -1,13 +1,14 @@
 """The kinds of a project in working memory, to be searched by one question.
 
-At most `MAX_KINDS` a project, so a search takes the same time however much was experienced.
+At most `MAX_KINDS` a project, so a search takes the same time however much was experienced. Plans
+of people are searched the same way (`table` "plans").
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from centerlm.memory.kinds import Space, Table, mask
 
@@ -17,8 +18,11 @@ MAX_KINDS = 1024
 class KindIndex:
     """The kinds of one project, read again when another process changed which there are."""
 
-    def __init__(self, space: Space, project: int) -> None:
+    def __init__(
+        self, space: Space, project: int, table: Literal["kinds", "plans"] = "kinds"
+    ) -> None:
         self.space = space
+        self._name = table
         self._project = project
         self._ids: list[int] = []
         self._table: Table = space.table()
@@ -30,7 +34,8 @@ class KindIndex:
         if state == self._state:
             return
         rows: list[tuple[int, str, bytes | None]] = db.execute(
-            "SELECT id, text, vector FROM kinds WHERE project=? ORDER BY id", (self._project,)
+            f"SELECT id, text, vector FROM {self._name} WHERE project=? ORDER BY id",
+            (self._project,),
         ).fetchall()
         vectors = {id_: self.space.from_bytes(data) for id_, _, data in rows if data is not None}
         missing = [(id_, text) for id_, text, _ in rows if vectors.get(id_) is None]
@@ -38,7 +43,9 @@ class KindIndex:
             made = self.space.embed([text for _, text in missing])
             vectors.update(zip((id_ for id_, _ in missing), made, strict=True))
         kept = [(self.space.to_bytes(vectors[id_]), id_) for id_, _ in missing]
-        db.executemany("UPDATE kinds SET vector=? WHERE id=?", [row for row in kept if row[0]])
+        db.executemany(
+            f"UPDATE {self._name} SET vector=? WHERE id=?", [row for row in kept if row[0]]
+        )
         self._ids, self._table = [], self.space.table()
         for id_, _, _ in rows:
             self._ids.append(id_)
@@ -47,7 +54,8 @@ class KindIndex:
 
     def _there(self, db: sqlite3.Connection) -> tuple[int, int]:
         row = db.execute(
-            "SELECT count(*), coalesce(max(id), 0) FROM kinds WHERE project=?", (self._project,)
+            f"SELECT count(*), coalesce(max(id), 0) FROM {self._name} WHERE project=?",
+            (self._project,),
         ).fetchone()
         return int(row[0]), int(row[1])
 

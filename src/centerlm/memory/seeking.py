@@ -19,12 +19,13 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from centerlm.acts import Experience
+from centerlm.acts import Experience, Guided
 from centerlm.errors import CenterError, InputError, MissingExtraError, MissingWeightsError
 from centerlm.events import Event
 from centerlm.finding import Finding, nothing
 from centerlm.library.embed import Embedder, find_embedder
 from centerlm.memory.filing import file_inbox, key_of, mark, put, take_out, waiting
+from centerlm.memory.guided import guided_of, plans_like, put_plan, take_out_plan
 from centerlm.memory.index import KindIndex
 from centerlm.memory.kinds import MeaningSpace, Space, WordSpace, mask
 from centerlm.memory.notes import Note, notes_of
@@ -87,6 +88,7 @@ class SeekingMemory:
         self._lock = threading.Lock()
         self._db = connect(self.path)
         self._index: KindIndex | None = None
+        self._plans: KindIndex | None = None
         self._id: int | None = None
         self._web: KnowledgeWeb | None = None
 
@@ -123,8 +125,8 @@ class SeekingMemory:
         return await self._guarded(lambda: web.answer(question, self._clock()), lost)
 
     async def recall(self, objective: str, cards: tuple[Card, ...]) -> Experience:
-        """What is known already of what an objective names, and lines on the kinds that it
-        resembles: which of these sources answered them.
+        """What is known already of what an objective names, lines on the kinds that it resembles
+        (which of these sources answered them), and people's plans of objectives like it.
 
         None where a source that writes is offered: a plan that saw what was recalled may not name
         it (see Trust in the explanation of the engine), and the user gave it to be used.
@@ -133,14 +135,15 @@ class SeekingMemory:
             return Experience()
         names = tuple(card.name for card in cards)
 
-        def lines() -> tuple[str, ...]:
+        def experience() -> Experience:
             known = ()
             if self._web is not None and KNOWN in names:
                 known = self._web.lines(objective, self._clock())
             kinds = self._alike(objective)
-            return known + lines_of(self._db, self._project(), kinds, names, self._clock())
+            lines = known + lines_of(self._db, self._project(), kinds, names, self._clock())
+            return Experience(lines, self._plans_like(objective, names))
 
-        return Experience(await self._guarded(lines, ()))
+        return await self._guarded(experience, Experience())
 
     async def order(self, objective: str, sources: tuple[str, ...], seed: int) -> tuple[str, ...]:
         """The sources in the order in which to ask them; as they are where nothing is known. Before
@@ -188,13 +191,21 @@ class SeekingMemory:
         try:
             found = outcomes(events, blob)  # here: a journal belongs to its thread
             notes = notes_of(events, blob) if self.keeps else ()
+            guided = guided_of(events, blob)
         except CenterError as error:
             self.problems.append(str(error))
             return
-        await self._guarded(lambda: self.remember(episode, found, notes), None)
+        await self._guarded(lambda: self.remember(episode, found, notes, guided), None)
 
-    def remember(self, episode: str, found: Sequence[Outcome], notes: Sequence[Note] = ()) -> bool:
-        """Take in outcomes and notes as those of an episode, in place of what it told before.
+    def remember(
+        self,
+        episode: str,
+        found: Sequence[Outcome],
+        notes: Sequence[Note] = (),
+        guided: Guided | None = None,
+    ) -> bool:
+        """Take in outcomes, notes and a person's plan as those of an episode, in place of what it
+        told before.
 
         Returns whether they were taken in: not those of an episode that was forgotten.
 
@@ -211,10 +222,13 @@ class SeekingMemory:
             if row:
                 take_out(self._db, project, key)
                 take_out_notes(self._db, project, key)
+                take_out_plan(self._db, project, key)
             mark(self._db, project, episode, self._clock())
             put(self._db, project, key, found)
             if row or notes:
                 put_notes(self._db, project, key, notes, self._clock())
+            if guided is not None:
+                put_plan(self._db, project, key, guided, self._clock())
         return True
 
     def learned(self, episode: str) -> bool:
@@ -349,6 +363,14 @@ class SeekingMemory:
         (vector,) = index.embed([objective])
         near = index.nearest(vector, count)
         return [kind for kind, likeness in near if likeness >= index.space.resembles]
+
+    def _plans_like(self, objective: str, sources: Sequence[str]) -> tuple[Guided, ...]:
+        query = "SELECT 1 FROM plans WHERE project=? LIMIT 1"
+        if not self._db.execute(query, (self._project(),)).fetchone():
+            return ()
+        if self._plans is None:
+            self._plans = KindIndex(self.index.space, self._project(), "plans")
+        return plans_like(self._db, self._plans, objective, sources)
 
     def _knows(self, sources: Sequence[str]) -> bool:
         """Whether anything is known of one of the sources."""

@@ -65,7 +65,15 @@ CREATE VIRTUAL TABLE note_words USING fts5(
     question, claim, entities, tokenize='porter unicode61 remove_diacritics 2');
 """
 
-_STEPS = (_SCHEMA, _WEB)
+_PLANS = """
+CREATE TABLE plans(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, project INTEGER NOT NULL, episode INTEGER NOT NULL,
+    text TEXT NOT NULL, vector BLOB, objective TEXT NOT NULL, plan TEXT NOT NULL, at REAL NOT NULL);
+CREATE INDEX plans_project ON plans(project);
+CREATE INDEX plans_objective ON plans(project, objective);
+"""
+
+_STEPS = (_SCHEMA, _WEB, _PLANS)
 """What makes a file of format N + 1 of one of format N. A format never changes without a step."""
 VERSION = len(_STEPS)
 

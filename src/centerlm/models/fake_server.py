@@ -113,8 +113,17 @@ class FakeServer:
     async def __aenter__(self) -> FakeServer:
         from aiohttp import web
 
+        loop = asyncio.get_running_loop()
+
+        def taking(
+            message: Any, payload: Any, protocol: Any, writer: Any, task: Any
+        ) -> web.BaseRequest:
+            return web.BaseRequest(
+                message, payload, protocol, writer, task, loop, client_max_size=64 << 20
+            )
+
         self._runner = web.ServerRunner(
-            web.Server(self._handle, access_log=None, client_max_size=64 << 20),
+            web.Server(self._handle, request_factory=taking, access_log=None),
             shutdown_timeout=0.1,
         )
         await self._runner.setup()
