@@ -1,6 +1,6 @@
 """Experts of fields in weights: what each knows, and how often the right one is asked.
 
-    python benchmarks/experts.py --work DIR [--people 36] [--center ADAPTER.gguf]
+    python benchmarks/experts.py --work DIR [--people 36] [--experts DIR] [--center ADAPTER.gguf]
         [--out docs/results]
 
 Three experts learn the facts of a field of a fictional world by heart (as `centerlm learn expert`
@@ -12,8 +12,9 @@ seeking memory (cold, learning as it goes), the center of `--center` by the card
 what the memory recalls, chance, the best single expert, and the expert of the field (oracle).
 
 The adapters are swapped on one base; resident memory with one expert and with all is told. Trained
-adapters and answers are kept in DIR, which may be that of knowledge.py's seed folder: the same
-command goes on where it stopped. Writes experts.json and experts.md.
+adapters and answers are kept in DIR: the same command goes on where it stopped. With `--experts`
+nothing is trained: they are those of a seed folder of knowledge.py (DIR/seed-0, the same --people).
+Writes experts.json and experts.md.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ import argparse
 import asyncio
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +36,36 @@ from centerlm.learning.run_result import gguf_base
 from centerlm.models import RecordingModel
 from centerlm.models.base import Sampling
 from centerlm.models.swapping import SharedBase
-from centers import CenterSpec, center_specs, open_center
+from centers import center_specs, open_center
 from experts_choice import Asked, choices, matrix_of, page_of, proven
 from knowledge_runs import CONTEXT, SHORT
-from knowledge_training import Budgets, School, question_prompt, teach_facts
+from knowledge_training import (
+    Budgets,
+    School,
+    Taught,
+    question_prompt,
+    taught_facts,
+    teach_facts,
+)
 from knowledge_world import FIELDS, SingleFact, make_knowledge
 from reporting import command_line, run_benchmark, versions, write
 
 SEED = 5_000_001
+
+
+def experts_of(
+    school: School, facts: Sequence[SingleFact], trained: Path | None
+) -> dict[str, Taught]:
+    """The expert of each field: taught in the school, or those that `trained` holds.
+
+    Raises:
+        StoppedError, InputError: as `teach_facts` and `taught_facts`.
+    """
+    fields = {field: [fact for fact in facts if fact.field == field] for field in FIELDS}
+    if trained is None:
+        return {field: teach_facts(school, field, mine) for field, mine in fields.items()}
+    there = replace(school, folder=trained)
+    return {field: taught_facts(there, field, mine) for field, mine in fields.items()}
 
 
 async def answers(
@@ -70,6 +95,18 @@ async def answers(
     return right, resident
 
 
+async def _chosen(asked: list[Asked], arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    center = None
+    if arguments.center:
+        (spec,) = center_specs([arguments.center])
+        center = open_center(spec, arguments.work / "center")
+    try:
+        return await choices(asked, center, seeds=arguments.seeds, told_seeds=arguments.told)
+    finally:
+        if center is not None:
+            await center.model.close()
+
+
 def _resident() -> float:
     """Resident memory of this process in MB; 0 where the system does not say."""
     try:
@@ -92,10 +129,8 @@ def run(arguments: argparse.Namespace) -> Path:
         Budgets(epochs=arguments.epochs, reviews=arguments.reviews),
         threads=arguments.threads,
     )
-    adapters = {
-        field: teach_facts(school, field, [f for f in facts if f.field == field]).gguf
-        for field in FIELDS
-    }
+    taught = experts_of(school, facts, arguments.experts)
+    adapters = {field: one.gguf for field, one in taught.items()}
     right, resident = asyncio.run(answers(school, adapters, facts, arguments.slots))
     asked = [
         Asked(
@@ -107,13 +142,17 @@ def run(arguments: argparse.Namespace) -> Path:
         for n, fact in enumerate(facts)
     ]
     matrix = matrix_of(asked)
-    report: dict[str, Any] = {"matrix": matrix, "proven": proven(matrix), "resident": resident}
+    report: dict[str, Any] = {
+        "matrix": matrix,
+        "proven": proven(matrix),
+        "resident": resident,
+        "training": {
+            field: {key: one.record[key] for key in ("facts", "tokens", "recall_by_round")}
+            for field, one in taught.items()
+        },
+    }
     if report["proven"]:
-        spec: CenterSpec | None = None
-        if arguments.center:
-            (spec,) = center_specs([arguments.center])
-        center = open_center(spec, arguments.work / "center") if spec else None
-        report["choices"] = asyncio.run(choices(asked, center, seeds=arguments.seeds))
+        report["choices"] = asyncio.run(_chosen(asked, arguments))
     report["config"] = {
         "command": command_line(),
         "date": time.strftime("%Y-%m-%d"),
@@ -121,7 +160,7 @@ def run(arguments: argparse.Namespace) -> Path:
         "facts": len(facts),
         "people": arguments.people,
         "seeds of streams": arguments.seeds,
-        "epochs": arguments.epochs,
+        "of them with the center told": arguments.told,
         "versions": versions(),
     }
     return write(arguments.out, arguments.name, report, page_of(report))
@@ -130,6 +169,7 @@ def run(arguments: argparse.Namespace) -> Path:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--work", type=Path, required=True, help="keeps adapters and answers")
+    parser.add_argument("--experts", type=Path, help="take them from here, train nothing")
     parser.add_argument("--people", type=int, default=36, help="of the world (%(default)s)")
     parser.add_argument(
         "--center", help="an adapter, few-shot or untrained: its choice is measured"
@@ -137,14 +177,20 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=6, help="over the facts (%(default)s)")
     parser.add_argument("--reviews", type=int, default=3, help="of facts not known (%(default)s)")
     parser.add_argument("--seeds", type=int, default=10, help="streams (%(default)s)")
+    parser.add_argument(
+        "--told", type=int, default=2, help="of them in which the center is told (%(default)s)"
+    )
     parser.add_argument("--base", default="default", help="default, or a .gguf file")
     parser.add_argument("--slots", type=int, default=4, help="calls at once (%(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="(%(default)s)")
     parser.add_argument("--out", type=Path, default=Path("docs/results"), help="(%(default)s)")
     parser.add_argument("--name", default="experts", help="of the files written (%(default)s)")
     arguments = parser.parse_args()
-    if min(arguments.people, arguments.epochs, arguments.seeds, arguments.slots) < 1:
-        parser.error("--people, --epochs, --seeds and --slots are 1 or more")
+    if (
+        min(arguments.people, arguments.epochs, arguments.seeds, arguments.slots, arguments.told)
+        < 1
+    ):
+        parser.error("--people, --epochs, --seeds, --told and --slots are 1 or more")
     return run_benchmark(lambda: run(arguments), interrupted="the same command goes on")
 
 

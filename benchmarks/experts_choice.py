@@ -66,10 +66,11 @@ def proven(matrix: Mapping[str, Mapping[str, Any]]) -> bool:
 
 
 async def choices(
-    asked: Sequence[Asked], center: CenterLM | None, *, seeds: int
+    asked: Sequence[Asked], center: CenterLM | None, *, seeds: int, told_seeds: int = 2
 ) -> dict[str, dict[str, Any]]:
     """By chooser: how often the expert of the field was asked, from the beginning and once the
-    memory is no longer cold, and how often the answer was right. Means over streams.
+    memory is no longer cold, and how often the answer was right. Means over streams; in the first
+    `told_seeds` of them the center is told what the memory recalls, at a call a question.
     """
     names = [card.name for card in CARDS]
     totals = {name: sum(one.right[name] for one in asked) for name in names}
@@ -90,6 +91,7 @@ async def choices(
         }
         if center is not None:
             chosen["center"] = [by_card[one.id] for one in stream]
+        if center is not None and seed < told_seeds:
             chosen["center + memory"] = await told(stream, center, names)
         for who, whom in chosen.items():
             rows.setdefault(who, []).append(_scored(stream, whom))
@@ -199,6 +201,13 @@ def page_of(report: Mapping[str, Any]) -> str:
             "Not in every field does its expert beat every other with the interval clear of 0, so "
             "choosing between them would show nothing and was not measured.",
         ]
+    lines.append("")
+    for field, made in report["training"].items():
+        rounds = ", ".join(f"{100 * share:.0f} %" for share in made["recall_by_round"])
+        lines.append(
+            f"- {field}: {made['facts']} facts, {made['tokens']:,} tokens computed; recalled in "
+            f"trained wordings, by round: {rounds}"
+        )
     resident = ", ".join(f"{name} {value:.0f} MB" for name, value in report["resident"].items())
     lines += ["", f"Resident memory, adapters swapped on one base: {resident}."]
     return "\n".join([*lines, *config_lines(report["config"])]) + "\n"

@@ -190,6 +190,22 @@ def teach_facts(school: School, name: str, facts: Sequence[SingleFact]) -> Taugh
     return Taught(name, _gguf(school, name), record)
 
 
+def taught_facts(school: School, name: str, facts: Sequence[SingleFact]) -> Taught:
+    """A model that knows these facts, as it lies in the school's folder; nothing is trained.
+
+    Raises:
+        InputError: there is none, or it was taught other facts or on another base.
+    """
+    folder = school.folder / name
+    record = read_json(folder / DONE)
+    if record is None:
+        raise InputError(f"{folder} holds no trained expert; let the same command end that made it")
+    wanted = {"base": base_name(school.base), "data": data_hash(fact_examples(facts))}
+    if any(record["made_of"][what] != value for what, value in wanted.items()):
+        raise InputError(f"{folder} was taught other facts; give --people and --base as there")
+    return Taught(name, _gguf(school, name), record)
+
+
 def teach(
     school: School,
     name: str,

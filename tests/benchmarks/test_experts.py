@@ -86,6 +86,30 @@ def test_the_page_says_when_nothing_was_chosen() -> None:
     from experts_choice import matrix_of, page_of, proven
 
     matrix = matrix_of(_asked(0.5, 0.5))
-    report = {"matrix": matrix, "proven": proven(matrix), "resident": {"before": 1.0}}
+    training = {"people": {"facts": 40, "tokens": 9000, "recall_by_round": [0.5, 0.98]}}
+    report: dict[str, Any] = {"matrix": matrix, "proven": proven(matrix), "training": training}
+    report["resident"] = {"before": 1.0}
     page = page_of({**report, "config": {"command": "x"}})
     assert "was not measured" in page and "expert:people" in page
+    assert "- people: 40 facts, 9,000 tokens computed" in page and "50 %, 98 %" in page
+
+
+def test_experts_trained_elsewhere_are_taken_where_they_know_the_same_facts(tmp_path: Path) -> None:
+    import json
+
+    from centerlm.errors import InputError
+    from centerlm.learning.base import base_name
+    from centerlm.learning.training import data_hash
+    from knowledge_training import Budgets, School, fact_examples, taught_facts
+    from knowledge_world import make_knowledge
+
+    facts = make_knowledge(5_000_001, people=6, tested={1: 1}, trained={1: 1}).facts[:4]
+    school = School(tmp_path, "default", tmp_path / "base.gguf", Budgets())
+    with pytest.raises(InputError, match="no trained expert"):
+        taught_facts(school, "people", facts)
+    made_of = {"base": base_name("default"), "data": data_hash(fact_examples(facts))}
+    (tmp_path / "people").mkdir()
+    (tmp_path / "people" / "done.json").write_text(json.dumps({"made_of": made_of}))
+    assert taught_facts(school, "people", facts).gguf == tmp_path / "people.gguf"
+    with pytest.raises(InputError, match="taught other facts"):
+        taught_facts(school, "people", facts[:3])
