@@ -122,8 +122,8 @@ def served(model: str, *, sources: tuple[str, ...] = (), **settings: Any) -> Ite
         journal=settings.pop("journal", None),
         no_memory=settings.pop("no_memory", True),
     )
-    mcp = settings.pop("mcp", False)
-    plan = Plan(given, ServeSettings(port=0, **({"grace": 0.1} | settings)), mcp)
+    mcp, studio = settings.pop("mcp", False), settings.pop("studio", None)
+    plan = Plan(given, ServeSettings(port=0, **({"grace": 0.1} | settings)), mcp, studio)
     listening, over, codes = listen(plan.serve), threading.Event(), list[int]()
     port = listening.getsockname()[1]
 

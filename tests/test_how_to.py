@@ -22,7 +22,7 @@ GUIDES = (
     "books.md",
     "study.md",
 )
-WITHOUT_PYTHON = (*GUIDES, "evaluate.md", "compare.md", "mcp.md")
+WITHOUT_PYTHON = (*GUIDES, "evaluate.md", "compare.md", "mcp.md", "studio.md")
 
 
 def _blocks(guide: str, language: str) -> list[str]:

@@ -204,20 +204,8 @@ def open_sources(
     """
     from centerlm.sources.registry import resolve
 
-    sources: list[Source] = []
     folder = library or library_path(settings)
-    if folder is not None:
-        sources.append(_documents(folder, settings.library.passages, "documents"))
-    media = [path for path in attachments if is_medium(path)]
-    documents = [path for path in attachments if path not in media]
-    if documents:
-        name = "attachments" if folder else "documents"
-        made = attached_library(documents)
-        sources.append(_documents(made, settings.library.passages, name))
-    if folder is not None:
-        media += _library_media(folder)
-    if media:
-        sources += _media(media, watching)
+    sources = library_sources(settings, folder, attachments, watching, beside=folder)
     endpoints = endpoints or Endpoints()
     experts = _experts(settings, endpoints)
     taken = {source.card.name for source in sources}
@@ -231,6 +219,36 @@ def open_sources(
         sources += [expert for expert in experts if expert.card.name not in present]
         servers += [f"{MCP}{name}" for name in settings.mcp if f"{MCP}{name}" not in servers]
     return [*sources, *_tools(settings, servers, endpoints)]
+
+
+def library_sources(
+    settings: Settings,
+    folder: Path | None,
+    attachments: Sequence[Path],
+    watching: Callable[[str], None] = lambda line: None,
+    *,
+    beside: Path | None = None,
+) -> list[Source]:
+    """The sources of a library and of attached files; the latter stand `beside` a library, whose
+    media are then asked together with those attached.
+
+    Raises:
+        InputError: the library or a file cannot be used.
+    """
+    sources: list[Source] = []
+    if folder is not None:
+        sources.append(_documents(folder, settings.library.passages, "documents"))
+    media = [path for path in attachments if is_medium(path)]
+    documents = [path for path in attachments if path not in media]
+    if documents:
+        name = "attachments" if beside else "documents"
+        made = attached_library(documents)
+        sources.append(_documents(made, settings.library.passages, name))
+    if beside is not None and (folder is not None or media):
+        media += _library_media(beside)
+    if media:
+        sources += _media(media, watching)
+    return sources
 
 
 def _tools(settings: Settings, names: Sequence[str], endpoints: Endpoints) -> list[Source]:

@@ -27,7 +27,7 @@ from centerlm.cli_options import (
     no_memory_option,
     web_option,
 )
-from centerlm.cli_serving import mcp, serve
+from centerlm.cli_serving import mcp, serve, studio
 from centerlm.cli_study import study
 from centerlm.errors import CenterError, InputError
 
@@ -392,6 +392,7 @@ cli.add_command(memory)
 cli.add_command(adapter)
 cli.add_command(serve)
 cli.add_command(mcp)
+cli.add_command(studio)
 
 
 @cli.command(short_help="Say what is installed and what is missing.")

@@ -1,4 +1,4 @@
-"""`centerlm serve` and `centerlm mcp`: answer other programs."""
+"""`centerlm serve`, `centerlm mcp` and `centerlm studio`: answer programs, and people."""
 
 from __future__ import annotations
 
@@ -66,6 +66,51 @@ def mcp(http: bool, roots: tuple[Path, ...], **given: Any) -> int:
 
     plan = plan_of(roots=tuple(map(str, roots)), mcp=True, **_plain(given))
     return serve(plan) if http else serve_stdio(plan)
+
+
+@click.command(short_help="Ask, guide and watch in a browser.")
+@common
+@click.option("--host", metavar="HOST", help="As of serve.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    default=8322,
+    show_default=True,
+    help="Port; 0: any free one.",
+)
+@click.option(
+    "--also",
+    "libraries",
+    type=FOLDER,
+    multiple=True,
+    metavar="DIR",
+    help="A further library to choose from; may be repeated.",
+)
+@click.option(
+    "--reports",
+    type=FOLDER,
+    default=Path(),
+    metavar="DIR",
+    help="Folder with reports of evaluate [default: this one].",
+)
+@no_memory_option
+@journal_option
+def studio(libraries: tuple[Path, ...], reports: Path, **given: Any) -> int:
+    """Open pages to ask, guide, remember, learn and evaluate, until stopped; print their address.
+
+    Only this machine is served, unless CENTERLM_TOKEN holds a token to sign in with. What is asked
+    and not answered when the studio ends goes on at its next start.
+
+    \b
+    Example:
+      centerlm studio --library my-library
+    """
+    from centerlm.serving.server import Studio, plan_of, serve
+
+    folders = tuple(str(path.resolve()) for path in libraries)
+    plan = plan_of(studio=Studio(folders, str(reports.resolve())), workers=1, **_plain(given))
+    return serve(plan)
 
 
 def _plain(given: dict[str, Any]) -> dict[str, Any]:

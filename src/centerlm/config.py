@@ -126,9 +126,9 @@ class ServeSettings(_Section, frozen=True):
     """Serving. Each of `workers` processes solves `concurrency` objectives at a time; `waiting`
     more may wait in it, `waiting_each` of one client. `token_env` names the variable that holds the
     tokens, with commas between them; without one, only this machine is listened to. `max_body` is
-    in bytes; `grace` is seconds that what runs has to end when the server is stopped. What one
-    client may spend in `client_seconds` are `client_calls`, `client_tokens` and `client_money`.
-    Only files under `roots` are ingested.
+    in bytes, `max_file` the same for a file given to the studio; `grace` is seconds that what runs
+    has to end when the server is stopped. What one client may spend in `client_seconds` are
+    `client_calls`, `client_tokens` and `client_money`. Only files under `roots` are ingested.
     """
 
     host: str = "127.0.0.1"
@@ -142,6 +142,7 @@ class ServeSettings(_Section, frozen=True):
     waiting: _Count = 256
     waiting_each: _Count = 64
     max_body: _Count = 20_000_000
+    max_file: _Count = 1_000_000_000
     grace: _Seconds = 20.0
     client_seconds: _Seconds = 3600.0
     client_calls: _Count | None = None

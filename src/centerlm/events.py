@@ -17,7 +17,7 @@ import msgspec
 
 from centerlm.finding import Usage
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 MAX_EVENT_BYTES = 2048
 MAX_FIELD = 300
 
@@ -91,6 +91,29 @@ class PlanFinished(_Event, frozen=True, tag="plan.finished"):
     problem: str = ""
 
 
+class PlanProposed(_Event, frozen=True, tag="plan.proposed"):
+    """The center's root plan, before a person reviews it. `plan` names the blob of its text."""
+
+    plan: str
+    steps: int
+
+
+class PlanReviewed(_Event, frozen=True, tag="plan.reviewed"):
+    """What a person said of a root plan. `verdict` is accepted, edited or rejected.
+
+    `before` and `plan` name the blobs of the plan as the center had it and as it is now; `rating`
+    is 1 (useless) to 5 (as I would have it), 0 where none was given. It may come after the end of
+    the episode: nothing depends on it.
+    """
+
+    verdict: str
+    before: str
+    plan: str
+    by: str = ""
+    why: str = ""
+    rating: int = 0
+
+
 class StepStarted(_Event, frozen=True, tag="step.started"):
     """References are filled in. `text` is cut to 300 characters, `key` the whole's identity."""
 
@@ -156,6 +179,8 @@ Event: TypeAlias = (
     | CallStarted
     | CallFinished
     | StepPlanned
+    | PlanProposed
+    | PlanReviewed
     | PlanFinished
     | StepStarted
     | StepJoined
@@ -184,7 +209,7 @@ def decode_event(data: bytes) -> Event:
     return _decoder.decode(data)
 
 
-_SHORTENED = ("problem", "error", "reason", "cites", "text", "line", "question")
+_SHORTENED = ("why", "problem", "error", "reason", "cites", "text", "line", "question")
 _LAST = ("tried", "sources", "answer")
 _TIME_BYTES = 24
 

@@ -34,6 +34,7 @@ _MIGRATIONS: dict[int, str] = {
     ALTER TABLE episodes ADD COLUMN answer TEXT NOT NULL DEFAULT '';
     """,
     3: "",  # a new kind of event, which an older version cannot read
+    4: "",  # the same
 }
 
 

@@ -18,6 +18,7 @@ from centerlm.events import (
     Event,
     MemoryRecalled,
     PlanFinished,
+    PlanReviewed,
     SeekFinished,
     SeekStarted,
     StepFinished,
@@ -91,6 +92,8 @@ def past_of(events: Iterable[Event], *, replaying: bool = False) -> Past:
     flying: dict[tuple[str, str, int], Usage] = {}
     first = last = 0.0
     for event in events:
+        if isinstance(event, PlanReviewed):
+            continue  # it may come long after the end, and nothing depends on it
         if replaying:
             past.events.append(event)
             parts = event.path.split(".") if event.path else []

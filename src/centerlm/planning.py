@@ -9,7 +9,7 @@ from centerlm.acts import AbsorbView, Note, PlanView
 from centerlm.budget import Amount
 from centerlm.calling import bound_of, call_model
 from centerlm.errors import InputError, ModelError, OutOfBudgetError, PlanError
-from centerlm.events import PlanFinished, StepPlanned, digest
+from centerlm.events import PlanFinished, PlanProposed, PlanReviewed, StepPlanned, digest
 from centerlm.models.base import Reply
 from centerlm.plan import (
     CENTER,
@@ -22,6 +22,7 @@ from centerlm.plan import (
     make_plan,
     parse_plan,
 )
+from centerlm.protocols import Review, Reviewed
 from centerlm.recalling import recall_plan, recorded_plan
 from centerlm.run import Level, Run
 from centerlm.sources.base import Card
@@ -173,12 +174,34 @@ async def _review(
     problem: str = "",
 ) -> None:
     if run.review is not None and level.is_root:
-        edited = await run.review(plan)
+        edited = await _reviewed(run, plan, run.review)
         if edited != plan:
-            edited = make_plan(edited.steps, sources=run.sources)
             _conclude(run, level, edited, start, by="person", edited=plan)
             return
     _conclude(run, level, plan, start, announced=announced, problem=problem)
+
+
+async def _reviewed(run: Run, plan: Plan, review: Review) -> Plan:
+    """The plan as a person wants it; what they said of it is recorded."""
+    before = format_plan(plan).encode()
+    proposed = PlanProposed(plan=digest(before), steps=len(plan.steps))
+    run.recorder.emit(proposed, plan=before)
+    await run.recorder.commit()
+    answer = await review(plan)
+    said = answer if isinstance(answer, Reviewed) else Reviewed(answer)
+    edited = plan if said.plan == plan else make_plan(said.plan.steps, sources=run.sources)
+    if isinstance(answer, Reviewed):
+        after = format_plan(edited).encode()
+        event = PlanReviewed(
+            verdict="accepted" if edited == plan else "edited",
+            before=proposed.plan,
+            plan=digest(after),
+            by=said.by,
+            why=said.why,
+            rating=said.rating,
+        )
+        run.recorder.emit(event, plan=after)
+    return edited
 
 
 def _conclude(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from centerlm.acts import (
@@ -84,7 +85,19 @@ class Memory(Protocol):
         ...
 
 
-Review = Callable[[Plan], Awaitable[Plan]]
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """A root plan as a person wants it run: who says so, why, and how good the center's was (1 to
+    5, 0 where that is not said).
+    """
+
+    plan: Plan
+    by: str = ""
+    why: str = ""
+    rating: int = 0
+
+
+Review = Callable[[Plan], Awaitable["Plan | Reviewed"]]
 """Shows a person the root plan before it runs; returns it, edited or not."""
 
 Validator = Callable[[Objective, str], "str | None"]

@@ -32,7 +32,7 @@ def test_every_command_of_the_design_is_there() -> None:
         "centerlm memory show", "centerlm memory web", "centerlm memory export",
         "centerlm memory import",
         "centerlm memory forget", "centerlm adapter", "centerlm adapter export",
-        "centerlm adapter import", "centerlm serve", "centerlm mcp",
+        "centerlm adapter import", "centerlm serve", "centerlm mcp", "centerlm studio",
         "centerlm doctor",
     ]  # fmt: skip
 

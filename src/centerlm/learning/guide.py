@@ -1,6 +1,8 @@
 """Human edits of plans become guidance: from episodes of `solve --review` to the own JSONL format.
 
-An edit is the event that a root plan was finished by a person, with the center's plan it came from.
+An edit is the event that a person reviewed a root plan and changed it, or (without a word on who
+and why) that a root plan was finished by a person, with the center's plan it came from. A plan that
+was reviewed, left as it was and rated 4 or 5 is guidance too.
 Writing is idempotent and only ever adds: lines that are there are never changed.
 """
 
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,30 +18,37 @@ from pathlib import Path
 from typing import Any, cast
 
 from centerlm.errors import InputError
-from centerlm.events import EpisodeStarted, Event, PlanFinished
+from centerlm.events import EpisodeStarted, Event, PlanFinished, PlanReviewed
 from centerlm.journal import SqliteJournal
 from centerlm.solver import stored_objective
 
 BY = "person"
+GOOD = 4
+"""The rating from which on a plan that was left as it was is guidance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A person's plan for an objective and the plan it corrects, both in the plan language."""
+    """A person's plan for an objective and the plan it corrects ("": none), both in the plan
+    language. `rating` is that of the latter, 1 to 5, 0 where none was given.
+    """
 
     objective: str
     plan: str
     when: str
-    edited_from: str
+    edited_from: str = ""
     by: str = BY
+    why: str = ""
+    rating: int = 0
 
-    def as_json(self) -> dict[str, str]:
+    def as_json(self) -> dict[str, str | int]:
+        known = {"edited_from": self.edited_from, "why": self.why, "rating": self.rating}
         return {
             "objective": self.objective,
             "plan": self.plan,
             "by": self.by,
             "when": self.when,
-            "edited_from": self.edited_from,
+            **{name: value for name, value in known.items() if value},
         }
 
 
@@ -51,28 +60,48 @@ class Added:
     there: int
 
 
-def edits_of(journal: SqliteJournal) -> Iterator[Edit]:
-    """The edits of all episodes, the oldest episode first.
+def edits_of(journal: SqliteJournal, episodes: Collection[str] | None = None) -> Iterator[Edit]:
+    """The edits of all episodes (or of these), the oldest episode first.
 
     Raises:
         JournalError: the journal cannot be read.
     """
     for episode in reversed(journal.summaries(-1)):
-        yield from _edits(journal, journal.events(episode.name))
+        if episodes is None or episode.name in episodes:
+            yield from _edits(journal, journal.events(episode.name))
 
 
 def _edits(journal: SqliteJournal, events: Sequence[Event]) -> Iterator[Edit]:
     settings = next((e.settings for e in events if isinstance(e, EpisodeStarted)), "")
+    if not settings:
+        return
+    objective = stored_objective(journal.blob(settings)).text
+    told: set[tuple[str, str]] = set()
     for event in events:
-        if not isinstance(event, PlanFinished) or event.path or not event.edited:
-            continue
-        if event.by == BY and settings:
-            yield Edit(
-                objective=stored_objective(journal.blob(settings)).text,
-                plan=journal.blob(event.plan).decode(),
-                when=datetime.fromtimestamp(event.at, UTC).isoformat(timespec="seconds"),
-                edited_from=journal.blob(event.edited).decode(),
-            )
+        made: Edit | None = None
+        when = datetime.fromtimestamp(event.at, UTC).isoformat(timespec="seconds")
+        match event:
+            case PlanReviewed(verdict="edited" | "accepted" as verdict):
+                told.add((event.before, event.plan))
+                edited = verdict == "edited"
+                if edited or event.rating >= GOOD:
+                    made = Edit(
+                        objective,
+                        journal.blob(event.plan).decode(),
+                        when,
+                        journal.blob(event.before).decode() if edited else "",
+                        event.by or BY,
+                        event.why,
+                        event.rating,
+                    )
+            case PlanFinished(path="", by="person") if event.edited:
+                if (event.edited, event.plan) not in told:
+                    plan, before = (journal.blob(b).decode() for b in (event.plan, event.edited))
+                    made = Edit(objective, plan, when, before)
+            case _:
+                pass
+        if made is not None:
+            yield made
 
 
 def add_edits(edits: Iterable[Edit], path: Path) -> Added:

@@ -114,6 +114,19 @@ class AcceptedRequests:
     def of_episode(self, client: str, episode: str) -> Accepted | None:
         return self._one("client=? AND episode=?", client, episode)
 
+    def named(self, episode: str) -> Accepted | None:
+        """The request that an episode answers, whoever's it is."""
+        return self._one("episode=?", episode)
+
+    def newest(self, client: str, limit: int) -> list[Accepted]:
+        """A client's requests, the newest first."""
+        with self._writing():
+            rows = self._db.execute(
+                f"SELECT {_COLUMNS} FROM requests WHERE client=? ORDER BY id DESC LIMIT ?",
+                (client, limit),
+            ).fetchall()
+        return [Accepted(*row) for row in rows]
+
     def again(self, request: Accepted) -> Accepted | None:
         """The request as it is now."""
         return self._one("id=?", request.id)
@@ -164,12 +177,14 @@ class AcceptedRequests:
         return cursor.rowcount == 1
 
     def reopen(self, request: Accepted) -> bool:
-        """Make an ended request this worker's open one again; false where it has not ended."""
+        """Make an ended request, with the body it has now, this worker's open one again; false
+        where it has not ended.
+        """
         with self._writing():
             cursor = self._db.execute(
-                "UPDATE requests SET owner=?, state='open', reason='' "
+                "UPDATE requests SET owner=?, state='open', reason='', body=? "
                 "WHERE id=? AND state<>'open' AND body<>x''",
-                (self.owner, request.id),
+                (self.owner, request.body, request.id),
             )
         return cursor.rowcount == 1
 

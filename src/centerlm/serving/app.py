@@ -270,18 +270,24 @@ class Answering:
             return await self._endpoint(request)
         except Refused as refused:
             self._metrics.refused.labels(refused.code).inc()
-            return _refusal(refused)
+            return self.refusal(request, refused)
         except JournalError as error:
-            return _refusal(Refused(503, str(error), code="server_error", retry_after=30))
+            refused = Refused(503, str(error), code="server_error", retry_after=30)
+            return self.refusal(request, refused)
         except CenterError as error:
-            return _refusal(Refused(400, str(error)))
+            return self.refusal(request, Refused(400, str(error)))
+
+    def refusal(self, request: Request, refused: Refused) -> ASGIApp:
+        """The answer to a request that is not taken."""
+        del request
+        return Json(error_body(refused), refused.status, later(refused))
 
 
-def _refusal(refused: Refused) -> Json:
-    headers: dict[str, str] = {}
-    if refused.retry_after is not None:
-        headers["Retry-After"] = str(max(round(refused.retry_after), 1))
-    return Json(error_body(refused), refused.status, headers)
+def later(refused: Refused) -> dict[str, str]:
+    """The header that says when to come again."""
+    if refused.retry_after is None:
+        return {}
+    return {"Retry-After": str(max(round(refused.retry_after), 1))}
 
 
 def _key(request: Request) -> str | None:

@@ -14,8 +14,11 @@ import hmac
 import json
 import logging
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +32,13 @@ if TYPE_CHECKING:
 MIN_TOKEN = 16
 BODY_SECONDS = 60.0
 _OPEN = frozenset({"/health"})
+_OPEN_PAGES = ("/sign-in", "/static/")
+SIGN_IN = "/sign-in"
+FILES = "/files"
+"""Where the studio takes files, as they are."""
+COOKIE = "centerlm-session"
+SESSION_SECONDS = 12 * 3600.0
+_MAX_SESSIONS = 1000
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?", re.ASCII)
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
@@ -73,15 +83,20 @@ def tokens_of(settings: ServeSettings, environment: Mapping[str, str]) -> tuple[
 class Rules:
     """`digests` are SHA-256 of the tokens; `hosts` are names that requests may use, with any port
     (none: any, where there is a token); `origins` are pages that may call, as scheme://host:port.
+    `sessions` are those of a studio: it has pages of its own, and takes files of `max_file` bytes.
     """
 
     digests: tuple[bytes, ...]
     hosts: frozenset[str]
     origins: frozenset[str]
     max_body: int
+    sessions: Sessions | None = None
+    max_file: int = 0
 
     @classmethod
-    def of(cls, settings: ServeSettings, tokens: Sequence[str]) -> Rules:
+    def of(
+        cls, settings: ServeSettings, tokens: Sequence[str], sessions: Sessions | None = None
+    ) -> Rules:
         hosts = frozenset(host.lower() for host in settings.hosts)
         if is_loopback(settings.host):
             hosts |= {*_LOOPBACK}
@@ -90,7 +105,20 @@ class Rules:
             hosts,
             frozenset(origin.lower().rstrip("/") for origin in settings.origins),
             settings.max_body,
+            sessions,
+            settings.max_file,
         )
+
+    def limit(self, scope: Scope) -> int:
+        """The most bytes that a request may have."""
+        return self.max_file if self._takes_file(scope) else self.max_body
+
+    def kind(self, scope: Scope) -> str:
+        """The type that a body has to have: none that a form of another site could send."""
+        return "application/octet-stream" if self._takes_file(scope) else "application/json"
+
+    def _takes_file(self, scope: Scope) -> bool:
+        return self.sessions is not None and scope["path"] == FILES
 
     def client(self, bearer: str) -> str | None:
         """Who bears this token; None for nobody. Takes as long whichever token it is."""
@@ -99,6 +127,39 @@ class Rules:
             if hmac.compare_digest(digest, given):
                 found = f"token-{digest.hex()[:12]}"
         return found
+
+
+@dataclass(slots=True)
+class Sessions:
+    """Who is signed in to the pages, by the hash of the secret in the cookie; gone with the
+    process.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    _known: OrderedDict[bytes, tuple[str, float]] = field(
+        default_factory=lambda: OrderedDict[bytes, tuple[str, float]]()
+    )
+
+    def begin(self, client: str) -> str:
+        """The secret of a new session."""
+        secret = secrets.token_urlsafe(32)
+        self._known[_digest(secret)] = client, self.clock() + SESSION_SECONDS
+        while len(self._known) > _MAX_SESSIONS:
+            self._known.popitem(last=False)
+        return secret
+
+    def client(self, headers: Mapping[str, str]) -> str | None:
+        """Who sends a request, by its cookie; None for nobody."""
+        for part in headers.get("cookie", "").split(";"):
+            name, _, secret = part.strip().partition("=")
+            client, until = self._known.get(_digest(secret), (None, 0.0))
+            if name == COOKIE and client is not None and self.clock() < until:
+                return client
+        return None
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("utf-8", "replace")).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +184,16 @@ class Guard:
         try:
             self._check(scope, headers, allowed=allowed)
         except Refused as refused:
+            if refused.status == 401 and self._wants_page(scope, headers):
+                await _reply(send, 303, b"", ((b"location", SIGN_IN.encode()),))
+                return
             await reply_error(send, refused)
             return
         extra = _cors(origin) if allowed else ()
         if scope["method"] == "OPTIONS" and allowed:
             await _reply(send, 204, b"", extra)
             return
-        body = _Body(receive, self.rules.max_body)
+        body = _Body(receive, self.rules.limit(scope))
         started = False
 
         async def sending(message: Message) -> None:
@@ -159,7 +223,8 @@ class Guard:
         own = f"{scope['scheme']}://{headers.get('host', '')}".lower()
         foreign = origin is not None and origin.lower() != own
         if headers.get("sec-fetch-site", "") in ("cross-site", "same-site"):
-            foreign = True
+            # A link of another site may lead to a page here: it sees nothing of what it gets.
+            foreign = not (self._wants_page(scope, headers) and _navigates(headers))
         if foreign and not allowed:
             raise Refused(
                 403,
@@ -170,16 +235,24 @@ class Guard:
             return
         scope.setdefault("state", {})["client"] = self._client(scope, headers)
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > self.rules.max_body:
-            raise _too_large(self.rules.max_body)
+        limit, wanted = self.rules.limit(scope), self.rules.kind(scope)
+        if not length.isdigit() or int(length) > limit:
+            raise _too_large(limit)
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         sends = int(length) > 0 or "transfer-encoding" in headers
-        if scope["method"] not in _SAFE and sends and kind != "application/json":
-            raise Refused(415, "send JSON, with Content-Type: application/json")
+        if scope["method"] not in _SAFE and sends and kind != wanted:
+            what = "JSON" if wanted == "application/json" else "a file as it is"
+            raise Refused(415, f"send {what}, with Content-Type: {wanted}")
 
     def _client(self, scope: Scope, headers: Mapping[str, str]) -> str:
+        sessions = self.rules.sessions
         if not self.rules.digests or scope["path"] in _OPEN:
             return "local"
+        if sessions is not None:
+            if scope["path"].startswith(_OPEN_PAGES):
+                return "local"
+            if (known := sessions.client(headers)) is not None:
+                return known
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
         client = self.rules.client(bearer.strip()) if scheme.lower() == "bearer" else None
         if client is None:
@@ -189,6 +262,18 @@ class Guard:
                 code="invalid_api_key",
             )
         return client
+
+    def _wants_page(self, scope: Scope, headers: Mapping[str, str]) -> bool:
+        asked = scope["method"] == "GET" and "text/html" in headers.get("accept", "")
+        return self.rules.sessions is not None and asked
+
+
+def _navigates(headers: Mapping[str, str]) -> bool:
+    """Whether a browser shows what it gets as a page of its own, not in a frame of another."""
+    return (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == (
+        "navigate",
+        "document",
+    )
 
 
 _ALWAYS = (

@@ -12,6 +12,9 @@ from centerlm.journal import SqliteJournal
 from centerlm.serving.accepted import Accepted, AcceptedRequests
 from centerlm.serving.order import Refused
 
+CANCELLED, PAUSED, ITS_PLAN = "it was cancelled", "it was paused", "its plan waits for a person"
+"""Why a request was stopped; it can go on."""
+
 LOOK = 0.05
 """Seconds between two looks at what another worker does."""
 
@@ -22,7 +25,7 @@ class Job:
     is not `fresh` may have begun before.
 
     `watchers` are the clients that wait for it; without a key, it is cancelled when they left
-    (`left`).
+    (`left`, for this `reason`). `note` says what it does where no event does.
     """
 
     request: Accepted
@@ -31,6 +34,8 @@ class Job:
     problem: Refused | None = None
     ended: bool = False
     left: bool = False
+    reason: str = CANCELLED
+    note: str = ""
     watchers: int = 0
     task: asyncio.Task[None] | None = None
     _news: list[asyncio.Future[None]] = field(default_factory=list["asyncio.Future[None]"])

@@ -31,9 +31,22 @@ class Sampled(msgspec.Struct, frozen=True):
     top_p: float = 1.0
 
 
+class Looked(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A person's look at the center's plan. `plan` is the plan to run, in the plan language; ""
+    while nobody has looked: then the request stops at its plan. `rating` is 1 to 5, 0 for none.
+    """
+
+    plan: str = ""
+    by: str = ""
+    why: str = ""
+    rating: int = 0
+
+
 class Order(msgspec.Struct, frozen=True, omit_defaults=True):
     """One objective. `sources` are some of the server's (none: all); `attachments` are paths of
-    stored uploads; with `sampled`, calls are made with token ids and log-probabilities.
+    stored uploads; with `sampled`, calls are made with token ids and log-probabilities; with
+    `looked`, a person reviews the plan before it runs. `library` is a folder to ask instead of the
+    server's own.
     """
 
     question: str
@@ -43,6 +56,8 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
     attachments: tuple[str, ...] = ()
     seed: int | None = None
     sampled: Sampled | None = None
+    looked: Looked | None = None
+    library: str = ""
 
 
 _encoder = msgspec.json.Encoder(order="deterministic")

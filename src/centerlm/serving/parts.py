@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,22 +110,27 @@ class Parts:
             )
         return named
 
-    def sources_of(self, order: Order) -> list[Source]:
-        """The sources of an order: those it names, and its attachments.
+    def sources_of(
+        self, order: Order, watching: Callable[[str], None] = lambda line: None
+    ) -> list[Source]:
+        """The sources of an order: those it names, and its attachments. `watching` gets a line
+        while pictures, recordings and videos are processed.
 
         Raises:
             Refused: it names one that the server does not have.
-            InputError: an attachment cannot be read.
+            InputError: its library or an attachment cannot be read.
         """
         named = self.named(order)
         chosen = [named[name] for name in order.sources] or list(self.sources)
-        if order.attachments:
-            from centerlm.sources.documents import open_documents
-
-            name = "attachments" if "documents" in named else "documents"
-            folder = _assembly.attached_library([Path(path) for path in order.attachments])
-            chosen.append(open_documents(folder, k=self.settings.library.passages, name=name))
-        return chosen
+        files = [Path(path) for path in order.attachments]
+        if not files and not order.library:
+            return chosen
+        library = Path(order.library) if order.library else self.library
+        own = _assembly.library_sources(
+            self.settings, library if order.library else None, files, watching, beside=library
+        )
+        by_name = {source.card.name: source for source in (*chosen, *own)}
+        return list(by_name.values())
 
     def memory_setup(self, client: str) -> dict[str, str] | None:
         """Which memory a client's episodes recall from and tell; None for none."""
@@ -158,8 +163,9 @@ class Parts:
         """What `centerlm resume` needs to go on with an episode of this order."""
         given = self.given
         named: Sequence[str] = order.sources or given.sources
+        library = Path(order.library) if order.library else self.library
         return {
-            "library": str(self.library.resolve()) if self.library else None,
+            "library": str(library.resolve()) if library else None,
             "sources": [name for name in named if name not in ("documents", "attachments")],
             "attachments": list(order.attachments),
             "model": given.model,

@@ -23,7 +23,7 @@ import msgspec
 from centerlm.config import ServeSettings, default_file
 from centerlm.errors import CenterError, InputError, MissingExtraError
 from centerlm.printing import complain
-from centerlm.serving.guard import Guard, HideTokens, Rules, tokens_of
+from centerlm.serving.guard import Guard, HideTokens, Rules, Sessions, tokens_of
 from centerlm.serving.metrics import SHARED, Metrics
 from centerlm.serving.parts import Given, Parts
 from centerlm.serving.service import Listener, Service
@@ -36,12 +36,20 @@ if TYPE_CHECKING:
 log = logging.getLogger("centerlm.serving")
 
 
+class Studio(msgspec.Struct, frozen=True):
+    """What the pages are given: further `libraries` to choose from, and the folder of `reports`."""
+
+    libraries: tuple[str, ...] = ()
+    reports: str = "."
+
+
 class Plan(msgspec.Struct, frozen=True):
     """What a worker is started with: plain data. Tokens stay in the environment."""
 
     given: Given
     serve: ServeSettings
     mcp: bool = False
+    studio: Studio | None = None
 
 
 def plan_of(
@@ -51,9 +59,11 @@ def plan_of(
     workers: int | None = None,
     roots: tuple[str, ...] = (),
     mcp: bool = False,
+    studio: Studio | None = None,
     **given: Any,
 ) -> Plan:
-    """The plan of a command line: what it says goes over the settings; with `mcp`, MCP as well.
+    """The plan of a command line: what it says goes over the settings; with `mcp`, MCP as well,
+    with `studio`, its pages.
 
     Raises:
         ConfigError: the settings cannot be read, or others could listen without a token.
@@ -69,7 +79,7 @@ def plan_of(
         start.settings().serve, **{k: v for k, v in over.items() if v is not None}
     )
     tokens_of(serve, os.environ)
-    return Plan(start, serve, mcp)
+    return Plan(start, serve, mcp, studio)
 
 
 class Worker:
@@ -111,7 +121,8 @@ class Worker:
         """
         from centerlm.serving.app import application
 
-        serve, metrics = self._plan.serve, Metrics.new()
+        serve, metrics, studio = self._plan.serve, Metrics.new(), self._plan.studio
+        rules = Rules.of(serve, self._tokens, Sessions() if studio else None)
         async with AsyncExitStack() as stack:
             service = await stack.enter_async_context(
                 opened_service(self._plan, metrics.tell, apart=len(self._tokens) > 1)
@@ -121,7 +132,11 @@ class Worker:
                 server = mcp_server(service, serve.roots)
                 more = mcp_routes(server, serve.max_body)
                 await stack.enter_async_context(server.session_manager.run())
-            self._app = Guard(application(service, metrics, *more), Rules.of(serve, self._tokens))
+            if studio is not None:
+                from centerlm.studio.routes import studio_routes
+
+                more += studio_routes(service, metrics, rules, studio)
+            self._app = Guard(application(service, metrics, *more), rules)
             self.service = service
             yield service
 
@@ -198,15 +213,15 @@ def serve(plan: Plan) -> int:
 
     Raises:
         InputError: the address cannot be listened on, or a setting cannot be used.
-        MissingExtraError: uvicorn is not installed.
+        MissingExtraError: uvicorn, or another part of the extra, is not installed.
     """
-    _needs_uvicorn()
+    _needs("studio" if plan.studio else "serve")
     tokens = tokens_of(plan.serve, os.environ)
     listening = listen(plan.serve)
     host, port = listening.getsockname()[:2]
     where = f"[{host}]" if ":" in host else host
     guarded = f", {len(tokens)} token{'s' if len(tokens) > 1 else ''}" if tokens else ""
-    path = "mcp" if plan.mcp else "v1"
+    path = "" if plan.studio else "mcp" if plan.mcp else "v1"
 
     def announce() -> None:
         click.echo(f"http://{where}:{port}/{path}{guarded}")
@@ -218,12 +233,13 @@ def serve(plan: Plan) -> int:
     return _supervise(plan, listening)
 
 
-def _needs_uvicorn() -> None:
-    for module, name in (("uvicorn", "uvicorn"), ("starlette", "starlette")):
+def _needs(extra: str) -> None:
+    """Raises MissingExtraError where what serves is not installed."""
+    for name in ("uvicorn", "starlette", *(("jinja2",) if extra == "studio" else ())):
         try:
-            __import__(module)
+            __import__(name)
         except ImportError:
-            raise MissingExtraError(name, "serve") from None
+            raise MissingExtraError(name, extra) from None
 
 
 def listen(settings: ServeSettings) -> socket.socket:

@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -23,12 +23,14 @@ from centerlm.events import EpisodeFinished, Event
 from centerlm.journal import new_episode_name
 from centerlm.learning.rollouts import SampledCenter
 from centerlm.many import OpenedJournal
-from centerlm.protocols import Center
+from centerlm.plan import Plan, parse_plan
+from centerlm.protocols import Center, Review, Reviewed
 from centerlm.serving.accepted import Accepted, AcceptedRequests, Spent
 from centerlm.serving.fair import FairQueue, FullError, Place
-from centerlm.serving.jobs import Job, follow_elsewhere
+from centerlm.serving.jobs import CANCELLED, ITS_PLAN, Job, follow_elsewhere
 from centerlm.serving.order import (
     Limits,
+    Looked,
     Order,
     Refused,
     bounded,
@@ -250,8 +252,14 @@ class Service:
     async def _solve(self, job: Job) -> Solution:
         parts, request = self.parts, job.request
         order = decode(request.body)
-        if order.attachments:
-            sources = await asyncio.to_thread(parts.sources_of, order)
+
+        def say(line: str) -> None:
+            job.note = line
+
+        if order.attachments or order.library:
+            say("reading what is attached")
+            sources = await asyncio.to_thread(parts.sources_of, order, say)
+            say("")
         else:
             sources = parts.sources_of(order)
         center: Center = parts.center
@@ -275,11 +283,24 @@ class Service:
             sources=sources,
             memory=parts.memory_of(request.client),
             journal=journal,
+            review=None if order.looked is None else self._review(job, order.looked),
             options=_assembly.options_of(parts.settings, order.seed),
             episode=request.episode,
             setup=parts.setup(request.client, order),
             on_event=tell,
         )
+
+    def _review(self, job: Job, looked: Looked) -> Review:
+        """What a person said of the plan; while nobody has, the request stops here."""
+
+        async def review(plan: Plan) -> Reviewed:
+            if not looked.plan:
+                self._stop(job.request.episode, ITS_PLAN)
+                await asyncio.Future[None]()  # until it is cancelled: at once
+            edited = parse_plan(looked.plan) if looked.plan else plan
+            return Reviewed(edited, looked.by, looked.why, looked.rating)
+
+        return review
 
     def _cancelled(self, job: Job) -> Refused | None:
         try:
@@ -287,7 +308,7 @@ class Service:
                 self.store.release(job.request)
                 return _stopping()
             spent = fold(job.events).usage
-            self.store.end(job.request, "cancelled", spent, "it was cancelled", keep=True)
+            self.store.end(job.request, "cancelled", spent, job.reason, keep=True)
         except JournalError as error:
             return _unwritable(error)
         return None
@@ -332,20 +353,20 @@ class Service:
         if job is not None and request.key is None and not job.watchers:
             self.cancel(request)
 
-    def cancel(self, request: Accepted) -> bool:
+    def cancel(self, request: Accepted, reason: str = CANCELLED) -> bool:
         """Stop a request, whichever worker has it; it can be resumed. False where it has ended."""
-        return self._stop(request.episode) or self.store.want_cancelled(request)
+        return self._stop(request.episode, reason) or self.store.want_cancelled(request)
 
-    def _stop(self, episode: str) -> bool:
+    def _stop(self, episode: str, reason: str = CANCELLED) -> bool:
         job = self.jobs.get(episode)
         if job is None or job.task is None:
             return False
-        job.left = True
+        job.left, job.reason = True, reason
         job.task.cancel()
         return True
 
-    def resume(self, request: Accepted) -> None:
-        """Go on with a request that was cancelled or failed.
+    def resume(self, request: Accepted, looked: Looked | None = None) -> None:
+        """Go on with a request that was cancelled or failed; with what a person said of its plan.
 
         Raises:
             Refused: it runs, or has been answered.
@@ -355,6 +376,9 @@ class Service:
         if request.state == "open" or not request.body:
             state = "running" if request.state == "open" else "answered"
             raise Refused(409, f"episode {request.episode} is {state}, so it cannot go on")
+        if looked is not None:
+            order = msgspec.structs.replace(decode(request.body), looked=looked)
+            request = replace(request, body=encode(order))
         place = self.admit(request.client)
         if not self.store.reopen(request):
             place.leave()

@@ -1,7 +1,8 @@
 """The project's own guidance: one JSON object a line.
 
     {"objective": "...", "plan": "1 [documents] ...", "by": "person", "when": "2026-05-01T12:00Z",
-     "edited_from": "1 [center] ...", "answer": "...", "answers": {"1": "..."}}
+     "edited_from": "1 [center] ...", "why": "...", "rating": 2,
+     "answer": "...", "answers": {"1": "..."}}
 
 `objective` and `plan` are needed; a plan is text in the plan language or its JSON object. Every
 line that cannot be used is listed with its number and reason, the others are used.
@@ -15,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -37,6 +38,8 @@ class _Row(msgspec.Struct, forbid_unknown_fields=True):
     by: str = ""
     when: str = ""
     edited_from: str | None = None
+    why: str = ""
+    rating: Annotated[int, msgspec.Meta(ge=0, le=5)] = 0
     answer: str | None = None
     answers: dict[int, str] = msgspec.field(default_factory=dict[int, str])
 

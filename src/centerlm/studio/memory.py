@@ -1,0 +1,163 @@
+"""The page of the seeking memory: who answers what how well, known from where; forgetting."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from centerlm.errors import InputError
+from centerlm.memory import SeekingMemory
+from centerlm.memory.forgetting import (
+    forget_all,
+    forget_episodes,
+    forget_kind,
+    forget_notes,
+    forget_source,
+)
+from centerlm.memory.store import unusable
+from centerlm.memory.views import KindSummary, list_kinds, show_kind
+from centerlm.memory.web_views import NoteSummary, count_notes, list_notes, show_note
+from centerlm.serving.order import Refused
+from centerlm.studio.site import Site, client_of, form_of, went
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.types import ASGIApp
+
+KINDS, NOTES = 100, 50
+T = TypeVar("T")
+
+
+class Forgotten(msgspec.Struct):
+    """What to forget: one of these. `everything` has to be the word "forget"."""
+
+    kind: str = ""
+    source: str = ""
+    episode: str = ""
+    note: str = ""
+    everything: str | None = None
+
+
+@dataclass(slots=True)
+class MemoryPages:
+    """The endpoints. Each opens the file for itself: solving goes on with its own."""
+
+    site: Site
+
+    def routes(self) -> list[tuple[str, Any, str]]:
+        return [
+            ("/memory", self.page, "GET"),
+            ("/memory/kinds/{kind}", self.kind, "GET"),
+            ("/memory/notes/{note:int}", self.note, "GET"),
+            ("/memory/forget", self.forget, "POST"),
+        ]
+
+    async def page(self, request: Request) -> ASGIApp:
+        """The kinds of questions and the notes; with `about`, those that are like it."""
+        about = request.query_params.get("about", "").strip()[:1000]
+        if self.site.service.parts.memory_setup(client_of(request)) is None:
+            return self.site.page(request, "memory.html", off=True)
+
+        def read(memory: SeekingMemory) -> tuple[list[KindSummary], list[NoteSummary], int]:
+            if not about:
+                return (
+                    list_kinds(memory, KINDS),
+                    list_notes(memory, limit=NOTES),
+                    count_notes(memory),
+                )
+            try:
+                kinds = [show_kind(memory, about)] if not about.isdigit() else []
+            except InputError:
+                kinds = []
+            return kinds, list_notes(memory, about, limit=NOTES), count_notes(memory)
+
+        kinds, notes, counted = await self._with(request, read)
+        return self.site.page(
+            request,
+            "memory.html",
+            off=False,
+            about=about,
+            kinds=kinds,
+            notes=notes,
+            counted=counted,
+            named=sorted({source.source for kind in kinds for source in kind.sources}),
+        )
+
+    async def kind(self, request: Request) -> ASGIApp:
+        """One kind: its sources, the words that found something, the episodes behind it."""
+        wanted: str = request.path_params["kind"]
+        if not wanted.isdigit():
+            raise Refused(404, "there is no such kind; see all under Memory")
+        shown = await self._with(request, lambda memory: show_kind(memory, wanted))
+        given: dict[str, Any] = {"kind": shown}
+        if "hx-request" in request.headers:
+            return self.site.part("kind.html", **given)
+        return self.site.page(request, "kind_page.html", **given)
+
+    async def note(self, request: Request) -> ASGIApp:
+        """One note: where it stands, what it rests on, which episodes found it."""
+        number: int = request.path_params["note"]
+        shown = await self._with(request, lambda memory: show_note(memory, number))
+        given: dict[str, Any] = {"note": shown, "file_of": _name}
+        if "hx-request" in request.headers:
+            return self.site.part("note.html", **given)
+        return self.site.page(request, "note_page.html", **given)
+
+    async def forget(self, request: Request) -> ASGIApp:
+        """Forget for good: it is not learned again from the episodes that told it.
+
+        Raises:
+            Refused: it is not said what.
+        """
+        what = await form_of(request, Forgotten)
+        await self._with(request, _forgetting(what))
+        return went("/memory")
+
+    async def _with(self, request: Request, work: Callable[[SeekingMemory], T]) -> T:
+        """Do something with the client's memory, in a thread.
+
+        Raises:
+            Refused: the memory is off.
+            MemoryFileError: the file cannot be used.
+        """
+        setup = self.site.service.parts.memory_setup(client_of(request))
+        if setup is None:
+            raise Refused(409, "the memory is off; start the studio without --no-memory")
+
+        def run() -> T:
+            memory = SeekingMemory(Path(setup["path"]), project=setup["project"])
+            try:
+                return work(memory)
+            except sqlite3.Error as error:
+                raise unusable(memory.path, error) from error
+            finally:
+                memory.close()
+
+        return await asyncio.to_thread(run)
+
+
+def _name(file: str) -> str:
+    return Path(file).name
+
+
+def _forgetting(what: Forgotten) -> Callable[[SeekingMemory], object]:
+    """Raises Refused where it is not said what to forget."""
+    if what.kind.isdigit():
+        return lambda memory: forget_kind(memory, int(what.kind))
+    if what.note.isdigit():
+        return lambda memory: forget_notes(memory, [int(what.note)])
+    if what.source:
+        return lambda memory: forget_source(memory, what.source)
+    if what.episode:
+        return lambda memory: forget_episodes(memory, [what.episode])
+    if what.everything is not None:
+        if what.everything.strip().casefold() != "forget":
+            raise Refused(400, "type the word forget to forget everything")
+        return forget_all
+    raise Refused(400, "choose what to forget; reload the page")

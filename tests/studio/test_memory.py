@@ -1,0 +1,58 @@
+"""The page of the memory in the browser: what is known, where from, and forgetting it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+
+from centerlm.library import Library
+from serving_parts import until
+from studio_parts import Seen, studio
+
+Look = Callable[..., Seen]
+
+
+def test_what_was_learned_is_shown_with_its_origin_and_forgotten(look: Look, home: Path) -> None:
+    (home / "note.md").write_text(
+        "# Norburg\nThe river Ister flows through Norburg. The Ister is 420 km long.\n"
+    )
+    with Library.open(home / "library", create=True, embedder=None) as library:
+        library.ingest([home / "note.md"])
+    with studio(
+        "cli_parts:river", sources=("calculator",), library=str(home / "library"), no_memory=False
+    ) as served:
+        seen = look(served.url)
+        assert "Nothing is remembered yet" in seen.go("/memory").inner_text("main")
+        at = seen.ask("How long is twice the river?")
+        page = seen.page
+        page.wait_for_selector(".outcome.is-answered")
+        until(lambda: "Which river flows" in httpx.get(f"{served.url}/memory", timeout=30).text)
+        seen.go("/memory")
+        link = page.locator("table a.asked", has_text="Which river flows")
+        kind = link.get_attribute("href")
+        link.click()
+        page.wait_for_selector("#detail h2:has-text('Which river flows')")
+        page.locator("#detail summary").first.click()
+        assert page.locator(f"#detail a[href='{at}']").count() >= 1
+        page.on("dialog", lambda dialog: dialog.accept())
+        page.get_by_role("button", name="Forget this kind").click()
+        until(lambda: httpx.get(served.url + kind, timeout=30).status_code == 400)
+        seen.go("/memory")
+        assert page.locator("table a.asked", has_text="Which river flows").count() == 0
+        page.locator("summary", has_text="Forget more").click()
+        page.fill("#everything", "all")
+        page.get_by_role("button", name="Forget everything").click()
+        page.wait_for_selector("#messages:has-text('type the word forget')")
+        page.fill("#everything", "forget")
+        page.get_by_role("button", name="Forget everything").click()
+        page.wait_for_selector(".empty:has-text('Nothing is remembered yet')")
+
+
+def test_where_the_memory_is_off_the_page_says_how_to_turn_it_on() -> None:
+    with studio("cli_parts:sums", sources=("calculator",), no_memory=True) as served:
+        answer = httpx.get(f"{served.url}/memory", timeout=30)
+        assert answer.status_code == 200 and "without <code>--no-memory</code>" in answer.text
+        forget = httpx.post(f"{served.url}/memory/forget", json={"kind": "1"}, timeout=30)
+        assert forget.status_code == 409
