@@ -17,8 +17,8 @@ from typing import Any, cast
 
 from centerlm.errors import InputError
 from centerlm.events import EpisodeStarted, Event, PlanFinished
-from centerlm.journal import SqliteJournal
 from centerlm.solver import stored_objective
+from centerlm.stored_journal import StoredJournal
 
 BY = "person"
 
@@ -51,7 +51,7 @@ class Added:
     there: int
 
 
-def edits_of(journal: SqliteJournal) -> Iterator[Edit]:
+def edits_of(journal: StoredJournal) -> Iterator[Edit]:
     """The edits of all episodes, the oldest episode first.
 
     Raises:
@@ -61,7 +61,7 @@ def edits_of(journal: SqliteJournal) -> Iterator[Edit]:
         yield from _edits(journal, journal.events(episode.name))
 
 
-def _edits(journal: SqliteJournal, events: Sequence[Event]) -> Iterator[Edit]:
+def _edits(journal: StoredJournal, events: Sequence[Event]) -> Iterator[Edit]:
     settings = next((e.settings for e in events if isinstance(e, EpisodeStarted)), "")
     for event in events:
         if not isinstance(event, PlanFinished) or event.path or not event.edited:
