@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -24,9 +24,11 @@ from centerlm.run import Options
 from centerlm.sources.base import Source
 
 if TYPE_CHECKING:
+    from centerlm.journal import SqliteJournal
     from centerlm.mcp.session import McpConnection
     from centerlm.models.provider import Provider
     from centerlm.models.swapping import SharedBase
+    from centerlm.postgres_journal import PostgresJournal
 
 OPENAI = "https://api.openai.com/v1"
 NO_ADAPTER = "none"
@@ -387,6 +389,40 @@ def journal_path(settings: Settings, given: Path | None) -> Path:
     if settings.journal.path:
         return Path(settings.journal.path).expanduser()
     return home() / "journal.sqlite"
+
+
+def journal_at(settings: Settings, given: Path | None) -> Path | str:
+    """Where the journal is: a file, or the URL of a PostgreSQL database."""
+    if given is None and settings.journal.url:
+        return settings.journal.url
+    return journal_path(settings, given)
+
+
+def open_journal_at(
+    at: Path | str, synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
+) -> SqliteJournal | PostgresJournal:
+    """The journal at a path or URL, made if it is new.
+
+    Raises:
+        JournalError: it cannot be opened.
+        MissingExtraError: the URL's driver is not installed.
+    """
+    if isinstance(at, Path):
+        from centerlm.journal import SqliteJournal
+
+        return SqliteJournal(at, synchronous=synchronous)
+    from centerlm.postgres_journal import PostgresJournal
+
+    return PostgresJournal(at)
+
+
+def existing_journal_at(at: Path | str) -> SqliteJournal | PostgresJournal | None:
+    """The journal at a path or URL; None where there is no file.
+
+    Raises:
+        As `open_journal_at`.
+    """
+    return None if isinstance(at, Path) and not at.exists() else open_journal_at(at)
 
 
 def memory_path(settings: Settings, given: Path | None = None) -> Path:

@@ -26,7 +26,6 @@ from centerlm.continuing import continuation_of, continuing, length_of, print_co
 from centerlm.episode import episode_to_json, fold
 from centerlm.errors import InputError, JournalError, ModelError, PlanError
 from centerlm.events import Event
-from centerlm.journal import SqliteJournal
 from centerlm.objective import Objective
 from centerlm.plan import Plan, format_plan, plan_to_json
 from centerlm.plan_alone import plan_alone
@@ -37,6 +36,7 @@ from centerlm.review import editor_review
 from centerlm.screen import live_tree, plain_lines
 from centerlm.solver import Solution, solve, stored_objective
 from centerlm.sources.base import Card
+from centerlm.stored_journal import StoredJournal
 from centerlm.upkeep import existing_journal
 
 Listener = Callable[[Event], None]
@@ -107,7 +107,7 @@ def run_resume(
     as_json: bool,
 ) -> int:
     """Go on with an episode; what the command line gives replaces what the episode began with."""
-    at = _assembly.journal_path(_settings(config, model, base_url), journal)
+    at = _assembly.journal_at(_settings(config, model, base_url), journal)
     store, name = existing_journal(at, episode)
     state = fold(store.events(name))
     stored = store.blob(state.settings) if state.settings else b""
@@ -176,7 +176,7 @@ def _solve(
     as_json: bool,
     episode: str | None = None,
     seed: int | None = None,
-    at: Path | None = None,
+    at: Path | str | None = None,
 ) -> int:
     """Solve or go on with `episode`, in the journal `at` (default: given or configured)."""
     library, endpoints = setup.get("library"), _assembly.Endpoints()
@@ -221,7 +221,7 @@ def _solve(
         finally:
             await endpoints.close()
 
-    path = at or _assembly.journal_path(settings, journal)
+    path = at or _assembly.journal_at(settings, journal)
     with (
         opened_journal(path, settings.journal.synchronous) as store,
         opened_memory(setup.get("memory"), store) as memory,
@@ -287,9 +287,9 @@ def _leave_at_once(number: int) -> NoReturn:
 
 
 @contextmanager
-def opened_journal(path: Path, synchronous: Any) -> Generator[SqliteJournal]:
+def opened_journal(path: Path | str, synchronous: Any) -> Generator[StoredJournal]:
     """The journal, closed at the end. After an error, one of closing says nothing new."""
-    store = SqliteJournal(path, synchronous=synchronous)
+    store = _assembly.open_journal_at(path, synchronous)
     try:
         yield store
     except BaseException:

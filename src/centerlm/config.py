@@ -81,9 +81,13 @@ class LibrarySettings(_Section, frozen=True):
 
 
 class JournalSettings(_Section, frozen=True):
-    """Where episodes are kept; `synchronous` "FULL" survives power cuts, at 3 ms an event."""
+    """Where episodes are kept: in a file, or (`url`, "postgresql://HOST/DATABASE") in a PostgreSQL
+    database that several machines share. `synchronous` "FULL" has a file survive power cuts, at
+    3 ms an event.
+    """
 
     path: str | None = None
+    url: str | None = None
     synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
 
 

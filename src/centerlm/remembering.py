@@ -16,10 +16,10 @@ import msgspec
 from centerlm import assembly as _assembly
 from centerlm import config as _config
 from centerlm.errors import InputError, JournalError, MemoryFileError
-from centerlm.events import EpisodeStarted
-from centerlm.journal import SqliteJournal
+from centerlm.events import EpisodeStarted, Event
 from centerlm.printing import complain, print_json, wide_console
 from centerlm.screen import one_line
+from centerlm.stored_journal import StoredJournal
 
 if TYPE_CHECKING:
     from centerlm.memory import SeekingMemory
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 CATCH_UP = 20
 """So many of the newest episodes are looked at for ones that a kill kept from being learned."""
+SHARED = 200
+"""And so many for those of other machines, every few seconds, where a journal is shared."""
 
 
 def remembered_by(
@@ -53,7 +55,7 @@ def remembered_by(
 
 @contextmanager
 def opened_memory(
-    setup: Mapping[str, str] | None, journal: SqliteJournal | None = None
+    setup: Mapping[str, str] | None, journal: StoredJournal | None = None
 ) -> Generator[SeekingMemory | None]:
     """The memory of an episode, as its setup names it; what went wrong with it is said at the end.
 
@@ -83,7 +85,7 @@ def _open(path: Path, project: str, *, keeps: bool = True) -> SeekingMemory:
     return SeekingMemory(path, project=project, keeps=keeps)
 
 
-def catch_up(memory: SeekingMemory, setup: Mapping[str, str], journal: SqliteJournal) -> int:
+def catch_up(memory: SeekingMemory, setup: Mapping[str, str], journal: StoredJournal) -> int:
     """Learn the newest episodes of this memory that ended and were not learned; how many."""
     from centerlm.memory.guided import guided_of
     from centerlm.memory.notes import notes_of
@@ -96,18 +98,48 @@ def catch_up(memory: SeekingMemory, setup: Mapping[str, str], journal: SqliteJou
         if memory.learned(row.name):
             continue
         events = journal.events(row.name)
-        settings = next((e.settings for e in events if isinstance(e, EpisodeStarted)), "")
-        stored: Any = msgspec.json.decode(journal.blob(settings)) if settings else {}
-        its: Any = stored.get("setup") or {}
-        own: Any = its.get("memory")
-        if own and (own["path"], own["project"]) == (setup["path"], setup["project"]):
+        if _is_for(events, journal, Path(setup["path"]), setup["project"]):
             notes = notes_of(events, journal.blob) if memory.keeps else ()
             found, guided = outcomes(events, journal.blob), guided_of(events, journal.blob)
             learned += memory.remember(row.name, found, notes, guided)
     return learned
 
 
-def memory_of(journal: SqliteJournal, episode: str) -> Path | None:
+def _is_for(
+    events: Sequence[Event], journal: StoredJournal, path: Path | str, project: str
+) -> bool:
+    """Whether an episode is to teach this memory."""
+    settings = next((e.settings for e in events if isinstance(e, EpisodeStarted)), "")
+    stored: Any = msgspec.json.decode(journal.blob(settings)) if settings else {}
+    its: Any = stored.get("setup") or {}
+    own: Any = its.get("memory")
+    return bool(own) and (own["path"], own["project"]) == (str(path), project)
+
+
+async def learn_newest(
+    memory: SeekingMemory, journal: StoredJournal, seen: dict[str, None]
+) -> None:
+    """Learn the newest episodes of this memory that others ended in the same journal. `seen` are
+    names not to be looked at again; it is added to, and stays short.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    since = memory.forgotten_until()
+    for row in journal.summaries(SHARED):
+        mine = f"{memory.project}\n{row.name}"
+        if mine in seen or row.status in ("running", "cancelled") or row.started <= since:
+            continue
+        if not memory.learned(row.name):
+            events = journal.events(row.name)
+            if _is_for(events, journal, memory.path, memory.project):
+                await memory.learn(row.name, events, journal.blob)
+        seen[mine] = None
+    while len(seen) > 16 * SHARED:
+        del seen[next(iter(seen))]
+
+
+def memory_of(journal: StoredJournal, episode: str) -> Path | None:
     """The file that an episode taught; None where it taught none.
 
     Raises:
@@ -312,10 +344,10 @@ def _export_examples(
     from centerlm.learning.consolidating import consolidate
     from centerlm.learning.stored import write_examples
 
-    at = _assembly.journal_path(_config.load_settings(config), journal)
-    if not at.exists():
+    at = _assembly.journal_at(_config.load_settings(config), journal)
+    store = _assembly.existing_journal_at(at)
+    if store is None:
         raise InputError(f"there is no journal {at}; examples are made of its episodes")
-    store = SqliteJournal(at)
     try:
         done = consolidate(memory, store)
     finally:

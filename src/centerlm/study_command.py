@@ -53,7 +53,7 @@ def run_study(
     remembering = remembered_by(settings, config, use_web=True)
     assert remembering is not None  # it was asked to be used
     with Library.open(folder) as opened:
-        path = _assembly.journal_path(settings, journal)
+        path = _assembly.journal_at(settings, journal)
         return _study(settings, opened, topic, limits, remembering, path, as_json)
 
 
@@ -81,7 +81,7 @@ def _study(
     topic: str,
     limits: Budget,
     remembering: Mapping[str, str],
-    journal: Path,
+    journal: Path | str,
     as_json: bool,
 ) -> int:
     from centerlm.sources.documents import Documents

@@ -12,10 +12,10 @@ import click
 from centerlm import assembly as _assembly
 from centerlm import config as _config
 from centerlm.errors import InputError, JournalError
-from centerlm.journal import SqliteJournal
 from centerlm.printing import complain, print_json
 from centerlm.remembering import forget_removed, memory_of
 from centerlm.screen import one_line
+from centerlm.stored_journal import StoredJournal
 
 
 def run_ingest(
@@ -67,13 +67,16 @@ def run_ingest(
     return 1 if report.added or report.changed or report.unchanged else 2
 
 
-def open_journal(path: Path | None) -> SqliteJournal | None:
-    """The journal if there is one; looking at episodes makes none."""
-    at = _assembly.journal_path(_config.load_settings(None), path)
-    return SqliteJournal(at) if at.exists() else None
+def open_journal(path: Path | str | None) -> StoredJournal | None:
+    """The journal (a file, or the URL of a database) if there is one; looking at episodes makes
+    none.
+    """
+    if path is None or isinstance(path, Path):
+        path = _assembly.journal_at(_config.load_settings(None), path)
+    return _assembly.existing_journal_at(path)
 
 
-def existing_journal(path: Path | None, episode: str) -> tuple[SqliteJournal, str]:
+def existing_journal(path: Path | str | None, episode: str) -> tuple[StoredJournal, str]:
     """The journal that holds an episode, and the episode's whole name.
 
     Raises:

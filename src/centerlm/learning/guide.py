@@ -19,8 +19,8 @@ from typing import Any, cast
 
 from centerlm.errors import InputError
 from centerlm.events import EpisodeStarted, Event, PlanFinished, PlanReviewed
-from centerlm.journal import SqliteJournal
 from centerlm.solver import stored_objective
+from centerlm.stored_journal import StoredJournal
 
 BY = "person"
 GOOD = 4
@@ -60,7 +60,7 @@ class Added:
     there: int
 
 
-def edits_of(journal: SqliteJournal, episodes: Collection[str] | None = None) -> Iterator[Edit]:
+def edits_of(journal: StoredJournal, episodes: Collection[str] | None = None) -> Iterator[Edit]:
     """The edits of all episodes (or of these), the oldest episode first.
 
     Raises:
@@ -71,7 +71,7 @@ def edits_of(journal: SqliteJournal, episodes: Collection[str] | None = None) ->
             yield from _edits(journal, journal.events(episode.name))
 
 
-def _edits(journal: SqliteJournal, events: Sequence[Event]) -> Iterator[Edit]:
+def _edits(journal: StoredJournal, events: Sequence[Event]) -> Iterator[Edit]:
     settings = next((e.settings for e in events if isinstance(e, EpisodeStarted)), "")
     if not settings:
         return

@@ -1,4 +1,4 @@
-"""The accepted requests of all workers in a SQLite file beside the journal.
+"""The accepted requests of all workers, beside the journal: in a SQLite file, or in PostgreSQL.
 
 A request is written here before its client hears that it is accepted, with the name of its episode.
 So after a kill each one is either ended, or taken up again by whichever worker finds it, once: the
@@ -16,9 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from centerlm import postgres
 from centerlm.errors import JournalError
 from centerlm.finding import Usage
+from centerlm.journal import SqliteJournal
 from centerlm.journal_file import lock_file
+from centerlm.postgres_journal import PostgresJournal
+from centerlm.stored_journal import Database
 
 KEPT = 7 * 86400.0
 """Seconds for which ended requests are kept, so that a repeated one is not run again."""
@@ -33,6 +37,17 @@ CREATE TABLE IF NOT EXISTS requests(
     money REAL NOT NULL DEFAULT 0, UNIQUE(client, key));
 CREATE INDEX IF NOT EXISTS open_requests ON requests(state) WHERE state='open';
 CREATE INDEX IF NOT EXISTS spent ON requests(client, ended);
+"""
+_POSTGRES_TABLES = """
+CREATE TABLE requests(
+    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, client TEXT NOT NULL, key TEXT,
+    fingerprint TEXT NOT NULL, episode TEXT UNIQUE NOT NULL, body BYTEA NOT NULL,
+    state TEXT NOT NULL DEFAULT 'open', owner TEXT, reason TEXT NOT NULL DEFAULT '',
+    accepted DOUBLE PRECISION NOT NULL, ended DOUBLE PRECISION, calls BIGINT NOT NULL DEFAULT 0,
+    tokens BIGINT NOT NULL DEFAULT 0, money DOUBLE PRECISION NOT NULL DEFAULT 0,
+    UNIQUE(client, key));
+CREATE INDEX open_requests ON requests(state) WHERE state='open';
+CREATE INDEX spent ON requests(client, ended);
 """
 _COLUMNS = "id, client, key, fingerprint, episode, body, state, owner, reason"
 
@@ -62,29 +77,17 @@ class Accepted:
 
 
 class AcceptedRequests:
-    """The requests beside a journal, for one event loop; other workers may use the file too.
+    """The requests of all workers of one journal, for one event loop.
 
     Raises:
-        JournalError: the file cannot be opened; every method: it cannot be written.
+        JournalError: every method: they cannot be written.
     """
 
-    def __init__(self, journal: Path) -> None:
-        self.path = journal.with_name(journal.name + ".requests")
-        self._locks = journal.with_name(journal.name + ".locks")
-        self.owner = f"worker-{os.getpid()}-{os.urandom(4).hex()}"
-        try:
-            self._locks.mkdir(parents=True, exist_ok=True)
-            self._lock = lock_file(self._locks / self.owner)
-            self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(_TABLES)
-            self.path.chmod(0o600)
-        except (sqlite3.Error, OSError) as error:
-            raise JournalError(
-                f"the accepted requests {self.path} cannot be opened: {error}; choose another "
-                "journal"
-            ) from error
+    def __init__(self, name: str, db: Database, errors: type[Exception], owner: str) -> None:
+        self.name = name
+        self.owner = owner
+        self._db = db
+        self._errors = errors
 
     def accept(
         self,
@@ -152,20 +155,10 @@ class AcceptedRequests:
 
     def alive(self, owner: str | None) -> bool:
         """Whether the worker of this name still runs."""
-        if owner is None:
-            return False
-        if owner == self.owner:
-            return True
-        file = self._locks / owner
-        if not file.exists():
-            return False
-        try:
-            handle = lock_file(file)
-        except BlockingIOError:
-            return True
-        file.unlink(missing_ok=True)
-        os.close(handle)
-        return False
+        return owner is not None and (owner == self.owner or self._alive(owner))
+
+    def _alive(self, owner: str) -> bool:
+        raise NotImplementedError
 
     def claim(self, request: Accepted) -> bool:
         """Become the owner of an open request; false where another was faster, or it has ended."""
@@ -246,16 +239,97 @@ class AcceptedRequests:
             )
 
     def close(self) -> None:
-        """Close the file; whatever this worker still owns is free for others."""
-        self._db.close()
-        (self._locks / self.owner).unlink(missing_ok=True)
-        os.close(self._lock)
+        """Close the store; whatever this worker still owns is free for others."""
+        raise NotImplementedError
 
     @contextmanager
     def _writing(self) -> Generator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except self._errors as error:
             raise JournalError(
-                f"the accepted requests {self.path} cannot be written ({error}); make room"
+                f"the accepted requests {self.name} cannot be written ({error}); make room"
             ) from error
+
+
+class SqliteRequests(AcceptedRequests):
+    """The requests beside a journal's file. A worker holds the lock of a file as long as it lives.
+
+    Raises:
+        JournalError: the file cannot be opened.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        path = journal.with_name(journal.name + ".requests")
+        owner = _new_owner()
+        self._locks = journal.with_name(journal.name + ".locks")
+        try:
+            self._locks.mkdir(parents=True, exist_ok=True)
+            self._lock = lock_file(self._locks / owner)
+            db = sqlite3.connect(path, timeout=30, isolation_level=None)
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=NORMAL")
+            db.executescript(_TABLES)
+            path.chmod(0o600)
+        except (sqlite3.Error, OSError) as error:
+            raise JournalError(
+                f"the accepted requests {path} cannot be opened: {error}; choose another journal"
+            ) from error
+        super().__init__(str(path), db, sqlite3.Error, owner)
+
+    def _alive(self, owner: str) -> bool:
+        file = self._locks / owner
+        if not file.exists():
+            return False
+        try:
+            handle = lock_file(file)
+        except BlockingIOError:
+            return True
+        file.unlink(missing_ok=True)
+        os.close(handle)
+        return False
+
+    def close(self) -> None:
+        self._db.close()
+        (self._locks / self.owner).unlink(missing_ok=True)
+        os.close(self._lock)
+
+
+class PostgresRequests(AcceptedRequests):
+    """The requests in the database of the journal. A worker is a session of its own, and its name a
+    lock of that.
+
+    Raises:
+        JournalError: the database cannot be reached or used.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._session = postgres.connect(url, _POSTGRES_TABLES, "requests", 1)
+        super().__init__(postgres.shown(url), self._session, postgres.errors(), _new_owner())
+        with self._writing():
+            self._session.take(self.owner)
+
+    def _alive(self, owner: str) -> bool:
+        with self._writing():
+            if not self._session.take(owner):
+                return True
+            self._session.leave(owner)
+        return False
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def requests_of(journal: SqliteJournal | PostgresJournal) -> AcceptedRequests:
+    """The accepted requests that stand beside a journal.
+
+    Raises:
+        JournalError: they cannot be opened.
+    """
+    if isinstance(journal, SqliteJournal):
+        return SqliteRequests(journal.path)
+    return PostgresRequests(journal.url)
+
+
+def _new_owner() -> str:
+    return f"worker-{os.getpid()}-{os.urandom(4).hex()}"

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from centerlm.errors import InputError
 from centerlm.events import Event
-from centerlm.journal import SqliteJournal
 from centerlm.serving.accepted import Accepted, AcceptedRequests
 from centerlm.serving.order import Refused
+from centerlm.stored_journal import StoredJournal
 
 CANCELLED, PAUSED, ITS_PLAN = "it was cancelled", "it was paused", "its plan waits for a person"
 """Why a request was stopped; it can go on."""
@@ -74,7 +74,7 @@ class Job:
 
 
 async def follow_elsewhere(
-    request: Accepted, store: AcceptedRequests, journal: SqliteJournal, seen: int = 0
+    request: Accepted, store: AcceptedRequests, journal: StoredJournal, seen: int = 0
 ) -> AsyncGenerator[Event]:
     """The events, from number `seen` on, of a request that another worker has or that has ended.
 
@@ -95,7 +95,7 @@ async def follow_elsewhere(
         raise Refused(400, now.reason)
 
 
-def _after(journal: SqliteJournal, episode: str, seen: int) -> list[Event]:
+def _after(journal: StoredJournal, episode: str, seen: int) -> list[Event]:
     try:
         return journal.events(episode, seen)
     except InputError:  # it has not begun

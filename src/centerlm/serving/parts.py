@@ -15,14 +15,16 @@ from centerlm import config as _config
 from centerlm.center import CenterLM
 from centerlm.journal import SqliteJournal
 from centerlm.objective import Budget
+from centerlm.postgres_journal import PostgresJournal
 from centerlm.protocols import Memory
-from centerlm.remembering import opened_memory
+from centerlm.remembering import learn_newest, opened_memory
 from centerlm.serving.order import Order, Refused
 from centerlm.sources.base import Source
 
 if TYPE_CHECKING:
     from centerlm.assembly import Endpoints
     from centerlm.config import Settings
+    from centerlm.memory import SeekingMemory
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -54,11 +56,14 @@ class Parts:
     endpoints: Endpoints
     center: CenterLM
     sources: tuple[Source, ...]
-    journal: SqliteJournal
+    journal: SqliteJournal | PostgresJournal
     cap: Budget
     apart: bool = False
     _stack: ExitStack = field(default_factory=ExitStack)
-    _memories: dict[str, Memory | None] = field(default_factory=dict[str, "Memory | None"])
+    _memories: dict[str, SeekingMemory | None] = field(
+        default_factory=dict[str, "SeekingMemory | None"]
+    )
+    _seen: dict[str, None] = field(default_factory=dict[str, None])
 
     @classmethod
     def open(cls, given: Given, *, apart: bool = False) -> Parts:
@@ -79,9 +84,9 @@ class Parts:
             endpoints,
             _assembly.open_center(settings, endpoints),
             tuple(sources),
-            SqliteJournal(
-                _assembly.journal_path(settings, Path(given.journal) if given.journal else None),
-                synchronous=settings.journal.synchronous,
+            _assembly.open_journal_at(
+                _assembly.journal_at(settings, Path(given.journal) if given.journal else None),
+                settings.journal.synchronous,
             ),
             _assembly.budget_of(settings, given.budget),
             apart,
@@ -158,6 +163,17 @@ class Parts:
             opened = opened_memory(setup, self.journal)
             self._memories[project] = self._stack.enter_context(opened)
         return self._memories[project]
+
+    async def learn_elsewhere(self) -> None:
+        """Have the memories learn what other machines solved: they share the journal, not a file.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        if isinstance(self.journal, PostgresJournal):
+            for memory in self._memories.values():
+                if memory is not None:
+                    await learn_newest(memory, self.journal, self._seen)
 
     def setup(self, client: str, order: Order) -> dict[str, Any]:
         """What `centerlm resume` needs to go on with an episode of this order."""

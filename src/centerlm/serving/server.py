@@ -277,7 +277,7 @@ def run_worker(
     """
     import uvicorn
 
-    worker = Worker(plan)
+    worker, lost = Worker(plan), list[str]()
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -287,6 +287,9 @@ def run_worker(
 
         async def on_tick(self, counter: int) -> bool:
             if ended is not None and ended():
+                self.should_exit = True
+            if worker.service is not None and worker.service.lost:
+                lost.append("the journal's connection is lost; start the server again")
                 self.should_exit = True
             return await super().on_tick(counter)
 
@@ -320,6 +323,9 @@ def run_worker(
     if worker.problem:
         complain(worker.problem)
         return 2
+    if lost:
+        complain(lost[0])
+        return 1
     return 0
 
 

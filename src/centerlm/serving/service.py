@@ -25,7 +25,7 @@ from centerlm.learning.rollouts import SampledCenter
 from centerlm.many import OpenedJournal
 from centerlm.plan import Plan, parse_plan
 from centerlm.protocols import Center, Review, Reviewed
-from centerlm.serving.accepted import Accepted, AcceptedRequests, Spent
+from centerlm.serving.accepted import Accepted, AcceptedRequests, Spent, requests_of
 from centerlm.serving.fair import FairQueue, FullError, Place
 from centerlm.serving.jobs import CANCELLED, ITS_PLAN, Job, follow_elsewhere
 from centerlm.serving.order import (
@@ -64,6 +64,8 @@ class Service:
     listeners: tuple[Listener, ...] = ()
     jobs: dict[str, Job] = field(default_factory=dict[str, Job])
     stopping: bool = False
+    lost: bool = False
+    """Whether the journal can be written no more: this worker has to end."""
     _sweeper: asyncio.Task[None] | None = None
 
     @classmethod
@@ -71,7 +73,7 @@ class Service:
         """Raises JournalError where the accepted requests cannot be opened."""
         serve = parts.settings.serve
         queue = FairQueue(serve.concurrency, serve.waiting, serve.waiting_each)
-        return cls(parts, AcceptedRequests(parts.journal.path), queue, listeners)
+        return cls(parts, requests_of(parts.journal), queue, listeners)
 
     async def start(self) -> None:
         """Take up what earlier runs left, and go on looking for it."""
@@ -86,8 +88,12 @@ class Service:
                 self._take_up()
                 for episode in self.store.unwanted():
                     self._stop(episode)
+                await self.parts.learn_elsewhere()
             except JournalError as error:
                 log.error("%s", error)
+                if self.parts.journal.lost:
+                    self.lost = True
+                    return
 
     def _take_up(self) -> None:
         for request in self.store.orphans():
