@@ -128,6 +128,12 @@ def cli() -> None:
     metavar="WORDS",
     help="Words to write, to continue a book [default: 1500].",
 )
+@click.option(
+    "--frames",
+    type=FOLDER,
+    metavar="DIR",
+    help="Put the cited frames of pictures and videos there, as small JPEG files.",
+)
 @click.option("--review", is_flag=True, help="Edit the plan in $EDITOR before it runs.")
 @click.option(
     "--answer-type",
@@ -329,7 +335,8 @@ def models() -> None:
 def models_get(name: str, via: Any) -> None:
     """Fetch the model NAME, check its SHA-256, and store it in the data folder.
 
-    "all" are those of every install; speech and detector are for the extra [media].
+    "all" are those of every install; speech and detector are for the extra [media], labels and
+    pose for [labels].
 
     \b
     Example:

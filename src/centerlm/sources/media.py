@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,17 +27,17 @@ from centerlm.finding import (
 )
 from centerlm.library.document import one_line
 from centerlm.library.embed import Embedder, find_embedder
+from centerlm.media.again import MAX_SECONDS, hear_again, look_for_things, read_again
 from centerlm.media.answering import Answer, answer, limited
 from centerlm.media.decode import Kind
+from centerlm.media.matching import matching
 from centerlm.media.observation import Observation, in_words
-from centerlm.media.processing import Processed
+from centerlm.media.processing import Processed, labelled
 from centerlm.media.queries import Query, read_query
 from centerlm.sources.base import Card, Seek
 from centerlm.sources.documents import cite
 from centerlm.verify import words
 
-MAX_AGAIN = 30.0
-"""Seconds of a medium that are looked at again for one question."""
 _KNOWS = {
     "video": "what is seen, written and said in a video, and when: things that move, their "
     "colours and directions, text on the screen, speech",
@@ -87,21 +87,58 @@ class Media:
         return replace(finding, usage=Usage(calls=1, seconds=time.monotonic() - started))
 
     def _answer(self, text: str) -> Finding:
+        notes: list[Passage] = []
         for one in self.processed:
             query = read_query(text, one.info.seconds)
-            found = answer(query, one.observations) or self._look_again(query, one)
+            found = self._look_closer(query, one)
             if found is not None:
                 return self._typed(found, one)
+            fit = matching(query.target, one.observations)
+            if fit.note and not fit.things:
+                notes.append(_note(fit.note, one))
         passages = [p for one in self.processed for p in self._passages(text, one)]
         if not passages:
-            return nothing("nothing observed fits the question", source=self.kind)
+            reason = " ".join(p.text for p in notes) or "nothing observed fits the question"
+            return nothing(reason, source=self.kind)
         best = sorted(passages, key=lambda p: -p.score)[: self.k]
         return Finding(
             Status.FOUND,
-            passages=tuple(best),
+            passages=(*notes, *best),
             citations=tuple(cite(passage) for passage in best),
             source=self.kind,
         )
+
+    def _look_closer(self, query: Query, one: Processed) -> Answer | None:
+        """The answer from what was observed; where that lacks what is asked for, from a closer
+        look at the span: words read or heard again, things looked for in parts of the picture.
+        """
+        found = answer(query, one.observations)
+        if query.wanted in ("text", "speech"):
+            return found or self._again_in_words(query, one)
+        if query.wanted == "passages" or not matching(query.target, one.observations).unseen:
+            return found
+        limit = limited(query, one.observations)
+        start, end = limit.start, min(limit.end, one.info.seconds)
+        try:
+            things = self._once(one, "objects", start, end, look_for_things)
+        except (MissingExtraError, MissingWeightsError) as error:
+            return found and replace(found, note=f"{found.note}; {error}")
+        seen = labelled([*one.observations, *things]) if things else one.observations
+        return answer(query, seen)
+
+    def _once(
+        self,
+        one: Processed,
+        wanted: str,
+        start: float,
+        end: float,
+        look: Callable[[Processed, float, float], tuple[Observation, ...]],
+    ) -> tuple[Observation, ...]:
+        """What a closer look gives, made once."""
+        key = (one.sha256, wanted, start, end)
+        if key not in self._again:
+            self._again[key] = look(one, start, end) if one.path.is_file() else ()
+        return self._again[key]
 
     def _typed(self, found: Answer, one: Processed) -> Finding:
         seen = found.observations
@@ -116,18 +153,13 @@ class Media:
             source=self.kind,
         )
 
-    def _look_again(self, query: Query, one: Processed) -> Answer | None:
-        """Read or listen more closely, where words are asked for and none were found."""
-        if query.wanted not in ("text", "speech"):
-            return None
+    def _again_in_words(self, query: Query, one: Processed) -> Answer | None:
         query = limited(query, one.observations)
         start, end = query.start, min(query.end, one.info.seconds)
-        if query.event is not None or not 0 <= end - start <= MAX_AGAIN:
+        if query.event is not None or not 0 <= end - start <= MAX_SECONDS:
             return None
-        key = (one.sha256, query.wanted, start, end)
-        if key not in self._again:
-            self._again[key] = look_again(one, query.wanted, start, end)
-        return answer(query, self._again[key])
+        look = read_again if query.wanted == "text" else hear_again
+        return answer(query, self._once(one, query.wanted, start, end, look))
 
     def _passages(self, text: str, one: Processed) -> Iterable[Passage]:
         """The observations of the span that a question names, scored by words and by meaning."""
@@ -152,26 +184,11 @@ class Media:
         return [float(near) for near in self._vectors[one.sha256] @ asked]
 
 
-def look_again(one: Processed, wanted: str, start: float, end: float) -> tuple[Observation, ...]:
-    """What a closer look at a span gives: every fifth of a second read at a larger size, or the
-    sound alone.
-    """
-    from centerlm.media.decode import frames, sound
-    from centerlm.media.sampling import Sample
-    from centerlm.media.screen_text import ScreenText
-    from centerlm.media.speech import Speech
-
-    if wanted == "speech":
-        if not one.info.sound:
-            return ()
-        hearing = Speech()
-        for part in sound(one.path, start=start, end=max(end, start + 1.0)):
-            hearing.hear(part)
-        return tuple(hearing.end())
-    reading = ScreenText(every=0.2, side=1280)
-    for frame in frames(one.path, start=start, end=max(end, start + 0.2), step=0.2, side=1920):
-        reading.see(Sample(frame, 0, False))
-    return tuple(reading.end())
+def _note(note: str, one: Processed) -> Passage:
+    """What could not be told, as a passage, so that it is read with the others."""
+    title = one_line(one.path.stem.replace("_", " ")) or "untitled"
+    text = f"Not known: {note}."
+    return Passage(id=f"{one.sha256[:8]}-note", text=text, title=title, file=str(one.path))
 
 
 def passage_of(o: Observation, one: Processed) -> Passage:
