@@ -359,6 +359,18 @@ def models_list(as_json: bool) -> None:
 @cli.command(short_help="Turn edits of plans into guidance data.")
 @journal_option
 @click.option(
+    "--clips",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Add N questions on generated video clips with their right plans, in place of edits.",
+)
+@click.option(
+    "--nextqa",
+    type=FOLDER,
+    metavar="DIR",
+    help="Add the training questions of NExT-QA in DIR, in place of edits.",
+)
+@click.option(
     "--out",
     type=FILE,
     metavar="FILE",
@@ -388,6 +400,7 @@ def guide(**given: Any) -> int:
     \b
     Examples:
       centerlm guide --out guidance.jsonl
+      centerlm guide --clips 300 --nextqa data/nextqa --out video.jsonl
       centerlm guide --check guidance.jsonl
     """
     from centerlm.guiding import run_guide

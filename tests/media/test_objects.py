@@ -56,7 +56,12 @@ def watch(monkeypatch: pytest.MonkeyPatch, looks: Sequence[bool], shots: Sequenc
 ):  # fmt: skip
     """What is told of looks, a second apart, that show a cup or do not."""
     seen = iter(looks)
-    monkeypatch.setattr(Objects, "detect", lambda *_: [("cup", 0.9, BOX)] if next(seen) else [])
+
+    def detect(self: Objects, pixels: object) -> list[tuple[str, float, Box]]:
+        del self, pixels
+        return [("cup", 0.9, BOX)] if next(seen) else []
+
+    monkeypatch.setattr(Objects, "detect", detect)
     try:
         looking = Objects()
     except CenterError:

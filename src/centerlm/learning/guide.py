@@ -25,7 +25,10 @@ BY = "person"
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A person's plan for an objective and the plan it corrects, both in the plan language."""
+    """A person's plan for an objective and the plan it corrects, both in the plan language.
+
+    One from a data set corrects none ("").
+    """
 
     objective: str
     plan: str
@@ -34,13 +37,8 @@ class Edit:
     by: str = BY
 
     def as_json(self) -> dict[str, str]:
-        return {
-            "objective": self.objective,
-            "plan": self.plan,
-            "by": self.by,
-            "when": self.when,
-            "edited_from": self.edited_from,
-        }
+        told = {"objective": self.objective, "plan": self.plan, "by": self.by, "when": self.when}
+        return told | ({"edited_from": self.edited_from} if self.edited_from else {})
 
 
 @dataclass(frozen=True, slots=True)

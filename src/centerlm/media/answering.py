@@ -244,8 +244,8 @@ def _pick(fit: Fit, target: Target) -> Observation | None:
 
 def at_once(things: Sequence[Observation]) -> tuple[Observation, ...]:
     """The most of these that are there at one time."""
-    each = ([o for o in things if o.start <= at.start <= o.end] for at in things)
-    return tuple(max(each, key=len, default=[]))
+    each = [tuple(o for o in things if o.start <= at.start <= o.end) for at in things]
+    return max(each, key=len, default=())
 
 
 def _quoted(query: Query, said: list[Observation]) -> Answer | None:

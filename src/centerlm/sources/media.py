@@ -12,7 +12,6 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from centerlm.errors import CenterError, MissingExtraError, MissingWeightsError
 from centerlm.finding import (
@@ -29,6 +28,7 @@ from centerlm.library.document import one_line
 from centerlm.library.embed import Embedder, find_embedder
 from centerlm.media.again import MAX_SECONDS, hear_again, look_for_things, read_again
 from centerlm.media.answering import Answer, answer, limited
+from centerlm.media.choosing import Material, choose, material, options_of
 from centerlm.media.decode import Kind
 from centerlm.media.matching import matching
 from centerlm.media.observation import Observation, in_words
@@ -54,7 +54,7 @@ class Media:
     processed: Sequence[Processed]
     k: int = 5
     embedder: Embedder | None = None
-    _vectors: dict[str, Any] = field(default_factory=dict[str, Any])
+    _material: dict[str, Material] = field(default_factory=dict[str, Material])
     _again: dict[tuple[str, str, float, float], tuple[Observation, ...]] = field(
         default_factory=dict[tuple[str, str, float, float], "tuple[Observation, ...]"]
     )
@@ -87,6 +87,8 @@ class Media:
         return replace(finding, usage=Usage(calls=1, seconds=time.monotonic() - started))
 
     def _answer(self, text: str) -> Finding:
+        if (chosen := self._choose(text)) is not None:
+            return chosen
         notes: list[Passage] = []
         for one in self.processed:
             query = read_query(text, one.info.seconds)
@@ -178,10 +180,36 @@ class Media:
         """How near in meaning each observation is to the question; [] without the local extra."""
         if self.embedder is None or not one.observations:
             return []
-        if one.sha256 not in self._vectors:
-            self._vectors[one.sha256] = self.embedder.embed([in_words(o) for o in one.observations])
         asked = self.embedder.embed([text])[0]
-        return [float(near) for near in self._vectors[one.sha256] @ asked]
+        return [float(near) for near in self._read(one, self.embedder).vectors @ asked]
+
+    def _read(self, one: Processed, embedder: Embedder) -> Material:
+        if one.sha256 not in self._material:
+            self._material[one.sha256] = material(one.observations, embedder)
+        return self._material[one.sha256]
+
+    def _choose(self, text: str) -> Finding | None:
+        """One of the options that a question gives, compared with what was observed."""
+        asked = options_of(text)
+        if asked is None or self.embedder is None:
+            return None
+        question, options = asked
+        embedder = self.embedder
+        each = (
+            (choose(question, options, self._read(one, embedder), embedder), one)
+            for one in self.processed
+        )
+        made = [(chosen, one) for chosen, one in each if chosen is not None]
+        if not made:
+            return None
+        chosen, one = max(made, key=lambda pair: pair[0].confidence)
+        found = Answer(
+            short_answer(chosen.option),
+            chosen.observations,
+            chosen.confidence,
+            "the option that what was observed speaks for most",
+        )
+        return self._typed(found, one)
 
 
 def _note(note: str, one: Processed) -> Passage:
