@@ -5,7 +5,7 @@ Nothing is opened before it is needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,7 +13,13 @@ import msgspec
 from msgspec.structs import replace
 
 from centerlm.center import EXAMPLES, CenterLM, is_absorbing
-from centerlm.config import CenterSettings, ExpertSettings, ModelSettings, Settings
+from centerlm.config import (
+    CenterSettings,
+    ExpertSettings,
+    MediaSettings,
+    ModelSettings,
+    Settings,
+)
 from centerlm.errors import ConfigError, InputError, ModelError
 from centerlm.models.base import LanguageModel
 from centerlm.models.lora import shipped_adapter
@@ -26,6 +32,7 @@ from centerlm.sources.base import Source
 if TYPE_CHECKING:
     from centerlm.journal import SqliteJournal
     from centerlm.mcp.session import McpConnection
+    from centerlm.media.captioner import Captioner
     from centerlm.models.provider import Provider
     from centerlm.models.swapping import SharedBase
     from centerlm.postgres_journal import PostgresJournal
@@ -207,8 +214,8 @@ def open_sources(
     from centerlm.sources.registry import resolve
 
     folder = library or library_path(settings)
-    sources = library_sources(settings, folder, attachments, watching, beside=folder)
     endpoints = endpoints or Endpoints()
+    sources = library_sources(settings, folder, attachments, endpoints, watching, beside=folder)
     experts = _experts(settings, endpoints)
     taken = {source.card.name for source in sources}
     wanted = [name for name in (names or settings.sources) if name not in taken]
@@ -227,6 +234,7 @@ def library_sources(
     settings: Settings,
     folder: Path | None,
     attachments: Sequence[Path],
+    endpoints: Endpoints,
     watching: Callable[[str], None] = lambda line: None,
     *,
     beside: Path | None = None,
@@ -249,7 +257,7 @@ def library_sources(
     if beside is not None and (folder is not None or media):
         media += _library_media(beside)
     if media:
-        sources += _media(media, watching)
+        sources += _media(media, watching, settings.media, endpoints)
     return sources
 
 
@@ -311,7 +319,12 @@ def _library_media(folder: Path) -> list[Path]:
         return [path for path in library.media() if path.is_file()]
 
 
-def _media(paths: Sequence[Path], watching: Callable[[str], None]) -> list[Source]:
+def _media(
+    paths: Sequence[Path],
+    watching: Callable[[str], None],
+    settings: MediaSettings,
+    endpoints: Endpoints,
+) -> list[Source]:
     from centerlm.media.processing import Progress, process
     from centerlm.sources.media import media_sources
 
@@ -319,10 +332,35 @@ def _media(paths: Sequence[Path], watching: Callable[[str], None]) -> list[Sourc
         left = "" if step.left is None else f", about {step.left:.0f} s left"
         watching(f"watching {step.path.name}: {step.done:.0f} of {step.total:.0f} s{left}")
 
-    processed = [process(path, progress=tell) for path in paths]
+    more = _captioner(settings, endpoints)
+    processed = [process(path, more=more, progress=tell) for path in paths]
     for note in (note for one in processed for note in one.notes):
         watching(note)
     return list(media_sources(processed))
+
+
+def _captioner(
+    settings: MediaSettings, endpoints: Endpoints
+) -> Mapping[str, Callable[[], Captioner]]:
+    """The processor that describes frames, where the settings name a model for it.
+
+    Raises:
+        ConfigError: the name is of another kind, or the endpoint's key is missing.
+    """
+    if settings.captioner is None:
+        return {}
+    from centerlm.media.captioner import Captioner, captioner_of
+    from centerlm.models.openai import OpenAIModel
+
+    named = ModelSettings(
+        model=settings.captioner, base_url=settings.base_url, api_key_env=settings.api_key_env
+    )
+    make = captioner_of(
+        settings.captioner,
+        lambda name: OpenAIModel(name, endpoints.of(named)),
+        every=settings.every,
+    )
+    return {Captioner.name: make}
 
 
 def _experts(settings: Settings, endpoints: Endpoints) -> list[Source]:

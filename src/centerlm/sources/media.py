@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from centerlm.errors import CenterError, MissingExtraError, MissingWeightsError
 from centerlm.finding import (
@@ -27,17 +26,18 @@ from centerlm.finding import (
 )
 from centerlm.library.document import one_line
 from centerlm.library.embed import Embedder, find_embedder
+from centerlm.media.again import MAX_SECONDS, hear_again, look_for_things, read_again
 from centerlm.media.answering import Answer, answer, limited
+from centerlm.media.choosing import Material, choose, material, options_of
 from centerlm.media.decode import Kind
+from centerlm.media.matching import matching
 from centerlm.media.observation import Observation, in_words
-from centerlm.media.processing import Processed
+from centerlm.media.processing import Processed, labelled
 from centerlm.media.queries import Query, read_query
 from centerlm.sources.base import Card, Seek
 from centerlm.sources.documents import cite
 from centerlm.verify import words
 
-MAX_AGAIN = 30.0
-"""Seconds of a medium that are looked at again for one question."""
 _KNOWS = {
     "video": "what is seen, written and said in a video, and when: things that move, their "
     "colours and directions, text on the screen, speech",
@@ -54,7 +54,7 @@ class Media:
     processed: Sequence[Processed]
     k: int = 5
     embedder: Embedder | None = None
-    _vectors: dict[str, Any] = field(default_factory=dict[str, Any])
+    _material: dict[str, Material] = field(default_factory=dict[str, Material])
     _again: dict[tuple[str, str, float, float], tuple[Observation, ...]] = field(
         default_factory=dict[tuple[str, str, float, float], "tuple[Observation, ...]"]
     )
@@ -87,21 +87,60 @@ class Media:
         return replace(finding, usage=Usage(calls=1, seconds=time.monotonic() - started))
 
     def _answer(self, text: str) -> Finding:
+        if (chosen := self._choose(text)) is not None:
+            return chosen
+        notes: list[Passage] = []
         for one in self.processed:
             query = read_query(text, one.info.seconds)
-            found = answer(query, one.observations) or self._look_again(query, one)
+            found = self._look_closer(query, one)
             if found is not None:
                 return self._typed(found, one)
+            fit = matching(query.target, one.observations)
+            if fit.note and not fit.things:
+                notes.append(_note(fit.note, one))
         passages = [p for one in self.processed for p in self._passages(text, one)]
         if not passages:
-            return nothing("nothing observed fits the question", source=self.kind)
+            reason = " ".join(p.text for p in notes) or "nothing observed fits the question"
+            return nothing(reason, source=self.kind)
         best = sorted(passages, key=lambda p: -p.score)[: self.k]
         return Finding(
             Status.FOUND,
-            passages=tuple(best),
+            passages=(*notes, *best),
             citations=tuple(cite(passage) for passage in best),
             source=self.kind,
         )
+
+    def _look_closer(self, query: Query, one: Processed) -> Answer | None:
+        """The answer from what was observed; where that lacks what is asked for, from a closer
+        look at the span: words read or heard again, things looked for in parts of the picture.
+        """
+        found = answer(query, one.observations)
+        if query.wanted in ("text", "speech"):
+            return found or self._again_in_words(query, one)
+        if query.wanted == "passages" or not matching(query.target, one.observations).unseen:
+            return found
+        limit = limited(query, one.observations)
+        start, end = limit.start, min(limit.end, one.info.seconds)
+        try:
+            things = self._once(one, "objects", start, end, look_for_things)
+        except (MissingExtraError, MissingWeightsError) as error:
+            return found and replace(found, note=f"{found.note}; {error}")
+        seen = labelled([*one.observations, *things]) if things else one.observations
+        return answer(query, seen)
+
+    def _once(
+        self,
+        one: Processed,
+        wanted: str,
+        start: float,
+        end: float,
+        look: Callable[[Processed, float, float], tuple[Observation, ...]],
+    ) -> tuple[Observation, ...]:
+        """What a closer look gives, made once."""
+        key = (one.sha256, wanted, start, end)
+        if key not in self._again:
+            self._again[key] = look(one, start, end) if one.path.is_file() else ()
+        return self._again[key]
 
     def _typed(self, found: Answer, one: Processed) -> Finding:
         seen = found.observations
@@ -116,18 +155,13 @@ class Media:
             source=self.kind,
         )
 
-    def _look_again(self, query: Query, one: Processed) -> Answer | None:
-        """Read or listen more closely, where words are asked for and none were found."""
-        if query.wanted not in ("text", "speech"):
-            return None
+    def _again_in_words(self, query: Query, one: Processed) -> Answer | None:
         query = limited(query, one.observations)
         start, end = query.start, min(query.end, one.info.seconds)
-        if query.event is not None or not 0 <= end - start <= MAX_AGAIN:
+        if query.event is not None or not 0 <= end - start <= MAX_SECONDS:
             return None
-        key = (one.sha256, query.wanted, start, end)
-        if key not in self._again:
-            self._again[key] = look_again(one, query.wanted, start, end)
-        return answer(query, self._again[key])
+        look = read_again if query.wanted == "text" else hear_again
+        return answer(query, self._once(one, query.wanted, start, end, look))
 
     def _passages(self, text: str, one: Processed) -> Iterable[Passage]:
         """The observations of the span that a question names, scored by words and by meaning."""
@@ -146,32 +180,43 @@ class Media:
         """How near in meaning each observation is to the question; [] without the local extra."""
         if self.embedder is None or not one.observations:
             return []
-        if one.sha256 not in self._vectors:
-            self._vectors[one.sha256] = self.embedder.embed([in_words(o) for o in one.observations])
         asked = self.embedder.embed([text])[0]
-        return [float(near) for near in self._vectors[one.sha256] @ asked]
+        return [float(near) for near in self._read(one, self.embedder).vectors @ asked]
+
+    def _read(self, one: Processed, embedder: Embedder) -> Material:
+        if one.sha256 not in self._material:
+            self._material[one.sha256] = material(one.observations, embedder)
+        return self._material[one.sha256]
+
+    def _choose(self, text: str) -> Finding | None:
+        """One of the options that a question gives, compared with what was observed."""
+        asked = options_of(text)
+        if asked is None or self.embedder is None:
+            return None
+        question, options = asked
+        embedder = self.embedder
+        each = (
+            (choose(question, options, self._read(one, embedder), embedder), one)
+            for one in self.processed
+        )
+        made = [(chosen, one) for chosen, one in each if chosen is not None]
+        if not made:
+            return None
+        chosen, one = max(made, key=lambda pair: pair[0].confidence)
+        found = Answer(
+            short_answer(chosen.option),
+            chosen.observations,
+            chosen.confidence,
+            "the option that what was observed speaks for most",
+        )
+        return self._typed(found, one)
 
 
-def look_again(one: Processed, wanted: str, start: float, end: float) -> tuple[Observation, ...]:
-    """What a closer look at a span gives: every fifth of a second read at a larger size, or the
-    sound alone.
-    """
-    from centerlm.media.decode import frames, sound
-    from centerlm.media.sampling import Sample
-    from centerlm.media.screen_text import ScreenText
-    from centerlm.media.speech import Speech
-
-    if wanted == "speech":
-        if not one.info.sound:
-            return ()
-        hearing = Speech()
-        for part in sound(one.path, start=start, end=max(end, start + 1.0)):
-            hearing.hear(part)
-        return tuple(hearing.end())
-    reading = ScreenText(every=0.2, side=1280)
-    for frame in frames(one.path, start=start, end=max(end, start + 0.2), step=0.2, side=1920):
-        reading.see(Sample(frame, 0, False))
-    return tuple(reading.end())
+def _note(note: str, one: Processed) -> Passage:
+    """What could not be told, as a passage, so that it is read with the others."""
+    title = one_line(one.path.stem.replace("_", " ")) or "untitled"
+    text = f"Not known: {note}."
+    return Passage(id=f"{one.sha256[:8]}-note", text=text, title=title, file=str(one.path))
 
 
 def passage_of(o: Observation, one: Processed) -> Passage:

@@ -1,0 +1,100 @@
+"""Labels of pictures and poses of people, and citations as small pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from media_files import needs_media, painted, write_video
+
+from centerlm.errors import CenterError
+from centerlm.finding import Citation
+from centerlm.media.decode import Frame
+from centerlm.media.labels import Labels
+from centerlm.media.loading import load
+from centerlm.media.pose import POINTS, Pose, describe
+from centerlm.media.sampling import Sample
+from centerlm.media.thumbnails import thumbnail, write_thumbnails
+
+STANDING = {
+    "nose": (0.5, 0.1), "left eye": (0.52, 0.09), "right eye": (0.48, 0.09),
+    "left shoulder": (0.58, 0.25), "right shoulder": (0.42, 0.25), "left elbow": (0.6, 0.4),
+    "right elbow": (0.4, 0.4), "left wrist": (0.6, 0.5), "right wrist": (0.4, 0.5),
+    "left hip": (0.55, 0.5), "right hip": (0.45, 0.5), "left knee": (0.55, 0.7),
+    "right knee": (0.45, 0.7),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({}, "a person stands"),
+        ({"left wrist": (0.6, 0.1)}, "a person stands with the left arm raised"),
+        ({"left wrist": (0.6, 0.1), "right wrist": (0.4, 0.1)},
+         "a person stands with both arms raised"),
+        ({"left knee": (0.65, 0.55), "right knee": (0.4, 0.55)}, "a person sits or crouches"),
+        ({"left hip": (0.9, 0.3), "right hip": (0.9, 0.3)}, "a person lies or bends over"),
+    ],
+)  # fmt: skip
+def test_a_pose_is_told_from_its_points(change: dict[str, tuple[float, float]], told: str) -> None:
+    assert describe({**STANDING, **change}) == told
+
+
+def test_too_few_points_tell_nothing() -> None:
+    assert describe({}) == ""
+    assert describe(dict(list(STANDING.items())[:5])) == ""
+    assert set(STANDING) <= set(POINTS)
+
+
+def made(kind: Any) -> Any:
+    try:
+        return kind()
+    except CenterError as error:
+        pytest.skip(str(error))
+
+
+@needs_media
+def test_a_cat_is_labelled_with_a_confidence_and_for_as_long_as_it_is_seen() -> None:
+    data: Any = pytest.importorskip("skimage.data")
+    labels = made(Labels)
+    for time in (0.0, 2.0, 3.0, 4.0):
+        labels.see(Sample(Frame(time, data.chelsea()), 0, still=False))
+    told = labels.end()
+    assert any("cat" in o.facts["label"] for o in told)
+    assert all((o.start, o.end, o.kind) == (0.0, 4.0, "label") for o in told)
+    assert all(o.confidence is not None and 0.4 <= o.confidence <= 1 for o in told)
+
+
+@needs_media
+def test_a_person_who_stands_is_seen_to_stand() -> None:
+    data: Any = pytest.importorskip("skimage.data")
+    pose = made(Pose)
+    points, sure = pose.points(data.astronaut())
+    assert {"nose", "left shoulder", "right shoulder"} <= points.keys()
+    assert points["nose"][1] < points["left shoulder"][1]
+    assert 0.35 <= sure <= 1
+    assert pose.points(np.zeros((50, 90, 3), np.uint8)) == ({}, 0.0)
+
+
+def cited(path: Path, start: float, end: float, unit: str = "seconds") -> Citation:
+    return Citation("p", str(path), "t", start, end, unit)
+
+
+@needs_media
+def test_a_citation_has_the_frame_in_the_middle_of_its_span(tmp_path: Path) -> None:
+    def paint(frame: Any, number: int) -> None:
+        frame[:] = (200, 40, 40) if 10 <= number < 20 else (40, 40, 200)
+
+    path = write_video(tmp_path / "a.mp4", painted(30, paint))
+    spans = [cited(path, 1.0, 1.8), cited(path, 1.0, 1.8), cited(path, 2.0, 99.0),
+             cited(path, 0, 5, "characters"), cited(tmp_path / "gone.mp4", 0, 1)]  # fmt: skip
+    written = write_thumbnails(spans, tmp_path / "frames")
+    assert [p.name for p in written] == ["a-1.0-1.8s.jpg", "a-2.0-99.0s.jpg"]
+    cv2 = load("cv2")
+    blue, _, red = cv2.imread(str(written[0])).mean(axis=(0, 1))
+    assert red > 2 * blue
+    data = thumbnail(path, 0.0, 0.5, side=40)
+    assert data is not None
+    assert max(cv2.imdecode(np.frombuffer(data, np.uint8), 1).shape) == 40
