@@ -43,6 +43,8 @@ def test_the_table_is_made_set_by_set_and_gone_on_with(tmp_path: Path) -> None:
     assert "- MuSiQue: the center - direct: " in page
     assert "- Game of 24: the center 0.50 (" in page and "100 tries" in page
     assert "| MuSiQue | oracle-plan | 1.00" in page
+    assert "| Game of 24 | stepwise-experienced | " in page
+    assert "| Game of 24 | random-steps | " in page and " | 10 tries | " in page
     found = json.loads((tmp_path / "out/evaluation.json").read_text())
     assert found["config"]["items_of_each_set"] == 2
     assert set(found["config"]["data_sha256"]) == {"musique/dev.jsonl", "game24/puzzles.csv"}
@@ -58,7 +60,7 @@ def test_the_table_is_made_set_by_set_and_gone_on_with(tmp_path: Path) -> None:
     [
         (("--systems", "holistc"), "did you mean 'holistic'?"),
         (("--sets", "squad"), "no set 'squad'"),
-        (("--items", "0"), "--items and --candidates are 1 or more"),
+        (("--items", "0"), "numbers of items and candidates are 1 or more"),
         (("--sets", "hotpotqa"), "the evaluation of hotpotqa ended with 2; see above"),
     ],
 )

@@ -23,6 +23,7 @@ from centerlm.sources.experiment import NamedExperiment
 
 TARGET = 24
 NAME = "make24"
+SIGNS = "+-*/"
 _ALLOWED = re.compile(r"[\d+\-*/() ]{1,100}")
 _SIGNS = str.maketrans({"×": "*", "÷": "/", "−": "-", "[": "(", "]": ")"})
 
@@ -88,8 +89,8 @@ class Game24:
         while len(parts) > 1:
             at = draw.randrange(len(parts) - 1)
             (a, left), (b, right) = parts[at : at + 2]
-            sign = draw.choice("+-*/")
-            parts[at : at + 2] = [(_apply(sign, a, b), f"({left} {sign} {right})")]
+            sign = draw.choice(SIGNS)
+            parts[at : at + 2] = [(apply_sign(sign, a, b), f"({left} {sign} {right})")]
         return parts[0]
 
     def experiment(self) -> NamedExperiment:
@@ -108,7 +109,8 @@ class Game24:
         )
 
 
-def _apply(sign: str, a: Fraction | None, b: Fraction | None) -> Fraction | None:
+def apply_sign(sign: str, a: Fraction | None, b: Fraction | None) -> Fraction | None:
+    """What two numbers make; None where one is None, or it divides by zero."""
     if a is None or b is None or (sign == "/" and not b):
         return None
     return {"+": a + b, "-": a - b, "*": a * b}[sign] if sign != "/" else a / b

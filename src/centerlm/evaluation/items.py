@@ -39,10 +39,11 @@ class Item:
     """One question of an evaluation.
 
     `data_set` is the set it comes from, `accepted` all right answers. `plans` are right plans by
-    objective (the root's and those of [center] steps), `support` the paragraphs that an answer
-    needs (None: not known), `paragraphs` those that come with the item, `facts` true sentences that
-    people wrote for it, `foreign_facts` those of another item. `splits` says to which part of each
-    split it belongs, by the split's name.
+    objective (the root's and those of [center] steps), `answers` right answers of the root plan's
+    steps but the last by what they ask (see `oracle.filled_answers`), `support` the paragraphs that
+    an answer needs (None: not known), `paragraphs` those that come with the item, `facts` true
+    sentences that people wrote for it, `foreign_facts` those of another item. `splits` says to
+    which part of each split it belongs, by the split's name.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Item:
     objective: Objective
     accepted: tuple[str, ...]
     plans: Mapping[str, Plan] = field(default_factory=dict[str, Plan])
+    answers: Mapping[str, str] = field(default_factory=dict[str, str])
     support: frozenset[PassageKey] | None = None
     paragraphs: tuple[Paragraph, ...] = ()
     facts: tuple[str, ...] = ()

@@ -47,6 +47,17 @@ def filled_answers(plan: Plan, answers: Mapping[int, str]) -> dict[str, str]:
     }
 
 
+def earlier_answers(plan: Plan, answers: Mapping[int, str]) -> dict[str, str]:
+    """As `filled_answers`, for all steps but the last whose answers, and those of what they need,
+    are known.
+    """
+    told: dict[int, str] = {}
+    for step in plan.steps[:-1]:
+        if step.id in answers and all(k in told for k in step.needs):
+            told[step.id] = answers[step.id]
+    return filled_answers(plan, told)
+
+
 @dataclass(frozen=True, slots=True)
 class OracleCenter:
     """`center` with given plans and answers.

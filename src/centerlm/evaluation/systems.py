@@ -19,6 +19,8 @@ from centerlm.evaluation.iterated import iterated
 from centerlm.evaluation.memories import Remembers
 from centerlm.evaluation.oracle import OracleCenter
 from centerlm.evaluation.react import react_level
+from centerlm.evaluation.stepping import StepExperience
+from centerlm.evaluation.stepwise import Stepped, stepwise
 from centerlm.finding import Finding, Passage, Status, Usage
 from centerlm.learning.arms import ANSWER
 from centerlm.levels import solve_level
@@ -130,6 +132,25 @@ def _iterate(setting: Setting) -> Arranged | None:
     return None if made is None else replace(made, descend=iterated())
 
 
+def _stepwise(setting: Setting) -> Arranged | None:
+    for source in setting.sources:
+        if isinstance(source, Stepped):
+            return _stepped(setting, source, None)
+    return None
+
+
+def _experienced(setting: Setting) -> Arranged | None:
+    for source in setting.sources:
+        if isinstance(source, Stepped) and (experience := source.stepping.experience()):
+            return _stepped(setting, source, experience)
+    return None
+
+
+def _stepped(setting: Setting, source: Stepped, experience: StepExperience | None) -> Arranged:
+    descend = stepwise(source.card.name, source.stepping, experience)
+    return replace(_arranged(setting), descend=descend)
+
+
 def _fragmentation(setting: Setting) -> Arranged:
     trained = setting.centers.fragmentation
     if trained is None:
@@ -152,6 +173,25 @@ def _oracle_plan(setting: Setting) -> Arranged | None:
     if not setting.item.plans:
         return None
     told = OracleCenter(setting.centers.center, setting.item.plans)
+    return _planned(setting, center=told)
+
+
+def _oracle_finding(setting: Setting) -> Arranged | None:
+    """The search finds the paragraphs that the question needs, whatever it is asked."""
+    support = setting.item.support
+    searched = next((s for s in setting.sources if is_leaf(s.card)), None)
+    if not support or searched is None:
+        return None
+    titles, texts = zip(*sorted(support), strict=True)
+    found = Facts(texts, searched.card, titles)
+    return _planned(setting, sources=[found if s is searched else s for s in setting.sources])
+
+
+def _oracle_answers(setting: Setting) -> Arranged | None:
+    item = setting.item
+    if not item.plans or not item.answers:
+        return None
+    told = OracleCenter(setting.centers.center, item.plans, item.answers)
     return _planned(setting, center=told)
 
 
@@ -225,7 +265,19 @@ SYSTEMS: dict[str, System] = {
             "experience",
         ),
         System("holistic+web", "as holistic, knowing what earlier items found", _holistic, "web"),
+        System("stepwise", "the center chooses every step of a proposal", _stepwise),
+        System(
+            "stepwise-experienced",
+            "as stepwise, among steps of the kinds that led to success on other puzzles",
+            _experienced,
+        ),
         System("oracle-plan", "as holistic, given the right plan", _oracle_plan),
+        System("oracle-finding", "as holistic, searches find what is needed", _oracle_finding),
+        System(
+            "oracle-answers",
+            "as holistic, given the right plan and the answers of all its steps but the last",
+            _oracle_answers,
+        ),
         System("random-source", "as holistic, each step sent to a random source", _random_source),
         System("single-source", "as holistic, with one source only", _single_source),
         System("gold-facts", "facts people wrote for the question, then the answer", _gold_facts),
@@ -318,6 +370,7 @@ class Facts:
 
     facts: tuple[str, ...]
     card: Card = Card("facts", "true sentences about the question")  # noqa: RUF009 - frozen
+    titles: tuple[str, ...] = ()
 
     def bound(self, seek: Seek) -> Usage:
         del seek
@@ -325,7 +378,14 @@ class Facts:
 
     async def seek(self, seek: Seek) -> Finding:
         del seek
-        passages = tuple(Passage(f"fact-{n}", fact) for n, fact in enumerate(self.facts, start=1))
+        titles = self.titles or ("",) * len(self.facts)
+        passages = tuple(
+            Passage(f"fact-{n}", fact, title=title)
+            for n, (title, fact) in enumerate(zip(titles, self.facts, strict=True), start=1)
+        )
         return Finding(
-            Status.FOUND, passages=passages, citations=tuple(map(cite, passages)), source="facts"
+            Status.FOUND,
+            passages=passages,
+            citations=tuple(map(cite, passages)),
+            source=self.card.name,
         )

@@ -19,6 +19,7 @@ import msgspec
 
 from centerlm.errors import InputError
 from centerlm.evaluation.items import Item, Paragraph, PassageKey, check_items, passage_key
+from centerlm.evaluation.oracle import earlier_answers
 from centerlm.evaluation.pool import pool_library, unique
 from centerlm.evaluation.scenarios.base import Opening, Scores
 from centerlm.evaluation.scoring import Solved, question_scores
@@ -41,6 +42,7 @@ from centerlm.learning.readers import (
     read_strategyqa,
 )
 from centerlm.library import Library
+from centerlm.plan import normalise
 from centerlm.sources.base import Source
 from centerlm.sources.calculator import Calculator
 from centerlm.sources.documents import Documents
@@ -220,16 +222,17 @@ def _of_rows(
     texts = _corpus(corpus) if corpus is not None and corpus.is_file() else {}
     made: list[Item] = []
     for item, (_, row) in zip(items, rows, strict=True):
-        plans = item.plans
+        plans, answers = item.plans, dict[str, str]()
         if item.id in guidance:
             plans = {item.objective.text: guidance[item.id].plan}
+            answers = earlier_answers(guidance[item.id].plan, guidance[item.id].answers)
         splits = {"set": item.data_set, **item.splits, "seen": seen.nearness(row)}
         if splits["seen"] != "unknown":
             splits["seen pieces"] = seen.kinds(row)
         if item.data_set in FOLDERS and seen.sets:
             splits["trained on its set"] = "yes" if item.data_set in seen.sets else "no"
         support = _evidence(row, texts) if item.data_set == "strategyqa" else item.support
-        made.append(replace(item, plans=plans, splits=splits, support=support))
+        made.append(replace(item, plans=plans, answers=answers, splits=splits, support=support))
     check_items(made, rows[0][0].rpartition(":")[0] if rows else name)
     return SetData(made, tuple(texts.values()))
 
@@ -337,6 +340,11 @@ def world_items(
             objective=rollout.objective,
             accepted=rollout.gold.answers,
             plans=dict(rollout.plans),
+            answers={
+                normalise(reading.question): reading.answer
+                for reading in question.readings
+                if reading.answer and reading.answer not in rollout.gold.answers
+            },
             support=frozenset(
                 passage_key(texts[p].title, texts[p].text) for p in needed if p in texts
             )

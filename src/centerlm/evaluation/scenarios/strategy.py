@@ -21,11 +21,19 @@ from centerlm.evaluation.game24 import Game24, read_game24
 from centerlm.evaluation.gym import PREFIX, gym_puzzles
 from centerlm.evaluation.items import Item, check_items
 from centerlm.evaluation.pddl import PddlPuzzle, PlanBenchTask, planbench_task, read_planbench
+from centerlm.evaluation.practice import (
+    Practice,
+    game24_practice,
+    planbench_practice,
+    walk_of,
+)
 from centerlm.evaluation.question_only import fit
 from centerlm.evaluation.scenarios.base import Opening, Scores
 from centerlm.evaluation.scenarios.ood_qa import read_sets, set_sources
 from centerlm.evaluation.scoring import Solved, answer_scores
 from centerlm.evaluation.sets import FOLDERS, find_file, read_records
+from centerlm.evaluation.stepping import StepExperience, first_solved, uniformly
+from centerlm.evaluation.stepwise import Stepping
 from centerlm.learning.readers.puzzles import MAX_ACTIONS, new_names, rename
 from centerlm.objective import MAX_OBJECTIVE_CHARACTERS, Objective
 from centerlm.sources.base import Source
@@ -40,6 +48,9 @@ STEPS = (1, 5, 20, 100)
 """Success is reported within so many proposals."""
 GYM_ITEMS = 50
 RANDOM, QUESTION_ONLY = "random", "question-only"
+RANDOM_STEPS, EXPERIENCE = "random-steps", "experience-alone"
+STEPPED = 20
+"""Proposals, at most, of what chooses steps without the center."""
 _PLANBENCH = {
     BLOCKS: "blocksworld",
     MYSTERY: "mystery_blocksworld",
@@ -57,6 +68,14 @@ class Puzzle(Protocol):
     def experiment(self) -> NamedExperiment: ...
 
 
+class PuzzleSource(Experiment):
+    """The source that checks a puzzle's proposals, with how they are made of steps."""
+
+    def __init__(self, checks: NamedExperiment, stepping: Stepping) -> None:
+        super().__init__([checks], python=False)
+        self.stepping = stepping
+
+
 @dataclass(slots=True)
 class Strategy:
     """The scenario. `puzzles` are by item id; items without one are questions."""
@@ -70,6 +89,7 @@ class Strategy:
     seed: int
     questions: Sequence[Source] = ()
     guesses: Mapping[str, bool] = field(default_factory=dict[str, bool])
+    practice: Mapping[str, Practice] = field(default_factory=dict[str, Practice])
     held: ExitStack = field(default_factory=ExitStack)
     name: str = "strategy"
     metric: str = "success"
@@ -78,7 +98,20 @@ class Strategy:
         puzzle = self.puzzles.get(item.id)
         if puzzle is None:
             return self.questions
-        return (Experiment([puzzle.experiment()], python=False), Calculator())
+        checks = puzzle.experiment()
+        if walk_of(puzzle) is None:
+            return (Experiment([checks], python=False), Calculator())
+        stepping = Stepping(
+            walk=lambda: walk_of(puzzle),
+            check=checks.name,
+            proposals=self.candidates,
+            experience=lambda: self._experience(item),
+        )
+        return (PuzzleSource(checks, stepping), Calculator())
+
+    def _experience(self, item: Item) -> StepExperience | None:
+        practice = self.practice.get(item.data_set)
+        return None if practice is None else practice.experience(item.id)
 
     def main_source(self, item: Item) -> str:
         return self.sources_of(item)[0].card.name
@@ -134,9 +167,26 @@ class Strategy:
                 scores = _within(first, STEPS[-1])
                 scores["success"] = float(first is not None and first <= self.candidates)
                 found.setdefault(RANDOM, {})[item.id] = scores
+                for row, scores in self._stepped(item, puzzle).items():
+                    found.setdefault(row, {})[item.id] = scores
             elif item.id in self.guesses:
                 right = ("yes" if self.guesses[item.id] else "no") in item.accepted
                 found.setdefault(QUESTION_ONLY, {})[item.id] = {"success": float(right)}
+        return found
+
+    def _stepped(self, item: Item, puzzle: Puzzle) -> dict[str, Scores]:
+        """Proposals made of steps that no model chooses: at random, and by experience alone."""
+        most = max(STEPPED, self.candidates)
+        choosers = {RANDOM_STEPS: uniformly}
+        if experience := self._experience(item):
+            choosers[EXPERIENCE] = experience.choose
+        found: dict[str, Scores] = {}
+        for row, choose in choosers.items():
+            walk, draw = walk_of(puzzle), random.Random(f"{row} {self.seed} {item.id}")
+            first = first_solved(walk, choose, draw, most) if walk else None
+            scores = _within(first, most)
+            scores["success"] = float(first is not None and first <= self.candidates)
+            found[row] = scores
         return found
 
     def close(self) -> None:
@@ -191,6 +241,7 @@ def open_strategy(opening: Opening) -> Strategy:
         opening.seed,
         made.questions,
         made.guesses,
+        made.practice,
         made.held,
     )
 
@@ -204,6 +255,7 @@ class _Made:
     warnings: list[str] = field(default_factory=list[str])
     questions: Sequence[Source] = ()
     guesses: dict[str, bool] = field(default_factory=dict[str, bool])
+    practice: dict[str, Practice] = field(default_factory=dict[str, Practice])
     held: ExitStack = field(default_factory=ExitStack)
 
 
@@ -230,9 +282,12 @@ def _add_game24(made: _Made, folder: Path, opening: Opening) -> None:
         )
         for id_, puzzle in puzzles.items()
     ]
-    kept = opening.chosen(items)
+    ordered = replace(opening, limit=None).chosen(items)
+    kept = ordered[: opening.limit]
     made.items += kept
     made.puzzles |= {item.id: puzzles[item.id] for item in kept}
+    pairs = [(item.id, puzzles[item.id]) for item in ordered]
+    made.practice[GAME24] = game24_practice(pairs, seed=opening.seed)
 
 
 def _rank(rank: int) -> str:
@@ -245,6 +300,9 @@ def _rank(rank: int) -> str:
 
 def _add_planbench(made: _Made, name: str, folder: Path, opening: Opening) -> None:
     path = folder / "task_1_plan_generation.json"
+    made.practice[name] = made.practice.get(BLOCKS) or planbench_practice(
+        folder.parent, seed=opening.seed
+    )
     rows = {f"{name}-{number}": (number, row) for number, row in read_planbench(folder)}
     made.hashes[f"{folder.name}/{path.name}"] = hashlib.sha256(path.read_bytes()).hexdigest()
     placeholders = [Item(id_, name, Objective(id_), ("a valid plan",)) for id_ in rows]
