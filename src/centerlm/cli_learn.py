@@ -41,7 +41,9 @@ from centerlm.cli_options import FILE, FOLDER, as_json_option
     metavar="RUN",
     help="Go on from this adapter or run.",
 )
-@click.option("--replay", type=FOLDER, metavar="RUN", help="Train again on what RUN stored, by its recipe.")
+@click.option(
+    "--replay", type=FOLDER, metavar="RUN", help="Train on what RUN stored, by its recipe."
+)
 @click.option("--match", type=FOLDER, metavar="RUN", help="Process as many tokens as RUN did.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 @click.option("--force", is_flag=True, help="Train even on dev or test records.")

@@ -132,7 +132,12 @@ class Parts:
             return chosen
         library = Path(order.library) if order.library else self.library
         own = _assembly.library_sources(
-            self.settings, library if order.library else None, files, watching, beside=library
+            self.settings,
+            library if order.library else None,
+            files,
+            self.endpoints,
+            watching,
+            beside=library,
         )
         by_name = {source.card.name: source for source in (*chosen, *own)}
         return list(by_name.values())

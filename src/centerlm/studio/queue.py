@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from centerlm.episode import fold
 from centerlm.errors import PlanError
 from centerlm.events import Event, PlanFinished, PlanReviewed
-from centerlm.journal import SqliteJournal, Summary
+from centerlm.journal import Summary
 from centerlm.memory.kinds import WordSpace, mask
 from centerlm.plan import parse_plan
+from centerlm.stored_journal import StoredJournal
 
 WEIGHTS = {"uncertain": 0.4, "disagreement": 0.3, "corrected": 0.3}
 ALIKE = 0.6
@@ -55,7 +56,7 @@ class Candidate:
     reasons: tuple[str, ...]
 
 
-def planned_of(row: Summary, events: Sequence[Event], journal: SqliteJournal) -> Planned | None:
+def planned_of(row: Summary, events: Sequence[Event], journal: StoredJournal) -> Planned | None:
     """The root plan of an episode; None where it has none."""
     state = fold(events)
     if not state.plan:

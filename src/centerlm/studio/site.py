@@ -13,7 +13,6 @@ import msgspec
 
 from centerlm.errors import InputError
 from centerlm.finding import clean_text
-from centerlm.journal import SqliteJournal
 from centerlm.screen import MARKS
 from centerlm.serving.accepted import Accepted
 from centerlm.serving.app import Answering, Endpoint, later
@@ -23,6 +22,7 @@ from centerlm.serving.order import Refused
 from centerlm.serving.server import Studio
 from centerlm.serving.service import Service
 from centerlm.serving.wire import body_of
+from centerlm.stored_journal import StoredJournal
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -73,7 +73,7 @@ class Site:
         return made
 
     @property
-    def journal(self) -> SqliteJournal:
+    def journal(self) -> StoredJournal:
         return self.service.parts.journal
 
     def page(self, request: Request, name: str, /, *, status: int = 200, **more: Any) -> Response:
