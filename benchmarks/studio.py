@@ -26,6 +26,8 @@ from options import add_files, parser_of
 from reporting import command_line, run_benchmark, table, versions, write
 from studio_pages import LEVELS, Page, Work, chromium, studio
 
+POLLING = 50
+"""Milliseconds between two looks at whether it is done: looking is work of the main thread too."""
 AIM = 100.0
 """Milliseconds of main-thread time that an interaction may take."""
 
@@ -91,6 +93,7 @@ def _opening(shown: Any, path: str, count: int) -> Callable[[], None]:
         shown.wait_for_function(
             "([at, count]) => document.getElementById(at).children.length === count",
             arg=[f"k-{path}", count],
+            polling=POLLING,
         )
 
     return do
@@ -102,7 +105,8 @@ def _open_all(shown: Any) -> None:
                        " one.open = true; }")  # fmt: skip
         shown.wait_for_function(
             "() => [...document.querySelectorAll('.tree details > ul')]"
-            ".every((level) => level.children.length)"
+            ".every((level) => level.children.length)",
+            polling=POLLING,
         )
 
 
@@ -112,12 +116,18 @@ def _interact(page: Page, note: Callable[[str, Work], None], path: str, when: st
 
     def look() -> None:
         shown.evaluate("(at) => document.querySelector(at).click()", link)
-        shown.wait_for_selector(f"#detail h2:text-is('Step {path}.3')")
+        shown.wait_for_function(
+            "(said) => document.querySelector('#detail h2')?.textContent === said",
+            arg=f"Step {path}.3",
+            polling=POLLING,
+        )
 
     def key() -> None:
         shown.keyboard.press("ArrowDown")
         shown.wait_for_function(
-            "(at) => document.activeElement?.closest('li')?.id === at", arg=f"s-{path}.4"
+            "(at) => document.activeElement?.closest('li')?.id === at",
+            arg=f"s-{path}.4",
+            polling=POLLING,
         )
 
     if not shown.locator(link).count():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from centerlm.episode import Node, citations
+from centerlm.episode import Node, citations, fold
 from centerlm.errors import InputError
 from centerlm.events import Event
 from centerlm.serving.accepted import Accepted
@@ -18,6 +18,7 @@ from centerlm.serving.order import Refused
 from centerlm.serving.telling import public_file
 from centerlm.studio import steps
 from centerlm.studio.desk import Desk
+from centerlm.studio.files import has_file, served
 from centerlm.studio.live import live
 from centerlm.studio.sharing import shared
 from centerlm.studio.site import Site, form_of, html, went
@@ -125,12 +126,14 @@ class Episodes:
         return self.site.page(request, "cited_page.html", **given)
 
     async def cited_file(self, request: Request) -> ASGIApp:
-        """A cited picture, recording or video; no other file."""
-        _, _, _, place = self._place(request)
-        from centerlm.studio.files import served
-
-        if place.kind is None:
-            raise Refused(404, "this citation is not of a picture, recording or video")
+        """A cited picture, recording or video of the episode's own: no other file, whatever a source
+        says that it cites.
+        """
+        name, _, _, place = self._place(request)
+        if place.kind is None or not await asyncio.to_thread(
+            has_file, self._setup(name), place.path
+        ):
+            raise Refused(404, "this is no picture, recording or video of this episode")
         return served(place.path)
 
     async def share(self, request: Request) -> ASGIApp:
@@ -198,6 +201,12 @@ class Episodes:
         if place is None:
             raise Refused(404, "this step has no such citation; reload the page")
         return name, path, number, place
+
+    def _setup(self, name: str) -> dict[str, Any]:
+        """How the parts of an episode were put together."""
+        journal = self.site.journal
+        settings = fold(journal.events(name)).settings
+        return msgspec.json.decode(journal.blob(settings)).get("setup") or {}
 
     def _question(self, accepted: Accepted | None) -> str:
         from centerlm.serving.order import decode

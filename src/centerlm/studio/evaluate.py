@@ -57,7 +57,7 @@ class EvaluatePages:
 
     @property
     def root(self) -> Path:
-        return Path(self.site.settings.reports)
+        return Path(self.site.settings.reports).resolve()
 
     async def page(self, request: Request) -> ASGIApp:
         """All reports, the newest first."""

@@ -8,11 +8,13 @@ import mimetypes
 import os
 import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from centerlm.assembly import is_medium
 from centerlm.errors import InputError
+from centerlm.library import Library
 from centerlm.library.readers import SUFFIXES
 from centerlm.models.weights import home
 from centerlm.serving.order import Refused
@@ -93,6 +95,17 @@ def kept_file(at: str) -> Path:
 async def give(request: Request) -> ASGIApp:
     """A kept file, for its preview."""
     return served(kept_file(f"{request.path_params['digest']}/{request.path_params['name']}"))
+
+
+def has_file(setup: Mapping[str, Any], path: Path) -> bool:
+    """Whether an episode, put together so, was asked about a file: attached, or of its library."""
+    if str(path) in (setup.get("attachments") or ()):
+        return True
+    folder = setup.get("library")
+    if not folder:
+        return False
+    with Library.open(folder, embedder=None) as library:
+        return path in library.media()
 
 
 def served(path: Path) -> Response:

@@ -57,11 +57,13 @@ async def _messages(episodes: Episodes, accepted: Accepted, seen: int) -> AsyncG
 
     pumping = asyncio.create_task(pump())
     try:
-        while not pumping.done():
+        ended = False
+        while not ended:
             waiting = asyncio.create_task(moved.wait())
             await asyncio.wait((pumping, waiting), timeout=1.0, return_when="FIRST_COMPLETED")
             waiting.cancel()
-            if not pumping.done():
+            ended = pumping.done()  # asked before the tree is: what it took last is told as well
+            if not ended:
                 await asyncio.sleep(TICK)
             moved.clear()
             told = {
