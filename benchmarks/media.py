@@ -36,7 +36,8 @@ SYSTEMS = {
     "own": "direct,retrieve,holistic",
     "clips": "direct,retrieve,holistic,oracle-plan",
     "clips-script": "direct,retrieve,holistic,oracle-plan",
-    "nextqa": "direct,retrieve,holistic",
+    "nextqa": "retrieve,holistic",
+    "nextqa-read": "direct,retrieve,holistic",
 }
 KNOWN = ("fit", *PARTS)
 
@@ -163,11 +164,11 @@ def _evaluated(name: str, arguments: Arguments) -> dict[str, Any]:
     """The results of `centerlm evaluate video` on a set; gone on with where it stopped."""
     systems = SYSTEMS[name]
     more = [word for word in arguments.more if word != "fragmentation"]
-    if "fragmentation" in arguments.more:
+    if "fragmentation" in arguments.more and name == "nextqa-read":
         systems += ",fragmentation"
     out = arguments.work / f"evaluated-{name}"
     words = ["evaluate", "video", "--set", name, "--system", systems, "--out", str(out)]
-    if name in ("own", "nextqa"):
+    if name not in ("clips", "clips-script"):
         words += ["--data", str(_own(arguments) if name == "own" else arguments.data)]
     words += ["--limit", str(arguments.items), *more]
     say(f"centerlm {' '.join(words)}")

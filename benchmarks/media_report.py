@@ -214,7 +214,8 @@ def _centers(found: Mapping[str, Any]) -> Iterator[str]:
     yield (
         "`centerlm evaluate video`: `direct` sees no video (the blind row), `retrieve` asks the "
         "source the question as it stands and absorbs, `holistic` plans, `oracle-plan` is given "
-        "the right plan."
+        "the right plan, `fragmentation` is `retrieve` with weights trained on single answers. In "
+        "`nextqa` the source chooses among the options, in `nextqa-read` the center reads captions."
     )
     for name, results in found.items():
         yield ""

@@ -39,7 +39,11 @@ def looped(clip: Path, seconds: float, out: Path) -> Path:
             with av.open(str(clip)) as read:
                 length = read.duration / 1e6
                 for packet in read.demux():
-                    if packet.dts is None or packet.stream.type not in ("video", "audio"):
+                    if (
+                        packet.dts is None
+                        or packet.pts is None
+                        or packet.stream.type not in ("video", "audio")
+                    ):
                         continue
                     if offset + float(packet.pts * packet.time_base) >= seconds:
                         continue

@@ -13,6 +13,7 @@ from centerlm.evaluation.nextqa import overlap_choices, read_nextqa, read_videos
 from centerlm.evaluation.scenarios import open_scenario
 from centerlm.evaluation.scenarios.base import Opening
 from centerlm.evaluation.scenarios.video import choice
+from centerlm.sources.media import Media
 from nextqa_data import write_nextqa
 
 
@@ -78,6 +79,19 @@ def test_nextqa_is_a_set_of_the_scenario(tmp_path: Path) -> None:
     assert scenario.main_source(item) == "video"
     baseline = scenario.baselines()["word-overlap"]
     assert [scores["em"] for scores in baseline.values()] == [1.0, 1.0, 1.0]
+
+
+def test_in_one_set_of_nextqa_the_source_chooses_in_the_other_captions_are_read(
+    tmp_path: Path,
+) -> None:
+    for name, chooses in (("nextqa", True), ("nextqa-read", False)):
+        opening = Opening(str(write_nextqa(tmp_path)), tmp_path / "work", (name,))
+        scenario = open_scenario("video", opening)
+        item = scenario.items[0]
+        assert item.id.startswith(f"{name}-9")
+        video = scenario.sources_of(item)[0]
+        assert isinstance(video, Media)
+        assert video.chooses is chooses
 
 
 def test_clips_need_no_data_where_the_script_is_seen(tmp_path: Path) -> None:

@@ -110,3 +110,7 @@ def number_of(pixels: Any) -> int:
     width = pixels.shape[1] // 8
     bars = [pixels[:, bit * width : (bit + 1) * width].mean() > 128 for bit in range(8)]
     return sum(bar << bit for bit, bar in enumerate(bars))
+
+
+SIGN = ["1 [image] What is written on the sign?"]
+"""The script of a model that is asked about a picture with words."""

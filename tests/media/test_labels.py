@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from centerlm.media.loading import load
 from centerlm.media.pose import POINTS, Pose, describe
 from centerlm.media.sampling import Sample
 from centerlm.media.thumbnails import thumbnail, write_thumbnails
+from cli_run import runner
 
 STANDING = {
     "nose": (0.5, 0.1), "left eye": (0.52, 0.09), "right eye": (0.48, 0.09),
@@ -98,3 +100,21 @@ def test_a_citation_has_the_frame_in_the_middle_of_its_span(tmp_path: Path) -> N
     data = thumbnail(path, 0.0, 0.5, side=40)
     assert data is not None
     assert max(cv2.imdecode(np.frombuffer(data, np.uint8), 1).shape) == 40
+
+
+@needs_media
+def test_solve_writes_the_frames_that_it_cites(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CENTERLM_HOME", str(tmp_path / "home"))
+    cv2 = load("cv2")
+    pixels = np.full((120, 320, 3), 250, np.uint8)
+    cv2.putText(pixels, "EXIT 42", (40, 70), cv2.FONT_HERSHEY_SIMPLEX, 1.2, (0, 0, 0), 2)
+    cv2.imwrite(str(tmp_path / "door.png"), pixels)
+    frames = tmp_path / "frames"
+    words = ["solve", "What is written?", "--attach", tmp_path / "door.png", "--frames", frames,
+             "--model", "scripted:media_files:SIGN", "--json"]  # fmt: skip
+    told = json.loads(runner(monkeypatch, capsys)(*words).out)
+    assert told["answer"] == "EXIT 42"
+    assert told["frames"] == [str(frames / "door-0.0-0.0s.jpg")]
+    assert cv2.imread(told["frames"][0]).shape == (120, 320, 3)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from media_files import needs_media
+from test_choosing import Words
 
 from centerlm import CenterLM, Objective, ScriptedModel, solve
 from centerlm.evaluation.clips import Clip, Mover, Said, make_clip, render
@@ -84,6 +85,25 @@ def test_an_order_in_a_video_is_an_observation_and_nothing_more() -> None:
 def test_nothing_observed_is_nothing_and_an_empty_question_a_failure() -> None:
     assert ask(watched(), "Why is it blue?").status is Status.NOTHING
     assert ask(watched(), " ").status is Status.FAILED
+
+
+def test_a_question_with_options_is_answered_by_the_one_that_was_observed() -> None:
+    media = of(Clip("c", 10, MOVERS, (Said("speech", "It is late.", 6.0, 7.0),), ()))
+    media.embedder = Words()
+    finding = ask(media, "What does the voice say? One of: dinner is ready; it is late; hello")
+    assert (finding.value, finding.typed) == ("it is late", True)
+    assert finding.confidence is not None and 1 / 3 < finding.confidence <= 1
+    assert 6.0 in [c.start for c in finding.citations]
+
+
+def test_a_class_that_was_not_seen_is_said_not_to_be_seen() -> None:
+    media = of(Clip("c", 10, MOVERS, (), ()))
+    finding = ask(media, "How many dogs are there?")
+    assert (finding.value, finding.confidence) == (Fraction(0), 0.3)
+    assert "the detector knows dog and saw none" in finding.text
+    unknown = ask(media, "How many excavators are there?")
+    assert unknown.value is None
+    assert unknown.passages[0].text == "Not known: no processor here has a class 'excavator'."
 
 
 def test_each_kind_of_medium_is_a_source_of_its_own() -> None:

@@ -169,11 +169,12 @@ def focus(question: str, read: Material, embedder: Embedder) -> list[float]:
     shares: list[float] = []
     for o in observations:
         away = (o.start - time) / width
-        if event[1] == "after":
-            away = min(away, 0.0) * 2 + max(away - 1.0, 0.0)
-        elif event[1] == "before":
-            away = max(away, 0.0) * 2 + min(away + 1.0, 0.0)
-        shares.append(max(1.0 - abs(away), 0.0))
+        if event[1] in ("after", "before"):
+            later = away if event[1] == "after" else -away
+            share = 1.0 - 0.3 * later if later > 0 else 0.5 + 2.0 * later
+        else:
+            share = 1.0 - abs(away)
+        shares.append(max(share, 0.0))
     return shares
 
 

@@ -57,7 +57,7 @@ class Labels:
                 continue
             if before is not None:
                 self._done.append(before)
-            text = f"the picture looks like one of: {label}"
+            text = f"the picture looks like: {label}"
             facts = {"label": label}
             self._open[label] = Observation(
                 time, time, "label", text, sure, None, self.name, self.version, facts

@@ -95,7 +95,15 @@ _PLACE = re.compile(
 )
 _PART_OF = re.compile(r"\b([a-z]+) of (?:the|a|an|his|her|its|their)\b")
 _NO_PART = frozenset({"number", "kind", "sort", "type", "colour", "color"})
-_WHO_DOES = re.compile(r"(?:who|what) (?:takes?|puts?|lifts?|removes?|moves?|carr(?:y|ies))\b")
+_DOES = re.compile(
+    r"(?:who|what) (?:takes?|puts?|lifts?|removes?|moves?|carr(?:y|ies)|is|are|was|were|does|do|did"
+    r"|happens?|happened|kind|type|sort)\b"
+    r"(?!.*\b(?:texts?|words?|says?|said|written|voice|speaker|colou?r|direction|edge)\b)"
+)
+_THERE = re.compile(
+    r"\b(?:there|visible|shown|seen|stays?|cross(?:es)?|pass(?:es)?|drives?|moves?|in the picture"
+    r"|on the screen)\b"
+)
 _MANY = {"one": 1, "two": 2, "three": 3, "four": 4, "1": 1, "2": 2, "3": 3, "4": 4}
 _WORD = re.compile(r"[a-z]+")
 
@@ -316,20 +324,25 @@ def _times(line: str, seconds: float) -> tuple[float, float, str]:
     return start, end, line
 
 
+def _is_there(line: str) -> bool:
+    """Whether a question is about things being there, coming or going: not about what they do."""
+    return any(p.search(line) for p in (COMES, GOES, _PUT, _TAKEN, _THERE))
+
+
 def _wanted(line: str, options: bool) -> Wanted:
     if options:
         return "choice"
-    if _WHO_DOES.match(line):
+    if _DOES.match(line) or re.search(r"\bhow (?:many times|often)\b", line):
         return "passages"
     if re.search(r"\bhow many\b|\bnumber of\b|^count\b", line):
         return "count"
     if re.match(r"(?:does|do|did|is|are|was) (?:any\w*|some\w*|there)\b", line):
         return "whether"
     if re.match(r"when\b|at what time\b|at which second\b", line):
-        return "when"
+        return "when" if _is_there(line) else "passages"
     if re.match(r"how long\b", line):
-        return "duration"
-    if re.search(r"\b(?:what|which) colou?r\b", line):
+        return "duration" if _is_there(line) else "passages"
+    if re.search(r"\b(?:what|which) (?:is the )?colou?r\b", line):
         return "colour"
     if re.search(r"\b(?:say|says|said|speaks?|spoken|hear|heard|voice|speaker)\b", line):
         return "speech"

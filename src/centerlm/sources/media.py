@@ -48,12 +48,15 @@ _KNOWS = {
 
 @dataclass(slots=True)
 class Media:
-    """Pictures, recordings or videos as a knowledge source; `k` passages a request."""
+    """Pictures, recordings or videos as a knowledge source; `k` passages a request. One that
+    `chooses` answers a question with options ("One of: ...") itself.
+    """
 
     kind: Kind
     processed: Sequence[Processed]
     k: int = 5
     embedder: Embedder | None = None
+    chooses: bool = True
     _material: dict[str, Material] = field(default_factory=dict[str, Material])
     _again: dict[tuple[str, str, float, float], tuple[Observation, ...]] = field(
         default_factory=dict[tuple[str, str, float, float], "tuple[Observation, ...]"]
@@ -191,7 +194,7 @@ class Media:
     def _choose(self, text: str) -> Finding | None:
         """One of the options that a question gives, compared with what was observed."""
         asked = options_of(text)
-        if asked is None or self.embedder is None:
+        if asked is None or self.embedder is None or not self.chooses:
             return None
         question, options = asked
         embedder = self.embedder
@@ -232,13 +235,23 @@ def passage_of(o: Observation, one: Processed) -> Passage:
     )
 
 
-def media_sources(processed: Iterable[Processed]) -> list[Media]:
-    """One source for each kind of medium there is, searched by meaning too where that can be."""
+def embedder_here() -> Embedder | None:
+    """The embedder of this machine; None without the extra `local` or its weights."""
     try:
-        embedder = find_embedder()
+        return find_embedder()
     except (MissingExtraError, MissingWeightsError):
-        embedder = None
+        return None
+
+
+def media_sources(
+    processed: Iterable[Processed], *, embedder: Embedder | None = None, chooses: bool = True
+) -> list[Media]:
+    """One source for each kind of medium there is, searched by meaning too where that can be.
+
+    `embedder` is one to share; None opens one where its weights are there.
+    """
+    embedder = embedder or embedder_here()
     by_kind: dict[Kind, list[Processed]] = {}
     for one in processed:
         by_kind.setdefault(one.info.kind, []).append(one)
-    return [Media(kind, ones, embedder=embedder) for kind, ones in by_kind.items()]
+    return [Media(kind, ones, embedder=embedder, chooses=chooses) for kind, ones in by_kind.items()]

@@ -1,8 +1,9 @@
 """Video understanding: generated clips, NExT-QA, and anyone's questions about their own videos.
 
 `clips` are seen by the package's own processors and `clips-script` by a perfect one, so that seeing
-and composing are told apart. A record of one's own is `{"id", "video", "question", "answers",
-"span"}`, with the video beside the file.
+and composing are told apart. In `nextqa` the source chooses among the options itself, in
+`nextqa-read` it gives captions to be read. A record of one's own is `{"id", "video", "question",
+"answers", "span"}`, with the video beside the file.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ from centerlm.media.processing import Processed, process
 from centerlm.objective import AnswerType, Objective
 from centerlm.sources.base import Source
 from centerlm.sources.calculator import Calculator
-from centerlm.sources.media import media_sources
+from centerlm.sources.media import embedder_here, media_sources
 
-CLIPS, SCRIPT, NEXTQA, OWN = "clips", "clips-script", "nextqa", "own"
-SETS = (CLIPS, SCRIPT, NEXTQA, OWN)
+CLIPS, SCRIPT, NEXTQA, READ, OWN = "clips", "clips-script", "nextqa", "nextqa-read", "own"
+SETS = (CLIPS, SCRIPT, NEXTQA, READ, OWN)
 SPLITS: tuple[Split, ...] = ("in", "deeper", "longer", "more")
 CLIP_QUESTIONS = 80
 OVERLAP = "word-overlap"
@@ -116,8 +117,9 @@ def open_video(opening: Opening) -> Video:
             _add_clips(made, name, opening)
         elif data is None:
             raise InputError(f"the set {name} needs --data with its folder or file")
-        elif name == NEXTQA:
-            _add_nextqa(made, data / "nextqa" if (data / "nextqa").is_dir() else data, opening)
+        elif name in (NEXTQA, READ):
+            folder = data / "nextqa" if (data / "nextqa").is_dir() else data
+            _add_nextqa(made, name, folder, opening)
         else:
             _add_own(made, data, opening)
     check_items(made.items, opening.data or "the scenario")
@@ -184,7 +186,7 @@ def _written(value: Value) -> str:
     return format_value(value.number if isinstance(value, Quantity) else value)
 
 
-def _add_nextqa(made: Video, folder: Path, opening: Opening) -> None:
+def _add_nextqa(made: Video, name: str, folder: Path, opening: Opening) -> None:
     questions = {q.id: q for q in read_nextqa(folder)}
     videos = read_videos(folder, [q.video for q in questions.values()])
     picked = overlap_choices(list(questions.values()), videos)
@@ -192,19 +194,21 @@ def _add_nextqa(made: Video, folder: Path, opening: Opening) -> None:
     made.hashes["nextqa/val.csv"] = hashlib.sha256(path.read_bytes()).hexdigest()
     items = [
         Item(
-            f"nextqa-{q.id}",
-            NEXTQA,
+            f"{name}-{q.id}",
+            name,
             Objective(q.text, answer_type="text"),
             (q.options[q.answer],),
-            splits={"set": NEXTQA, "type": q.type},
+            splits={"set": name, "type": q.type},
         )
         for q in questions.values()
     ]
     held: dict[str, Sequence[Source]] = {}
+    embedder = embedder_here()
     for item in opening.chosen(items):
-        q = questions[item.id.removeprefix("nextqa-")]
+        q = questions[item.id.removeprefix(f"{name}-")]
         if q.video not in held:
-            held[q.video] = (*media_sources([videos[q.video]]), Calculator())
+            seen = media_sources([videos[q.video]], embedder=embedder, chooses=name == NEXTQA)
+            held[q.video] = (*seen, Calculator())
         made.items.append(item)
         made.sources[item.id] = held[q.video]
         made.spans[item.id] = q.spans
