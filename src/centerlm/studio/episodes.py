@@ -126,7 +126,7 @@ class Episodes:
         return self.site.page(request, "cited_page.html", **given)
 
     async def cited_file(self, request: Request) -> ASGIApp:
-        """A cited picture, recording or video of the episode's own: no other file, whatever a source
+        """A cited picture, recording or video of the episode: no other file, whatever a source
         says that it cites.
         """
         name, _, _, place = self._place(request)
