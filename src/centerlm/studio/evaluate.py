@@ -30,6 +30,10 @@ _POLICY = (
 """Reports hold what models and sources said: nothing of it runs."""
 
 
+PAGE = "report/index.html"
+"""In the folder of an evaluation: the first page of its report."""
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """A report: where it stands under the folder, and its systems as (name, mean, low, high)."""
@@ -120,7 +124,7 @@ def _report(folder: Path, at: str) -> Report | None:
             metric,
             systems,
             (folder / RESULTS).stat().st_mtime,
-            (folder / "index.html").is_file(),
+            (folder / PAGE).is_file(),
         )
     except (AssertionError, KeyError, TypeError, ValueError, AttributeError, OSError):
         return None
