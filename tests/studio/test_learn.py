@@ -12,9 +12,7 @@ import pytest
 from centerlm.errors import InputError
 from centerlm.learning.guide import Edit
 from centerlm.learning.run_folder import write_json
-from centerlm.plan import parse_plan
 from centerlm.studio import rounds
-from centerlm.studio.round_worker import corrections
 from serving_parts import until
 from studio_parts import Seen, studio
 
@@ -39,15 +37,6 @@ def test_whole_families_are_held_out() -> None:
     assert 1 <= len(held) <= 2
     born = {edit.objective for edit in edits if edit.objective.startswith("When was")}
     assert born <= {e.objective for e in train} or born <= {e.objective for e in held}
-
-
-def test_corrections_count_what_a_person_would_change() -> None:
-    wanted = parse_plan("1 [documents] Who wrote it?\n2 [documents] When was #1 born?")
-    assert corrections(wanted, wanted) == 0
-    other = parse_plan("1 [calculator] Who wrote it?\n2 [documents] When was #1 born?")
-    assert corrections(other, wanted) == 1
-    assert corrections(parse_plan("1 [documents] Who wrote it?"), wanted) == 2
-    assert corrections(None, wanted) == 3
 
 
 def test_a_round_needs_guidance_and_is_one_at_a_time(home: Path) -> None:

@@ -126,13 +126,12 @@ class Episodes:
         return self.site.page(request, "cited_page.html", **given)
 
     async def cited_file(self, request: Request) -> ASGIApp:
-        """A cited picture, recording or video of the episode: no other file, whatever a source
-        says that it cites.
+        """A cited picture, recording or video that is the episode's: no other file, whatever a
+        source says that it cites.
         """
         name, _, _, place = self._place(request)
-        if place.kind is None or not await asyncio.to_thread(
-            has_file, self._setup(name), place.path
-        ):
+        asked_of = await asyncio.to_thread(has_file, self._setup(name), place.path)
+        if place.kind is None or not asked_of:
             raise Refused(404, "this is no picture, recording or video of this episode")
         return served(place.path)
 

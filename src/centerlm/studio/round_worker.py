@@ -16,7 +16,7 @@ from typing import Any
 from centerlm.assembly import open_center
 from centerlm.config import CenterSettings, Settings
 from centerlm.errors import CenterError, ModelError, PlanError
-from centerlm.evaluation.plans import edit, source_cost, word_cost
+from centerlm.evaluation.corrections import corrections
 from centerlm.journal_file import lock_file
 from centerlm.learning.edits import named
 from centerlm.learning.guidance import Guidance
@@ -24,29 +24,14 @@ from centerlm.learning.readers.own import read_own
 from centerlm.learning.run_folder import read_json, write_json
 from centerlm.learning.sample_cards import cards_naming
 from centerlm.objective import Objective
-from centerlm.plan import CENTER, Plan, Step
+from centerlm.plan import CENTER
 from centerlm.plan_alone import plan_alone
 
-OTHER_WORDS = 0.5
 
-
-def corrections(plan: Plan | None, wanted: Plan) -> float:
-    """The least changes that make one plan of the other: a step or reference added or removed, a
-    step asked of another source or in other words (less than half of them shared).
-    """
-
-    def cost(first: Step, second: Step) -> float:
-        return max(source_cost(first, second), float(word_cost(first, second) > OTHER_WORDS))
-
-    if plan is None:
-        return float(len(wanted.steps) + sum(len(step.needs) for step in wanted.steps))
-    return edit(plan, wanted, cost).cost
-
-
-async def counted(model: str, adapter: str, held: list[Guidance]) -> list[float]:
+async def counted(model: str, adapter: str, held: list[Guidance]) -> list[int]:
     """The corrections that each plan of the center still needs."""
     center = open_center(Settings(center=CenterSettings(model=model, adapter=adapter or None)))
-    numbers: list[float] = []
+    numbers: list[int] = []
     try:
         for one in held:
             names = named(one.plan) - {CENTER}
@@ -55,7 +40,7 @@ async def counted(model: str, adapter: str, held: list[Guidance]) -> list[float]
                 plan = await plan_alone(center, Objective(one.objective), cards)
             except (PlanError, ModelError):
                 plan = None
-            numbers.append(corrections(plan, one.plan))
+            numbers.append(corrections(plan, one.plan).total)
     finally:
         await center.model.close()
     return numbers
