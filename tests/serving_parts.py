@@ -23,7 +23,7 @@ from centerlm.serving.server import Plan, listen, run_worker
 from centerlm.sources.function import source
 from cli_run import process
 
-WAIT = 30.0
+WAIT = 90.0
 
 
 def _plan(prompt: Prompt, sampling: Sampling) -> str:

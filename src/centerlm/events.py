@@ -98,6 +98,10 @@ class PlanProposed(_Event, frozen=True, tag="plan.proposed"):
     steps: int
 
 
+GOOD = 4
+"""The rating from which on a plan that a person left as it was is guidance."""
+
+
 class PlanReviewed(_Event, frozen=True, tag="plan.reviewed"):
     """What a person said of a root plan. `verdict` is accepted, edited or rejected.
 

@@ -98,7 +98,7 @@ def catch_up(memory: SeekingMemory, setup: Mapping[str, str], journal: StoredJou
         if memory.learned(row.name):
             continue
         events = journal.events(row.name)
-        if _is_for(events, journal, Path(setup["path"]), setup["project"]):
+        if _is_for(events, journal, setup["project"], setup["path"]):
             notes = notes_of(events, journal.blob) if memory.keeps else ()
             found, guided = outcomes(events, journal.blob), guided_of(events, journal.blob)
             learned += memory.remember(row.name, found, notes, guided)
@@ -106,21 +106,22 @@ def catch_up(memory: SeekingMemory, setup: Mapping[str, str], journal: StoredJou
 
 
 def _is_for(
-    events: Sequence[Event], journal: StoredJournal, path: Path | str, project: str
+    events: Sequence[Event], journal: StoredJournal, project: str, path: str | None = None
 ) -> bool:
-    """Whether an episode is to teach this memory."""
+    """Whether an episode is to teach the memory of a project (at `path`, where that is given)."""
     settings = next((e.settings for e in events if isinstance(e, EpisodeStarted)), "")
     stored: Any = msgspec.json.decode(journal.blob(settings)) if settings else {}
     its: Any = stored.get("setup") or {}
     own: Any = its.get("memory")
-    return bool(own) and (own["path"], own["project"]) == (str(path), project)
+    return bool(own) and own["project"] == project and path in (None, own["path"])
 
 
 async def learn_newest(
     memory: SeekingMemory, journal: StoredJournal, seen: dict[str, None]
 ) -> None:
-    """Learn the newest episodes of this memory that others ended in the same journal. `seen` are
-    names not to be looked at again; it is added to, and stays short.
+    """Learn the newest episodes of this memory's project that others ended in the same journal,
+    whichever file they keep theirs in. `seen` are names not to be looked at again; it is added to,
+    and stays short.
 
     Raises:
         JournalError: the journal cannot be read.
@@ -132,7 +133,7 @@ async def learn_newest(
             continue
         if not memory.learned(row.name):
             events = journal.events(row.name)
-            if _is_for(events, journal, memory.path, memory.project):
+            if _is_for(events, journal, memory.project):
                 await memory.learn(row.name, events, journal.blob)
         seen[mine] = None
     while len(seen) > 16 * SHARED:

@@ -12,6 +12,7 @@ from centerlm.center import EXAMPLES, plan_prompt
 from centerlm.memory import SeekingMemory, guided
 from centerlm.memory.forgetting import forget_all, forget_episodes
 from centerlm.plan import Plan, parse_plan
+from centerlm.protocols import Reviewed
 from centerlm.sources.base import Card
 from engine import Asks, run
 from remembered import BORN, SEAT, opened
@@ -119,3 +120,23 @@ def test_a_persons_edit_helps_the_next_episode_and_an_accepted_plan_teaches_noth
     (prompt,) = outcome.prompts("decompose")
     assert [m.text for m in prompt.messages[-3:-1]] == [f"Question: {BORN}", PLAN]
     assert (memory.learned("edited"), memory.problems) == (True, [])
+
+
+def test_a_plan_that_was_left_as_it_was_teaches_where_it_was_rated_well() -> None:
+    memory = opened()
+    sources = [Asks("docs", lambda seek: "1901")]
+    told = {BORN: f"1 [docs] {BORN}"}
+
+    async def rated(plan: Plan, rating: int) -> Reviewed:
+        return Reviewed(plan, rating=rating)
+
+    for rating in (3, 4):
+        run(
+            BORN,
+            told,
+            sources,
+            memory=memory,
+            episode=f"e{rating}",
+            review=lambda plan, rating=rating: rated(plan, rating),
+        )
+        assert len(recalled(memory, BORN)) == (rating == 4)

@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -20,7 +21,10 @@ from hypothesis import strategies as st
 from centerlm.events import EpisodeFinished, EpisodeStarted, SeekFinished
 from centerlm.journal import SqliteJournal
 from centerlm.serving.fair import FairQueue, FullError
-from serving_parts import Served, noted, served, serving_process, until
+from postgres_parts import Store, new_database, store
+from serving_parts import WAIT, Served, noted, served, serving_process, until
+
+__all__ = ["new_database", "store"]
 
 WAITS = ("serving_parts:waits",)
 
@@ -127,7 +131,8 @@ def test_a_client_that_leaves_ends_its_request(home: Path, stream: bool) -> None
     journal.close()
 
 
-def test_with_a_key_a_request_goes_on_and_is_answered_once(home: Path) -> None:
+def test_with_a_key_a_request_goes_on_and_is_answered_once(home: Path, store: Store) -> None:
+    store.configure()
     log = home / "log"
     with served("serving_parts:waiting", sources=WAITS) as server:
         body = server.ask("kept 0.5")
@@ -153,7 +158,7 @@ def test_a_request_is_cancelled_and_resumed_by_its_name(home: Path) -> None:
         going = pool.submit(server.post, "held 1.5", headers={"idempotency-key": "k"})
         until(lambda: noted(log))
         with httpx.Client(timeout=30) as client:
-            name = until(lambda: _running(home))
+            name = until(lambda: _running(Store(home)))
             url = f"{server.url}/episodes/{name}"
             assert client.post(f"{url}/resume").status_code == 409
             assert client.post(f"{url}/cancel").status_code == 202
@@ -166,8 +171,8 @@ def test_a_request_is_cancelled_and_resumed_by_its_name(home: Path) -> None:
             assert client.post(f"{url}/cancel").status_code == 409
 
 
-def _running(home: Path) -> str | None:
-    journal = SqliteJournal(home / "journal.sqlite")
+def _running(store: Store) -> str | None:
+    journal = store.open()
     rows = journal.summaries()
     journal.close()
     return rows[0].name if rows else None
@@ -200,22 +205,38 @@ def test_what_does_not_end_in_time_is_told_so_and_goes_on_with_the_next_start(ho
     assert said == "waited for later 1.5"
 
 
-def test_an_episode_that_had_ended_when_its_worker_died_is_not_run_again(home: Path) -> None:
+def test_an_episode_that_had_ended_when_its_worker_died_is_not_run_again(
+    home: Path, store: Store
+) -> None:
+    store.configure()
     key = {"idempotency-key": "k"}
     with served("serving_parts:waiting", sources=WAITS) as server:
         said = server.post("once 0", headers=key).json()["choices"][0]["message"]["content"]
-    with sqlite3.connect(home / "journal.sqlite.requests") as store:  # as a kill would leave it
-        store.execute("UPDATE requests SET state='open', owner='worker-1-gone'")
+    _forget_the_end(store)
     with served("serving_parts:waiting", sources=WAITS) as server:
         again = server.post("once 0", headers=key).json()
     assert again["choices"][0]["message"]["content"] == said
-    journal = SqliteJournal(home / "journal.sqlite")
+    journal = store.open()
     events = journal.events(again["centerlm"]["episode"])
     journal.close()
     assert sum(isinstance(event, EpisodeFinished) for event in events) == 1
 
 
-def test_another_worker_is_asked_to_cancel(home: Path) -> None:
+def _forget_the_end(store: Store) -> None:
+    """Leave the requests as a kill would."""
+    undone = "UPDATE {}requests SET state='open', owner='worker-1-gone'"
+    if store.url is None:
+        with sqlite3.connect(store.folder / "journal.sqlite.requests") as requests:
+            requests.execute(undone.format(""))
+        return
+    import psycopg
+
+    with psycopg.connect(store.url, autocommit=True) as connection:
+        connection.execute(undone.format("centerlm."))  # pyright: ignore[reportArgumentType]
+
+
+def test_another_worker_is_asked_to_cancel(home: Path, store: Store) -> None:
+    store.configure()
     log = home / "log"
     with (
         served("serving_parts:waiting", sources=WAITS) as one,
@@ -224,7 +245,7 @@ def test_another_worker_is_asked_to_cancel(home: Path) -> None:
     ):
         going = pool.submit(one.post, "long 60")
         until(lambda: noted(log))
-        url = f"{two.url}/episodes/{_running(home)}"
+        url = f"{two.url}/episodes/{_running(store)}"
         assert httpx.get(url).json()["state"] == "open"
         assert httpx.post(f"{url}/cancel").status_code == 202
         assert going.result().json()["centerlm"]["status"] == "cancelled"
@@ -242,7 +263,8 @@ def test_stopping_lets_what_runs_end(home: Path) -> None:
         assert process.wait(30) in (0, -signal.SIGTERM)
 
 
-def test_kill_9_loses_no_request_and_runs_none_twice(home: Path) -> None:
+def test_kill_9_loses_no_request_and_runs_none_twice(home: Path, store: Store) -> None:
+    store.configure()
     arguments = [
         *("--model", "scripted:serving_parts:waiting", "--source", WAITS[0], "--no-memory"),
         *("--workers", 2),
@@ -254,14 +276,14 @@ def test_kill_9_loses_no_request_and_runs_none_twice(home: Path) -> None:
             thread.start()
         until(lambda: sum(line.startswith("ended") for line in noted(log)) >= 2)
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait(30)
+        process.wait(WAIT)
         for thread in threads:
-            thread.join(30)
+            thread.join(WAIT)
     ended = {line for line in noted(log) if line.startswith("ended")}
     with serving_process(home, *arguments) as (_, server):
         answers = [_try(server, text) for text in asked]
     assert answers == [f"waited for {text}" for text in asked]
-    journal = SqliteJournal(home / "journal.sqlite")
+    journal = store.open()
     rows = journal.summaries(100)
     assert sorted(row.question for row in rows) == sorted(asked)
     for row in rows:
@@ -271,7 +293,7 @@ def test_kill_9_loses_no_request_and_runs_none_twice(home: Path) -> None:
         assert sum(isinstance(e, SeekFinished) for e in events) == 1
     journal.close()
     counts = Counter(noted(log))
-    assert all(counts[line] == 1 for line in ended - _uncommitted(home, ended))
+    assert all(counts[line] == 1 for line in ended - _uncommitted(store, ended))
 
 
 def _try(server: Served, text: str) -> str | None:
@@ -282,13 +304,13 @@ def _try(server: Served, text: str) -> str | None:
     return answer.json()["choices"][0]["message"]["content"]
 
 
-def _uncommitted(home: Path, ended: set[str]) -> set[str]:
+def _uncommitted(store: Store, ended: set[str]) -> set[str]:
     """Lines of requests whose end was not committed when the process was killed: they may have
     been asked again, as an episode that was resumed says.
     """
     from centerlm.events import EpisodeResumed
 
-    journal = SqliteJournal(home / "journal.sqlite")
+    journal = store.open()
     again = {
         f"ended {row.question}"
         for row in journal.summaries(100)
@@ -296,3 +318,26 @@ def _uncommitted(home: Path, ended: set[str]) -> set[str]:
     }
     journal.close()
     return ended & again
+
+
+def test_machines_that_share_a_journal_learn_from_each_other(
+    home: Path, tmp_path_factory: pytest.TempPathFactory, new_database: Any
+) -> None:
+    url, other = new_database(), tmp_path_factory.mktemp("other")
+    settings = f'[journal]\nurl = "{url}"\n[memory]\nproject = "shared"\npath = "memory.sqlite"\n'
+    for folder in (home, other):
+        (folder / "centerlm.toml").write_text(settings)
+    arguments = ["--model", "scripted:serving_parts:waiting", "--source", WAITS[0]]
+    with (
+        serving_process(home, *arguments) as (_, one),
+        serving_process(other, *arguments) as (_, two),
+    ):
+        assert two.post("first 0").status_code == 200  # opens the other machine's memory
+        for number in range(4):
+            assert one.post(f"question {number} 0").status_code == 200
+        until(lambda: _learned(other / "memory.sqlite") == 5)
+
+
+def _learned(memory: Path) -> int:
+    with sqlite3.connect(memory) as db:
+        return int(db.execute("SELECT count(*) FROM episodes").fetchone()[0])

@@ -18,13 +18,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from centerlm.errors import InputError
-from centerlm.events import EpisodeStarted, Event, PlanFinished, PlanReviewed
+from centerlm.events import GOOD, EpisodeStarted, Event, PlanFinished, PlanReviewed
 from centerlm.solver import stored_objective
 from centerlm.stored_journal import StoredJournal
 
 BY = "person"
-GOOD = 4
-"""The rating from which on a plan that was left as it was is guidance."""
 
 
 @dataclass(frozen=True, slots=True)

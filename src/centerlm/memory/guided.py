@@ -1,7 +1,8 @@
 """Plans of people, remembered whole: an edit of a plan helps with the next objective of its kind.
 
-A plan that a person made out of the center's stands for its objective, until a newer one does. It
-is recalled for objectives that ask alike, names masked, and only where all its sources are offered.
+A plan that a person made out of the center's, or left as it was and rated 4 or 5, stands for its
+objective, until a newer one does. It is recalled for objectives that ask alike, names masked, and
+only where all its sources are offered.
 """
 
 from __future__ import annotations
@@ -13,13 +14,12 @@ import msgspec
 
 from centerlm.acts import Guided
 from centerlm.errors import PlanError
-from centerlm.events import EpisodeStarted, Event, PlanFinished
+from centerlm.events import GOOD, EpisodeStarted, Event, PlanFinished, PlanReviewed
 from centerlm.memory.index import KindIndex
 from centerlm.memory.kinds import mask
 from centerlm.memory.outcomes import Blob
 from centerlm.plan import CENTER, parse_plan
 
-BY = "person"
 MAX_PLANS = 4096
 """Plans a project keeps; of more, the oldest go."""
 MAX_OBJECTIVE = 300
@@ -29,28 +29,32 @@ _NEAR = 24
 
 
 def guided_of(events: Iterable[Event], blob: Blob) -> Guided | None:
-    """The plan that a person made out of the center's for an episode's objective; None where
-    nobody changed it. `blob` is its journal's.
+    """The plan that a person made out of the center's for an episode's objective, or found good;
+    None where nobody did. `blob` is its journal's.
 
     Raises:
         JournalError: the journal has lost the plan.
     """
-    settings, made = "", None
+    settings = plan = ""
     for event in events:
         match event:
             case EpisodeStarted():
                 settings = event.settings
             case PlanFinished(path="", by="person") if event.plan:
-                made = event
+                plan = event.plan
+            case PlanReviewed(verdict="edited"):
+                plan = event.plan
+            case PlanReviewed(verdict="accepted") if event.rating >= GOOD:
+                plan = event.plan
             case _:
                 pass
-    if made is None or not settings:
+    if not plan or not settings:
         return None
     stored = msgspec.json.decode(blob(settings))
     text = " ".join(str(stored.get("objective", {}).get("text", "")).split())
     if not text or len(text) > MAX_OBJECTIVE:
         return None
-    return Guided(text, blob(made.plan).decode())
+    return Guided(text, blob(plan).decode())
 
 
 def put_plan(
