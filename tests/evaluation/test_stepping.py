@@ -83,9 +83,9 @@ def test_kinds_back_off_and_what_led_on_is_chosen() -> None:
 
 def test_experience_of_some_puzzles_helps_with_others() -> None:
     """The seeds are fixed, so this does not depend on luck."""
-    drawn = list(combinations_with_replacement(range(1, 10), 4))
+    drawn = list(combinations_with_replacement(range(1, 7), 4))
     random.Random(3).shuffle(drawn)
-    every = list(islice((numbers for numbers in drawn if solutions(numbers)), 50))
+    every = list(islice((numbers for numbers in drawn if solutions(numbers)), 60))
     asked = [Game24(numbers) for numbers in every[:10]]
     experience = experienced([Game24Walk(Game24(numbers)) for numbers in every[10:]])
 
@@ -95,7 +95,7 @@ def test_experience_of_some_puzzles_helps_with_others() -> None:
             for n, p in enumerate(asked)
         )
 
-    assert solved(experience.choose) >= solved(uniformly) + 4
+    assert solved(experience.choose) > solved(uniformly) + 4
 
 
 def test_practice_is_had_once_and_not_for_what_was_practised_on(tmp_path: Path) -> None:
