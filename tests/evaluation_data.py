@@ -113,6 +113,10 @@ def puzzle(prompt: Prompt, sampling: Sampling) -> str:
     system, text = prompt.messages[0].text, prompt.messages[-1].text
     if not system.startswith("Break"):
         return "yes"
+    if text.endswith("Which step is next?"):
+        liked = ("9 - 3", "2 + 10", "4 * 6", "2 * 12")
+        step = next((one for one in liked if f"{one} (" in text), "none of them")
+        return f"1 [experiment] {step}\n"
     if "Make 24" in text:
         right = sampling.temperature > 0
         return f"1 [experiment] make24({'(13 - 9) * (10 - 4)' if right else '13 + 9 + 10 + 4'})\n"

@@ -56,6 +56,30 @@ def test_success_is_counted_by_proposals_beside_a_random_proposer(
     assert "Success by candidates" in (tmp_path / "r/report/index.html").read_text()
 
 
+def test_proposals_are_made_of_steps_that_the_model_chooses(
+    run: Run, data: Path, tmp_path: Path
+) -> None:
+    (data / "game24/puzzles.csv").write_text("Rank,Puzzles\n1,3 4 9\n2,2 2 10\n")
+    options = ("--set", "game24", "--limit", 1, "--system", "stepwise,stepwise-experienced")
+    done = strategy(run, data, *options, "--out", tmp_path / "r")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)["systems"]
+    stepwise = {name: cell["value"] for name, cell in found["stepwise"]["metrics"].items()}
+    # One choice of the model for each step, and the whole proposal to the source that checks.
+    assert (stepwise["success@1"], stepwise["proposals"], stepwise["calls"]) == (1.0, 1.0, 3.0)
+    assert stepwise["valid_first"] == 1.0
+    assert found["stepwise-experienced"]["metrics"]["success"]["value"] == 1.0
+    for row in ("random-steps", "experience-alone"):
+        assert set(found[row]["metrics"]) == {"success", "success@1", "success@5", "success@20"}
+    again = strategy(run, data, *options, "--out", tmp_path / "again", "--replay", tmp_path / "r")
+    assert json.loads(again.out)["systems"]["stepwise"]["metrics"]["calls"]["value"] == 3.0
+    # A puzzle that experience was had from is not asked of a system that has it.
+    done = strategy(run, data, "--set", "game24", "--system", "stepwise-experienced", "--out",
+                    tmp_path / "all")  # fmt: skip
+    results = json.loads((tmp_path / "all/results.json").read_text())
+    assert (results["n"], results["systems"]["stepwise-experienced"]["n"]) == (2, 1)
+
+
 def test_questions_are_set_beside_a_classifier_that_sees_them_alone(
     run: Run, data: Path, tmp_path: Path
 ) -> None:

@@ -36,6 +36,10 @@ class Game24:
     rank: int = 0
 
     @property
+    def id(self) -> str:
+        return f"game24-{'-'.join(map(str, self.numbers))}"
+
+    @property
     def question(self) -> str:
         *first, last = map(str, self.numbers)
         return (

@@ -62,6 +62,12 @@ class PddlPuzzle:
         """The actions without their objects, in order of their names."""
         return tuple(sorted({name.split()[0] for name in self.actions}))
 
+    def words(self, name: str) -> str:
+        """An action or a fact with its objects by the names people use."""
+        shown = {inner: name for name, inner in self.names.items()}
+        first, *objects = name.split()
+        return " ".join([first, *(shown.get(one, one) for one in objects)])
+
     def renamed(self, words: Mapping[str, str]) -> PddlPuzzle:
         """The same puzzle with actions called by other words, of one word each."""
         actions: dict[str, Action] = {}
@@ -151,11 +157,7 @@ class PddlPuzzle:
 
     def experiment(self) -> NamedExperiment:
         """The simulator: says what a sequence of actions leads to; it proposes nothing."""
-        shown = {inner: name for name, inner in self.names.items()}
-
-        def told(name: str) -> str:
-            first, *objects = name.split()
-            return " ".join([first, *(shown.get(o, o) for o in objects)])
+        told = self.words
 
         def run(arguments: tuple[Value, ...]) -> Finding:
             actions = self.read("; ".join(map(str, arguments)))

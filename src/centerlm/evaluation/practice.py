@@ -13,6 +13,7 @@ from pathlib import Path
 from centerlm.evaluation.game24 import Game24
 from centerlm.evaluation.pddl import PddlPuzzle, planbench_task, read_planbench
 from centerlm.evaluation.puzzle_steps import Game24Walk, PddlWalk, Walk
+from centerlm.evaluation.scenarios.base import asked_order
 from centerlm.evaluation.stepping import StepExperience, experienced
 
 BLOCKS_3 = "blocksworld_3"
@@ -51,11 +52,17 @@ def walk_of(puzzle: object) -> Walk | None:
 
 
 def game24_practice(puzzles: Sequence[tuple[str, Game24]], *, seed: int) -> Practice:
-    """The second half of puzzles, by id, in the order in which they are asked."""
-    half = puzzles[len(puzzles) // 2 :] if len(puzzles) > 1 else ()
+    """The half of puzzles, by id, that is not asked."""
+    half = game24_half(puzzles)
     return Practice(
         lambda: [Game24Walk(puzzle) for _, puzzle in half], frozenset(id_ for id_, _ in half), seed
     )
+
+
+def game24_half(puzzles: Sequence[tuple[str, Game24]]) -> Sequence[tuple[str, Game24]]:
+    """Of puzzles by id the half to practise on: those that are asked last."""
+    ordered = asked_order(puzzles, lambda pair: pair[0])
+    return ordered[len(ordered) // 2 :] if len(ordered) > 1 else ()
 
 
 def planbench_practice(folder: Path, *, seed: int) -> Practice:

@@ -77,7 +77,6 @@ class PddlWalk:
         for action in puzzle.actions.values():
             for fact in action.adds:
                 self._makers.setdefault(fact, []).append(action)
-        self._shown = {inner: name for name, inner in puzzle.names.items()}
         self.again()
 
     def again(self) -> None:
@@ -110,7 +109,9 @@ class PddlWalk:
                 makes, ends = self._told(after - state), self._told(state - after)
                 does = f"makes {makes}; ends {ends}"
                 kinds = self._kinds(action, after, wanted)
-                found.append(PossibleStep(action.name, self._words(action.name), does, kinds))
+                found.append(
+                    PossibleStep(action.name, self._puzzle.words(action.name), does, kinds)
+                )
         return found
 
     def take(self, step: PossibleStep) -> None:
@@ -130,13 +131,8 @@ class PddlWalk:
     def proposal(self) -> str:
         return "; ".join(self._taken)
 
-    def _words(self, name: str) -> str:
-        """An action or fact with objects by the names people use."""
-        first, *objects = name.split()
-        return " ".join([first, *(self._shown.get(o, o) for o in objects)])
-
     def _told(self, facts: Facts) -> str:
-        return ", ".join(sorted(map(self._words, facts))) or "nothing"
+        return ", ".join(sorted(map(self._puzzle.words, facts))) or "nothing"
 
     def _lacking(self, fact: str, state: Facts) -> tuple[int, set[str]]:
         """How many conditions the actions nearest to making a fact lack, and which."""

@@ -61,7 +61,8 @@ def uniformly(steps: Sequence[PossibleStep], draw: random.Random) -> PossibleSte
 
 
 def walked(walk: Walk, choose: Choose, draw: random.Random) -> list[PossibleStep]:
-    """Go on with a walk until it is over, backing up where nothing new is possible."""
+    """Begin a walk again and go on until it is over, backing up where nothing new is possible."""
+    walk.again()
     taken: list[PossibleStep] = []
     while not walk.over:
         steps = walk.possible()
@@ -82,7 +83,6 @@ def experienced(walks: Iterable[Walk], *, seed: int = 0, most: int = WALKS) -> S
     draw = random.Random(f"experience {seed}")
     for walk in walks:
         for _ in range(most):
-            walk.again()
             taken = walked(walk, experience.choose, draw)
             if not taken:
                 break
@@ -95,7 +95,6 @@ def experienced(walks: Iterable[Walk], *, seed: int = 0, most: int = WALKS) -> S
 def first_solved(walk: Walk, choose: Choose, draw: random.Random, most: int) -> int | None:
     """Which proposal of a chooser reaches the goal first, from 1; None: none of so many."""
     for number in range(1, most + 1):
-        walk.again()
         if not walked(walk, choose, draw):
             return None
         if walk.reached:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from centerlm.errors import InputError
 from centerlm.learning.acting import (
@@ -37,7 +37,11 @@ from centerlm.learning.records import Decision, Fold, Reading, Reask, Text
 from centerlm.learning.sample_cards import cards_naming, documents_card
 from centerlm.plan import CENTER
 
+if TYPE_CHECKING:
+    from centerlm.learning.solved import Solved
+
 GUIDANCE = ("strategyqa", "musique", "2wiki", "gsm8k", "qdmr")
+PUZZLES = ("game24", "planbench")
 ACTS = ("decompose", "seek", "absorb")
 CARDS = 20
 """Cards of libraries that re-asks are shown with."""
@@ -100,6 +104,7 @@ def collect(recipe: Recipe, data: Path | None, *, say: Say) -> Collected:
     if data is not None:
         _read_guidance(recipe, data, shelf, say)
         _read_passages(recipe, data, shelf, say)
+        _read_puzzles(recipe, data, shelf, say)
     _read_own(recipe, shelf)
     if recipe.worlds.count:
         from centerlm.learning.world_records import add_worlds
@@ -172,6 +177,17 @@ class Shelf:
             if guidance.edited_from is not None and side is self.train:
                 self.edits.append(guidance)
         self.skipped += read.skipped
+
+    def add_puzzles(self, solved: Solved) -> None:
+        """Choices of proposals and steps, and proposals after one that was not right."""
+        data = self.recipe.data
+        for decision in limited(solved.decisions, lambda one: one.origin, data.plans, data.seed):
+            self.side(record_id(decision.id)).decisions.append(decision)
+        for reask in solved.reasks:
+            self.side(record_id(reask.id)).reasks.append(reask)
+            self.ids.append(reask.id)
+            self.questions.append(reask.objective)
+        self.skipped += solved.skipped
 
     def add_passages(self, material: Material, *, say: Say) -> None:
         """Readings with the passages that a library of all texts finds for them, and folds."""
@@ -332,6 +348,17 @@ def _read_passages(recipe: Recipe, data: Path, shelf: Shelf, say: Say) -> None:
         materials.append(read(data / file))
     if materials:
         shelf.add_passages(joined(materials), say=say)
+
+
+def _read_puzzles(recipe: Recipe, data: Path, shelf: Shelf, say: Say) -> None:
+    sets = [name for name in recipe.data.sets if name in PUZZLES]
+    if not sets:
+        return
+    from centerlm.learning.solved import solved_puzzles
+
+    for done, name in enumerate(sets):
+        say(f"solving {name}", done, len(sets))
+        shelf.add_puzzles(solved_puzzles(data, name, seed=recipe.data.seed))
 
 
 def _read_own(recipe: Recipe, shelf: Shelf) -> None:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from centerlm.evaluation.items import Item
 from centerlm.evaluation.scoring import Solved
@@ -40,9 +40,17 @@ class Opening:
 
     def chosen(self, items: Iterable[Item]) -> list[Item]:
         """At most `limit` items, in an order that is random but fixed: more extend fewer."""
-        ordered = sorted(items, key=lambda item: item.id)
-        random.Random(0).shuffle(ordered)
-        return ordered[: self.limit]
+        return asked_order(items, lambda item: item.id)[: self.limit]
+
+
+_Asked = TypeVar("_Asked")
+
+
+def asked_order(items: Iterable[_Asked], id_of: Callable[[_Asked], str]) -> list[_Asked]:
+    """The order in which items of a set are asked: random but fixed, by their ids."""
+    ordered = sorted(items, key=id_of)
+    random.Random(0).shuffle(ordered)
+    return ordered
 
 
 class Scenario(Protocol):

@@ -270,7 +270,7 @@ def _add_game24(made: _Made, folder: Path, opening: Opening) -> None:
     files = sorted(folder.glob("*.csv"))
     if not files:
         raise InputError(f"{folder} has no CSV of puzzles")
-    puzzles = {f"game24-{'-'.join(map(str, p.numbers))}": p for p in read_game24(files[0])}
+    puzzles = {puzzle.id: puzzle for puzzle in read_game24(files[0])}
     made.hashes[f"game24/{files[0].name}"] = hashlib.sha256(files[0].read_bytes()).hexdigest()
     items = [
         Item(
@@ -282,12 +282,10 @@ def _add_game24(made: _Made, folder: Path, opening: Opening) -> None:
         )
         for id_, puzzle in puzzles.items()
     ]
-    ordered = replace(opening, limit=None).chosen(items)
-    kept = ordered[: opening.limit]
+    kept = opening.chosen(items)
     made.items += kept
     made.puzzles |= {item.id: puzzles[item.id] for item in kept}
-    pairs = [(item.id, puzzles[item.id]) for item in ordered]
-    made.practice[GAME24] = game24_practice(pairs, seed=opening.seed)
+    made.practice[GAME24] = game24_practice(list(puzzles.items()), seed=opening.seed)
 
 
 def _rank(rank: int) -> str:

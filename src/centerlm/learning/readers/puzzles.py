@@ -40,9 +40,8 @@ def read_game24_guidance(path: Path, *, ranks: Sequence[int] = ()) -> Read:
         if not found:
             skipped.append(Skipped(f"{path}:{number}", "nothing makes 24 of it", "no solution"))
             continue
-        id_ = f"game24-{'-'.join(map(str, puzzle.numbers))}"
         plan = make_plan([Step(1, (EXPERIMENT,), f"{MAKE24}({found[0]})")])
-        guidance.append(Guidance(id_, puzzle.question, plan, "game24", answer=found[0]))
+        guidance.append(Guidance(puzzle.id, puzzle.question, plan, "game24", answer=found[0]))
     return Read(tuple(guidance), tuple(skipped))
 
 
