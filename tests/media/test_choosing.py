@@ -16,6 +16,7 @@ from centerlm.media.choosing import (
     compare,
     focus,
     material,
+    options_meant,
     options_of,
     stems,
     weights,
@@ -60,6 +61,15 @@ class Words:
 )
 def test_options_are_read(text: str, read: tuple[str, tuple[str, ...]] | None) -> None:
     assert options_of(text) == read
+
+
+def test_a_step_that_asks_the_question_without_its_options_means_them() -> None:
+    root = "why did the man throw the ball? One of: a; b"
+    meant = ("why did the man throw the ball", ("a", "b"))
+    assert options_meant("Why did the man throw the ball?", root) == meant
+    assert options_meant("When did the dog run?", root) is None
+    assert options_meant("Why did the man throw the ball?", "Why did the man throw it?") is None
+    assert options_meant("", root) is None
 
 
 def test_the_option_that_was_observed_is_chosen_and_its_seconds_are_cited() -> None:

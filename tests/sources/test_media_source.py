@@ -94,6 +94,11 @@ def test_a_question_with_options_is_answered_by_the_one_that_was_observed() -> N
     assert (finding.value, finding.typed) == ("it is late", True)
     assert finding.confidence is not None and 1 / 3 < finding.confidence <= 1
     assert 6.0 in [c.start for c in finding.citations]
+    objective = "What does the voice say? One of: dinner is ready; it is late; hello"
+    step = Seek("What does the voice say?", objective=objective)
+    assert asyncio.run(media.seek(step)).value == "it is late"
+    media.chooses = False
+    assert asyncio.run(media.seek(Seek(objective, objective=objective))).value == "It is late."
 
 
 def test_a_class_that_was_not_seen_is_said_not_to_be_seen() -> None:

@@ -34,6 +34,7 @@ BLIND = frozenset({"near the question", "words of the question", "length"})
 LEXICAL = frozenset({"words in all", "words in best", "rare words", "words near the event",
                      "words of the question", "length", "unseen words"})  # fmt: skip
 CITED = 3
+_SAME = 0.75  # of the words of a question, in a step that asks it
 _ONE_OF = re.compile(r"^(.*?)\?*\s*One of:\s*(.+)$", re.DOTALL)
 _EVENT = re.compile(r"\b(before|after|while|when|as)\b\s+(.+)$")
 _PART = re.compile(r"\b(?:at|in|near|towards?) the (beginning|start|middle|end)\b")
@@ -83,6 +84,15 @@ def options_of(text: str) -> tuple[str, tuple[str, ...]] | None:
         return None
     options = tuple(part.strip(" .") for part in match[2].split(";"))
     return (match[1].strip(), options) if len(options) > 1 and all(options) else None
+
+
+def options_meant(text: str, objective: str) -> tuple[str, tuple[str, ...]] | None:
+    """The root's question and options, where a step asks that question without them."""
+    root = options_of(objective)
+    if root is None:
+        return None
+    whole = set(stems(root[0]))
+    return root if whole and len(whole & set(stems(text))) >= _SAME * len(whole) else None
 
 
 def choose(

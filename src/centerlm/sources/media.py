@@ -28,7 +28,7 @@ from centerlm.library.document import one_line
 from centerlm.library.embed import Embedder, find_embedder
 from centerlm.media.again import MAX_SECONDS, hear_again, look_for_things, read_again
 from centerlm.media.answering import Answer, answer, limited
-from centerlm.media.choosing import Material, choose, material, options_of
+from centerlm.media.choosing import Material, choose, material, options_meant, options_of
 from centerlm.media.decode import Kind
 from centerlm.media.matching import matching
 from centerlm.media.observation import Observation, in_words
@@ -84,13 +84,14 @@ class Media:
         if not seek.text.strip():
             return failed(f"an empty question was asked of the {self.kind}", source=self.kind)
         try:
-            finding = await asyncio.to_thread(self._answer, seek.text)
+            finding = await asyncio.to_thread(self._answer, seek.text, seek.objective)
         except CenterError as error:
             finding = failed(str(error), source=self.kind)
         return replace(finding, usage=Usage(calls=1, seconds=time.monotonic() - started))
 
-    def _answer(self, text: str) -> Finding:
-        if (chosen := self._choose(text)) is not None:
+    def _answer(self, text: str, objective: str) -> Finding:
+        asked = options_of(text) or options_meant(text, objective)
+        if asked is not None and (chosen := self._choose(*asked)) is not None:
             return chosen
         notes: list[Passage] = []
         for one in self.processed:
@@ -191,12 +192,10 @@ class Media:
             self._material[one.sha256] = material(one.observations, embedder)
         return self._material[one.sha256]
 
-    def _choose(self, text: str) -> Finding | None:
+    def _choose(self, question: str, options: Sequence[str]) -> Finding | None:
         """One of the options that a question gives, compared with what was observed."""
-        asked = options_of(text)
-        if asked is None or self.embedder is None or not self.chooses:
+        if self.embedder is None or not self.chooses:
             return None
-        question, options = asked
         embedder = self.embedder
         each = (
             (choose(question, options, self._read(one, embedder), embedder), one)
