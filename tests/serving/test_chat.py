@@ -221,3 +221,53 @@ def test_token_ids_and_log_probabilities_of_every_call_on_request() -> None:
     assert call["prompt_token_ids"] == [len(m["content"]) for m in call["messages"]]
     assert "".join(map(chr, call["token_ids"])) == call["text"]
     assert call["logprobs"] == [-0.5] * len(call["text"])
+
+
+def test_the_openai_client_gets_a_response_in_the_newer_format(sums: Served) -> None:
+    client = _client(sums)
+    done = client.responses.create(model="centerlm", input="What is twice the sum?")
+    assert (done.output_text, done.status) == ("10", "completed")
+    assert done.usage and done.usage.total_tokens > 0
+    more: Any = (done.model_extra or {})["centerlm"]
+    assert [step["answer"] for step in more["steps"]] == ["5", "10"]
+    said: Any = [
+        {"role": "assistant", "content": [{"type": "output_text", "text": "before"}]},
+        {"role": "user", "content": [{"type": "input_text", "text": "What is twice the sum?"}]},
+    ]
+    again = client.responses.create(model="centerlm", input=said)
+    assert (again.output_text, (again.model_extra or {})["centerlm"]["unread_messages"]) == (
+        "10",
+        1,
+    )
+
+
+def test_a_stream_of_the_newer_format_is_whole(sums: Served) -> None:
+    asked: Any = {"model": "centerlm", "input": "What is twice the sum?"}
+    events = list(_client(sums).responses.create(**asked, stream=True))
+    kinds = [event.type for event in events]
+    assert kinds[:2] == ["response.created", "response.in_progress"]
+    assert kinds[-1] == "response.completed"
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+    told = [e.model_extra["centerlm"]["kind"] for e in events if e.type == "response.centerlm"]
+    assert told.count("step.finished") == 2
+    with _client(sums).responses.stream(**asked, extra_body={"centerlm": {"events": False}}) as s:
+        assert s.get_final_response().output_text == "10"
+
+
+@pytest.mark.parametrize(
+    ("more", "param"),
+    [
+        ({"previous_response_id": "resp_1"}, "previous_response_id"),
+        ({"background": True}, "background"),
+        ({"tools": [{"type": "web_search"}]}, "tools"),
+        ({"text": {"format": {"type": "json_object"}}}, "response_format"),
+        ({"model": "gpt-9"}, "model"),
+    ],
+)
+def test_what_the_newer_format_asks_for_and_is_not_there_is_refused(
+    sums: Served, more: dict[str, Any], param: str
+) -> None:
+    body = {"model": "centerlm", "input": "q", **more}
+    answer = httpx.post(f"{sums.url}/responses", json=body)
+    assert answer.status_code in (400, 404)
+    assert answer.json()["error"]["param"] == param

@@ -1,6 +1,6 @@
 """The application: its routes, put together from a service.
 
-POST /v1/chat/completions            OpenAI's format
+POST /v1/chat/completions            OpenAI's format; /v1/responses its newer one
 GET  /v1/models, /v1/models/centerlm
 GET  /v1/episodes/NAME               what became of a request; POST .../cancel, .../resume
 GET  /health, /metrics, /openapi.json
@@ -40,6 +40,7 @@ from centerlm.serving.guard import error_body
 from centerlm.serving.metrics import CONTENT_TYPE, Metrics
 from centerlm.serving.openapi import specification
 from centerlm.serving.order import Refused
+from centerlm.serving.responses import Stream, read_responses, response
 from centerlm.serving.service import Service
 from centerlm.serving.telling import Teller, none_yet
 from centerlm.serving.wire import EventStream, Json, LeftError, body_of, json_bytes, until_left
@@ -64,6 +65,7 @@ class Api:
     def routes(self) -> list[Route]:
         return [
             self._route("/v1/chat/completions", self.chat, "POST"),
+            self._route("/v1/responses", self.respond, "POST"),
             self._route("/v1/models", self.models),
             self._route("/v1/models/{name:path}", self.model),
             self._route("/v1/episodes/{name}", self.episode),
@@ -80,6 +82,33 @@ class Api:
     async def chat(self, request: Request) -> ASGIApp:
         """Answer an objective, whole or as a stream."""
         asked = read_request(await body_of(request))
+        accepted, more = await self._accepted(request, asked)
+        headers = {"Centerlm-Episode": accepted.episode}
+        if asked.stream:
+            return self._stream(accepted, self._chunks(accepted, asked, more), headers)
+        teller = await self._waited(request, accepted)
+        reasoning = teller.reasoning() if asked.extension.reasoning else ""
+        if asked.traced:
+            more |= {"calls": teller.calls()}
+        data = completion(_end(teller), int(time.time()), reasoning=reasoning, more=more)
+        return Json(data, headers=headers)
+
+    async def respond(self, request: Request) -> ASGIApp:
+        """Answer an objective in the responses format, whole or as a stream."""
+        asked = read_responses(await body_of(request))
+        accepted, more = await self._accepted(request, asked)
+        headers = {"Centerlm-Episode": accepted.episode}
+        if asked.stream:
+            return self._stream(accepted, self._responded(accepted, asked, more), headers)
+        teller = await self._waited(request, accepted)
+        if asked.extension.reasoning:
+            more |= {"reasoning": teller.reasoning()}
+        return Json(response(_end(teller), int(time.time()), more), headers=headers)
+
+    async def _accepted(
+        self, request: Request, asked: ChatRequest
+    ) -> tuple[Accepted, dict[str, Any]]:
+        """The request as it was accepted, and what its answer says beside the answer."""
         read = question_of(asked)
         files = await asyncio.to_thread(uploads.store, read.files) if read.files else []
         order = order_of(asked, read.question, files)
@@ -87,20 +116,16 @@ class Api:
         if client == "local" and asked.user:
             client = f"local {asked.user[:64]}"
         accepted = self.service.accept(client, order, _key(request))
-        more = {"unread_messages": read.unread}
-        headers = {"Centerlm-Episode": accepted.episode}
-        if asked.stream:
-            return self._stream(accepted, asked, headers, more)
+        return accepted, {"unread_messages": read.unread}
+
+    async def _waited(self, request: Request, accepted: Accepted) -> Teller:
+        """What a request came to, once it has ended."""
         teller = self._teller(accepted)
         try:
             await until_left(request.receive, self._fold(accepted, teller))
         finally:
             self.service.leave(accepted)
-        reasoning = teller.reasoning() if asked.extension.reasoning else ""
-        if asked.traced:
-            more |= {"calls": teller.calls()}
-        data = completion(_end(teller), int(time.time()), reasoning=reasoning, more=more)
-        return Json(data, headers=headers)
+        return teller
 
     async def _fold(self, accepted: Accepted, teller: Teller) -> None:
         async with aclosing(self.service.follow(accepted)) as events:
@@ -108,14 +133,10 @@ class Api:
                 teller.take(event)
 
     def _stream(
-        self,
-        accepted: Accepted,
-        asked: ChatRequest,
-        headers: Mapping[str, str],
-        more: Mapping[str, Any],
+        self, accepted: Accepted, events: AsyncGenerator[bytes], headers: Mapping[str, str]
     ) -> ASGIApp:
         return EventStream(
-            self._chunks(accepted, asked, more),
+            events,
             headers,
             on_left=lambda: self.service.leave(accepted),
             on_refused=lambda refused: _sse(error_body(refused)),
@@ -150,6 +171,23 @@ class Api:
         if asked.stream_options is not None and asked.stream_options.include_usage:
             usage = usage_of(data)
             yield _sse(_chunk(accepted.episode, created, [], {"usage": usage}))
+
+    async def _responded(
+        self, accepted: Accepted, asked: ChatRequest, more: Mapping[str, Any]
+    ) -> AsyncGenerator[bytes]:
+        """The events of the responses format."""
+        teller, stream = self._teller(accepted), Stream(accepted.episode, int(time.time()))
+        for begun in stream.begun():
+            yield _sse(begun)
+        async with aclosing(self.service.follow(accepted)) as events:
+            async for event in events:
+                teller.take(event)
+                told = teller.told(event) if asked.extension.events else None
+                line = teller.line(event) if asked.extension.reasoning else ""
+                if told is not None or line:
+                    yield _sse(stream.told(told, line))
+        for ended in stream.ended(_end(teller), more):
+            yield _sse(ended)
 
     def _teller(self, accepted: Accepted) -> Teller:
         parts = self.service.parts

@@ -106,6 +106,15 @@ def read_request(body: bytes) -> ChatRequest:
         request = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(400, f"the request cannot be read: {error}") from None
+    return checked(request)
+
+
+def checked(request: ChatRequest) -> ChatRequest:
+    """The request, if all it asks for is there.
+
+    Raises:
+        Refused: it is of another model, or asks for what is not there.
+    """
     if request.model != MODEL:
         raise Refused(
             404,

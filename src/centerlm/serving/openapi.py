@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from centerlm.serving.chat import MODEL, ChatRequest
+from centerlm.serving.responses import ResponsesRequest
 
 _ERROR = {
     "type": "object",
@@ -43,10 +44,11 @@ _STATUSES = {
 
 def specification() -> dict[str, Any]:
     """The OpenAPI 3.1 description, as plain JSON."""
-    (chat,), components = msgspec.json.schema_components(
-        [ChatRequest], ref_template="#/components/schemas/{name}"
+    (chat, responses), components = msgspec.json.schema_components(
+        [ChatRequest, ResponsesRequest], ref_template="#/components/schemas/{name}"
     )
-    components["ChatRequest"]["properties"]["model"] = {"const": MODEL, "type": "string"}
+    for kind in ("ChatRequest", "ResponsesRequest"):
+        components[kind]["properties"]["model"] = {"const": MODEL, "type": "string"}
     name = [{"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}]
     key = [
         {
@@ -74,6 +76,17 @@ def specification() -> dict[str, Any]:
                         "content": {"application/json": {"schema": chat}},
                     },
                     "responses": _responses("a chat completion, or server-sent chunks of it"),
+                }
+            },
+            "/v1/responses": {
+                "post": {
+                    "summary": "The same in the responses format",
+                    "parameters": key,
+                    "requestBody": {
+                        "required": True,
+                        "content": {"application/json": {"schema": responses}},
+                    },
+                    "responses": _responses("a response, or server-sent events of it"),
                 }
             },
             "/v1/models": {"get": _get("The models")},
