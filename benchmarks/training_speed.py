@@ -226,20 +226,22 @@ def _write(paces: dict[str, list[Pace]], args: argparse.Namespace, examples: int
         for name, runs in paces.items()
     }
     ratios = {
-        name: {
+        f"{ours} / {theirs}": {
             field: statistics.median(
-                rate(ours, field) / rate(theirs, field)
-                for ours, theirs in zip(paces[PACKED], runs, strict=True)
+                rate(one, field) / rate(other, field)
+                for one, other in zip(paces[ours], paces[theirs], strict=True)
             )
             for field in fields
         }
-        for name, runs in paces.items()
+        for ours in (PACKED, COMPILED)
+        if ours in paces
+        for theirs in (PLAIN, BFD)
     }
     result = {
-        "config": {k: str(v) for k, v in vars(args).items()} | {"examples": examples},
+        "config": {k: str(v) for k, v in vars(args).items() if k != "out"} | {"examples": examples},
         "versions": {n: version(n) for n in ("torch", "transformers", "trl", "peft", "centerlm")},
         "per_second": table,
-        "packed_against": ratios,
+        "ratios": ratios,
     }
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / f"{args.name}.json").write_text(json.dumps(result, indent=1) + "\n")
@@ -247,7 +249,7 @@ def _write(paces: dict[str, list[Pace]], args: argparse.Namespace, examples: int
         "# Training speed",
         "",
         f"`{command_line()}`: LoRA r 16 on all linear layers, {args.dtype}, "
-        f"{args.threads} threads, {examples:,} examples of worlds (three acts), median of "
+        f"{args.threads} thread(s), {examples:,} examples of worlds (three acts), median of "
         f"{args.rounds} rounds in turn. Useful tokens are those of replies, which are trained; "
         "tokens of examples are what they hold one by one.",
         "",
@@ -259,12 +261,11 @@ def _write(paces: dict[str, list[Pace]], args: argparse.Namespace, examples: int
             for name, row in table.items()
         ),
         "",
-        "| packed rows against | computed | of examples | useful |",
+        "| | computed | of examples | useful |",
         "|---|---|---|---|",
         *(
             f"| {name} | {row['computed']:.2f} x | {row['plain']:.2f} x | {row['useful']:.2f} x |"
             for name, row in ratios.items()
-            if name != PACKED
         ),
         "",
     ]
