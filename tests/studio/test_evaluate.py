@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
-from centerlm.cli import cli
 from centerlm.serving.server import Studio
+from cli_run import MODULE, environment
 from studio_parts import Seen, studio
 
 Look = Callable[..., Seen]
@@ -19,14 +20,14 @@ Look = Callable[..., Seen]
 @pytest.fixture
 def reports(home: Path) -> Path:
     """A folder with the report of a small evaluation of its own."""
-    from click.testing import CliRunner
-
     items = [{"question": f"What is {n} + 3?", "answer": str(n + 3), "id": f"i{n}"} for n in (1, 2)]
     (home / "own.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
     arguments = ["evaluate", "ood_qa", "--data", str(home / "own.jsonl"), "--system", "direct"]
     arguments += ["--model", "scripted:cli_parts:nothing", "--out", str(home / "reports" / "first")]
-    done = CliRunner().invoke(cli, arguments)
-    assert (home / "reports" / "first" / "results.json").is_file(), done.output
+    done = subprocess.run(
+        [*MODULE, *arguments], env=environment(home), cwd=home, capture_output=True, text=True
+    )
+    assert (home / "reports" / "first" / "results.json").is_file(), done.stderr
     return home / "reports"
 
 
