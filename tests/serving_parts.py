@@ -115,7 +115,7 @@ class Served:
 def served(model: str, *, sources: tuple[str, ...] = (), **settings: Any) -> Iterator[Served]:
     """A server in a thread, stopped at the end."""
     given = Given(
-        model=f"scripted:{model}",
+        model=model if model.startswith("local:") else f"scripted:{model}",
         sources=sources,
         library=settings.pop("library", None),
         budget=settings.pop("budget", None),

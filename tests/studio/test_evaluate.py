@@ -24,9 +24,9 @@ def reports(home: Path) -> Path:
     (home / "own.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
     arguments = ["evaluate", "ood_qa", "--data", str(home / "own.jsonl"), "--system", "direct"]
     arguments += ["--model", "scripted:cli_parts:nothing", "--out", str(home / "reports" / "first")]
-    # A process of its own: the browser's event loop runs in this one.
-    done = subprocess.run([*MODULE, *arguments], env=environment(home), cwd=home, text=True,
-                          capture_output=True)  # fmt: skip
+    done = subprocess.run(
+        [*MODULE, *arguments], env=environment(home), cwd=home, capture_output=True, text=True
+    )
     assert (home / "reports" / "first" / "results.json").is_file(), done.stderr
     return home / "reports"
 

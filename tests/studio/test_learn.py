@@ -53,6 +53,42 @@ def test_a_round_needs_guidance_and_is_one_at_a_time(home: Path) -> None:
         rounds.stop(made)
 
 
+@pytest.mark.local
+def test_a_whole_round_is_trained_counted_promoted_and_rolled_back(home: Path) -> None:
+    for module in ("xllamacpp", "torch", "transformers", "peft", "gguf"):
+        pytest.importorskip(module, reason="needs the extras `local` and `train`")
+    from learning.tiny import tiny_gguf, tiny_model
+
+    base = tiny_gguf(tiny_model(home / "tiny", context=8192), home / "tiny.gguf")
+    root, model = home / "studio" / "rounds", f"local:{base}"
+    made = rounds.new_round(root, _edits(*FAMILIES), length="short", model=model, start=None)
+    recipe = made.folder / "recipe.toml"
+    small = {"max_updates = 20": "max_updates = 2", "rows = 4": "rows = 1", "rank = 16": "rank = 4",
+             "row_tokens = 1024": "row_tokens = 6000", "count = 40": "count = 2",
+             "guard = 60": "guard = 2"}  # fmt: skip
+    text = recipe.read_text()
+    for old, new in small.items():
+        assert f"{old}\n" in text
+        text = text.replace(f"{old}\n", f"{new}\n")
+    recipe.write_text(text)
+    rounds.work_on(made)
+    ended = until(lambda: not (one := rounds.a_round(root, 1)).running and one, seconds=600)
+    assert ended.state == "done", (ended.record, ended.log(40))
+    assert len(ended.record["before"]) == len(ended.record["after"]) == 1
+    with studio(model, sources=("calculator",)) as served:
+        page = httpx.get(f"{served.url}/learn/1", timeout=60).text
+        assert "Promote its adapter" in page and "after 2 updates" in page
+        assert httpx.post(f"{served.url}/learn/1/promote", timeout=60).status_code == 204
+        assert "of round 1" in httpx.get(f"{served.url}/learn", timeout=60).text
+        again = httpx.post(f"{served.url}/learn/1/promote", timeout=60)
+        assert again.status_code == 400 and "in use already" in again.text
+    with studio(model, sources=("calculator",)) as served:
+        assert "of round 1" in httpx.get(f"{served.url}/learn", timeout=60).text
+        assert httpx.post(f"{served.url}/learn/back", timeout=60).status_code == 204
+        assert "of round 1" not in httpx.get(f"{served.url}/learn", timeout=60).text
+        assert httpx.post(f"{served.url}/learn/back", timeout=60).status_code == 400
+
+
 def test_the_process_of_a_round_says_why_it_failed(home: Path) -> None:
     """Its base is no model: the process itself has to say so, in a sentence."""
     made = rounds.new_round(
