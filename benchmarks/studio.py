@@ -56,7 +56,7 @@ def grow(browser: Any, url: str) -> tuple[str, dict[str, float]]:
     page.page.wait_for_url("**/episodes/*")
     page.page.wait_for_selector(".step")
     before, began = page.metrics()["TaskDuration"], time.monotonic()
-    page.page.wait_for_selector(".outcome.is-answered")
+    page.page.wait_for_function("() => document.querySelector('.outcome.is-answered')", polling=500)
     seconds = time.monotonic() - began
     spent = page.metrics()["TaskDuration"] - before
     path = page.page.url.removeprefix(url)

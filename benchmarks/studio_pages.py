@@ -32,7 +32,7 @@ def _plan(prompt: Prompt, sampling: Sampling) -> str:
     at = asked[1].split(".") if asked else []
     count = LEVELS[len(at)]
     if len(at) + 1 == len(LEVELS):
-        number = "".join(f"{int(part):02}" for part in at)
+        number = "1" + "".join(f"{int(part):02}" for part in at)
         return "".join(f"{n} [calculator] {n} + {number}\n" for n in range(1, count + 1))
     return "".join(
         f"{n} [center] What comes of part {'.'.join([*at, str(n)])} of the work?\n"
@@ -127,8 +127,10 @@ class Page:
         before, began = self.metrics()["TaskDuration"], time.monotonic()
         do()
         self.settle()
-        wall = time.monotonic() - began
-        return Work(1e3 * (self.metrics()["TaskDuration"] - before), 1e3 * wall)
+        wall, spent = time.monotonic() - began, self.metrics()["TaskDuration"]
+        if spent >= before:  # else the page has moved to another process, which begins at 0
+            spent -= before
+        return Work(1e3 * spent, 1e3 * wall)
 
     def settle(self) -> None:
         """Wait until what was changed is painted."""
