@@ -8,13 +8,15 @@ the user is the objective: each request is one objective.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
 from centerlm.errors import InputError
 from centerlm.objective import AnswerType, Budget
 from centerlm.serving.order import Limits, Order, Refused, Sampled
+
+T = TypeVar("T")
 
 MODEL = "centerlm"
 MAX_MESSAGES = 1000
@@ -102,11 +104,19 @@ def read_request(body: bytes) -> ChatRequest:
     Raises:
         Refused: it is not JSON, a field is of another type, or it asks for what is not there.
     """
+    return checked(decoded(_decoder, body))
+
+
+def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """A body as the type of its decoder.
+
+    Raises:
+        Refused: it is not JSON, or a field is of another type.
+    """
     try:
-        request = _decoder.decode(body)
+        return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(400, f"the request cannot be read: {error}") from None
-    return checked(request)
 
 
 def checked(request: ChatRequest) -> ChatRequest:

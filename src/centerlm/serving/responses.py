@@ -21,6 +21,7 @@ from centerlm.serving.chat import (
     Part,
     ResponseFormat,
     checked,
+    decoded,
     text_of,
     usage_of,
 )
@@ -70,10 +71,7 @@ def read_responses(body: bytes) -> ChatRequest:
     Raises:
         Refused: it is not JSON, a field is of another type, or it asks for what is not there.
     """
-    try:
-        asked = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused(400, f"the request cannot be read: {error}") from None
+    asked = decoded(_decoder, body)
     for name in ("previous_response_id", "conversation", "background"):
         if getattr(asked, name):
             raise Refused(
