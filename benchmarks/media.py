@@ -5,7 +5,8 @@
     python benchmarks/media.py centers --data DATA --work runs/media --items 60
 
 DATA holds `nextqa` and `sample_videos`. Parts are kept in --work, one file each: the same command
-goes on where it stopped, and every call writes the page from all parts that there are. `centers`
+goes on where it stopped (--again measures anew), and every call writes the page from all parts that
+there are. Processed clips are kept in the data folder, by content. `centers`
 runs the systems of `centerlm evaluate` with the local model. On one core: fit 25 minutes, nextqa
 15, clips 15, truth 3, questions 3, speed 20; centers with 60 items of each set one to two hours.
 """
@@ -25,7 +26,7 @@ from typing import Any
 import msgspec
 
 from centerlm.errors import InputError
-from centerlm.media.choosing import WEIGHTS
+from centerlm.media.choosing import WEIGHTS, WORDS
 from media_report import PARTS, write_report
 from options import add_data, add_files, names_of, parser_of
 from reporting import command_line, main_of
@@ -55,6 +56,7 @@ class Arguments:
     thin: int
     items: int
     questions: int
+    again: bool
     out: Path
     name: str
     more: tuple[str, ...]
@@ -71,6 +73,7 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
     )
     parser.add_argument("--items", type=int, default=60, help="of a set, centers (%(default)s)")
     parser.add_argument("--questions", type=int, default=40, help="of a split (%(default)s)")
+    parser.add_argument("--again", action="store_true", help="measure parts that are kept")
     parser.add_argument("--config", type=Path, help="as of centerlm evaluate")
     parser.add_argument("--model", help="as of centerlm evaluate")
     parser.add_argument("--fragmentation", action="store_true", help="also; it needs --config")
@@ -101,24 +104,38 @@ def run(arguments: Arguments) -> Path:
     for part in arguments.parts:
         started = time.monotonic()
         say(f"{part}: begun")
-        if part == "fit":
-            _fit(arguments)
+        path = arguments.work / f"{part}.json"
+        if not arguments.again and _made(path) == _settings(arguments):
+            say(f"{part}: there already")
             continue
-        found = _measured(part, arguments)
+        found = _fit(arguments) if part == "fit" else _measured(part, arguments)
         told = {
+            "settings": _settings(arguments),
             "found": found,
             "command": command_line(),
             "seconds": round(time.monotonic() - started),
             "load": round(os.getloadavg()[0], 1),
         }
         data = msgspec.json.format(msgspec.json.encode(told))
-        (arguments.work / f"{part}.json").write_bytes(data)
+        path.write_bytes(data)
     return write_report(arguments.work, arguments.out, arguments.name)
 
 
-def _fit(arguments: Arguments) -> None:
-    from media_nextqa import rows_of, write_weights
+def _settings(arguments: Arguments) -> dict[str, Any]:
+    names = ("videos", "thin", "items", "questions", "more")
+    settings = {name: getattr(arguments, name) for name in names}
+    return msgspec.json.decode(msgspec.json.encode(settings))
 
+
+def _made(path: Path) -> dict[str, Any] | None:
+    """The settings of a part that is kept."""
+    return msgspec.json.decode(path.read_bytes()).get("settings") if path.is_file() else None
+
+
+def _fit(arguments: Arguments) -> dict[str, int]:
+    from media_nextqa import rows_of, write_weights, write_words
+
+    write_words(arguments.data / "nextqa", FITTED.with_name(WORDS))
     rows, videos = rows_of(
         arguments.data / "nextqa",
         arguments.work,
@@ -129,6 +146,7 @@ def _fit(arguments: Arguments) -> None:
     )
     write_weights(rows, FITTED, len(videos), arguments.thin)
     say(f"{FITTED}: written")
+    return {"videos": len(videos), "questions": len(rows.questions)}
 
 
 def _measured(part: str, arguments: Arguments) -> Any:

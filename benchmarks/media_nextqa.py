@@ -22,9 +22,11 @@ from centerlm.media.choosing import (
     BLIND,
     FEATURES,
     LEXICAL,
+    RARE,
     Material,
     compare,
     material,
+    stems,
     weights,
 )
 from centerlm.media.observation import Observation
@@ -133,6 +135,20 @@ def picks(rows: Rows, weights: Mapping[str, float]) -> list[int]:
     """The option of each question that the weights pick."""
     w = np.array([weights.get(name, 0.0) for name in FEATURES])
     return [int(n) for n in (rows.features @ w).argmax(axis=1)]
+
+
+def write_words(data: Path, path: Path) -> None:
+    """Write in how many of the training videos' captions each word is, where it is in many."""
+    names = list(dict.fromkeys(q.video for q in read_nextqa(data, train=True)))
+    counts: dict[str, int] = {}
+    for seen in read_videos(data, names).values():
+        for stem in set(stems(" ".join(dict.fromkeys(o.text for o in seen.observations)))):
+            counts[stem] = counts.get(stem, 0) + 1
+    least = 2 * RARE * len(names)
+    shares = {w: round(min(n / len(names), 1.0), 3) for w, n in sorted(counts.items()) if n > least}
+    about = "Words with the share of NExT-QA's training videos whose captions have them, by "
+    told = {"about": f"{about}benchmarks/media.py fit", "videos": len(names), "shares": shares}
+    path.write_text(json.dumps(told, indent=0) + "\n", encoding="utf-8")
 
 
 def write_weights(rows: Rows, path: Path, videos: int, thin: int) -> None:

@@ -32,29 +32,27 @@ def looped(clip: Path, seconds: float, out: Path) -> Path:
         return out
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_suffix(".part.mp4")
-    with av.open(str(part), "w") as made:
-        streams: dict[int, Any] = {}
+    with av.open(str(part), "w") as made, av.open(str(clip)) as first:
+        streams = {s.index: made.add_stream_from_template(s) for s in first.streams if _kept(s)}
         offset = 0.0
         while offset < seconds:
             with av.open(str(clip)) as read:
                 length = read.duration / 1e6
-                for packet in read.demux():
-                    if (
-                        packet.dts is None
-                        or packet.pts is None
-                        or packet.stream.type not in ("video", "audio")
-                    ):
+                for packet in read.demux([s for s in read.streams if _kept(s)]):
+                    if packet.dts is None or packet.pts is None:
                         continue
                     if offset + float(packet.pts * packet.time_base) >= seconds:
                         continue
-                    if packet.stream.index not in streams:
-                        streams[packet.stream.index] = made.add_stream_from_template(packet.stream)
                     move = round(offset / packet.time_base)
                     packet.pts, packet.dts = packet.pts + move, packet.dts + move
                     packet.stream = streams[packet.stream.index]
                     made.mux(packet)
             offset += length
     return part.replace(out)
+
+
+def _kept(stream: Any) -> bool:
+    return stream.type in ("video", "audio")
 
 
 def measure(clip: Path, work: Path) -> list[dict[str, Any]]:

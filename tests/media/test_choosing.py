@@ -13,6 +13,7 @@ from centerlm.media.choosing import (
     FEATURES,
     LEXICAL,
     choose,
+    common,
     compare,
     focus,
     material,
@@ -120,3 +121,5 @@ def test_weights_are_of_all_comparisons() -> None:
     assert len(weights()) == len(FEATURES)
     assert set(FEATURES) >= BLIND | LEXICAL
     assert any(weights())
+    assert all(0 < share <= 1 for share in common().values())
+    assert common()["man"] > common().get("trombone", 0.0)

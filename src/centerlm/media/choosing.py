@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -22,7 +21,9 @@ from centerlm.library.embed import Embedder
 from centerlm.media.observation import Observation
 from centerlm.verify import words
 
-WEIGHTS = "option_weights.json"
+WEIGHTS, WORDS = "option_weights.json", "option_words.json"
+RARE = 0.03
+"""Share of videos that is taken for words that few or none of them have."""
 FEATURES = (
     "words in all", "words in best", "rare words", "near best", "near five", "near all",
     "option near best", "option near all", "near the event", "words near the event",
@@ -49,20 +50,22 @@ _EMPTY = frozenset(_EMPTY_TEXT.split())
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """Observations made ready to be compared: the stems of each, and a vector (one row each)."""
+    """Observations made ready to be compared: the stems of each and of all, and a vector of each
+    (one row each).
+    """
 
     observations: tuple[Observation, ...]
     stems: tuple[frozenset[str], ...]
-    counts: Mapping[str, int]
+    words: frozenset[str]
     vectors: Any
 
 
 def material(observations: Sequence[Observation], embedder: Embedder) -> Material:
     """All of a medium's observations, read once."""
     texts = tuple(frozenset(stems(o.text)) for o in observations)
-    counts = Counter(stem for each in texts for stem in each)
+    everything = frozenset(stem for each in texts for stem in each)
     vectors = embedder.embed([o.text for o in observations])
-    return Material(tuple(observations), texts, counts, vectors)
+    return Material(tuple(observations), texts, everything, vectors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ class Compared:
 def compare(question: str, options: Sequence[str], read: Material, embedder: Embedder) -> Compared:
     """The comparisons of every option, each less the mean of all options."""
     observations, texts, vectors = read.observations, read.stems, read.vectors
-    counts, everything = read.counts, read.counts.keys()
+    everything = read.words
     asked = set(stems(question))
     shares = focus(question, read, embedder)
     near_event = [n for n, share in enumerate(shares) if share > 0.5] or list(range(len(texts)))
@@ -136,13 +139,14 @@ def compare(question: str, options: Sequence[str], read: Material, embedder: Emb
         of_option = vectors @ alone[number]
         focused = [float(near[n] + 0.5 * of_option[n] + 0.3 * shares[n]) for n in range(len(texts))]
         order = sorted(range(len(texts)), key=lambda n: -focused[n])
-        rare = {w: math.log((len(texts) + 1) / (counts.get(w, 0) + 1)) + 0.1 for w in own}
+        said = set(stems(option))
+        rare = {w: -math.log(common().get(w, RARE)) + 0.05 for w in said}
         ranked = sorted((float(v) for v in near), reverse=True)
         rows.append(
             [
                 len(own & everything) / size,
                 max((len(own & text) for text in texts), default=0) / size,
-                sum(rare[w] for w in own & everything) / sum(rare.values()) if rare else 0.0,
+                sum(rare[w] for w in said & everything) / sum(rare.values()) if rare else 0.0,
                 ranked[0],
                 sum(ranked[:5]) / len(ranked[:5]),
                 sum(ranked) / len(ranked),
@@ -198,6 +202,13 @@ def stems(text: str) -> list[str]:
         stem = word[: len(word) - len(ending)] if ending else word
         found.append(stem[:-1] if len(stem) > 3 and stem[-1] == stem[-2] else stem.rstrip("e"))
     return found
+
+
+@cache
+def common() -> Mapping[str, float]:
+    """Words (their stems) with the share of NExT-QA's training videos whose captions have them."""
+    text = resources.files("centerlm.media").joinpath(WORDS).read_text("utf-8")
+    return json.loads(text)["shares"]
 
 
 @cache
