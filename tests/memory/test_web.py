@@ -99,6 +99,8 @@ def test_a_known_step_asks_known_first_and_reads_nothing(
     assert cited == {"norburg.md", "ister.md"}
     cards = again.model.prompts[0].messages[0].text.split("\n")
     assert any(card.startswith("known: what was found before") for card in cards)
+    order = asyncio.run(memory.order(RIVER, ("documents", "known"), 1))
+    assert order == ("known", "documents")
 
 
 def test_plans_are_shown_what_is_known_from_note_to_note(

@@ -98,6 +98,15 @@ def test_a_library_is_studied_from_its_titles(shelf: Shelf, memory: SeekingMemor
     assert {visit.subject for visit in done.visits} == {"Norburg", "Ister"}
 
 
+def test_what_is_on_a_subject_is_read_before_what_names_it(
+    shelf: Shelf, memory: SeekingMemory
+) -> None:
+    found = shelf.library.search("Ister", 5)
+    own = [passage.id for passage in found if passage.title == "Ister"]
+    assert 0 < len(own) < len([passage for passage in found if "Ister" in passage.text])
+    assert list(studied(shelf, memory, "Ister").visits[0].passages) == own
+
+
 def test_it_stays_within_its_budget_and_more_of_it_goes_on(
     shelf: Shelf, memory: SeekingMemory
 ) -> None:

@@ -147,18 +147,19 @@ class SeekingMemory:
 
     async def order(self, objective: str, sources: tuple[str, ...], seed: int) -> tuple[str, ...]:
         """The sources in the order in which to ask them; as they are where nothing is known. Before
-        them `known`, where the web is open and has the answer to this very objective.
+        them `known`, offered or not, where the web is open and has the answer to this very
+        objective.
 
         Thompson sampling: a source that may be better is tried in proportion. The same seed and
         the same experience give the same order.
         """
 
         def order() -> tuple[str, ...]:
-            return (*first(), *ordered())
+            return tuple(dict.fromkeys((*first(), *ordered())))
 
         def first() -> tuple[str, ...]:
             web = self._web
-            if web is None or KNOWN in sources:
+            if web is None:
                 return ()
             return (KNOWN,) if web.exact(objective, self._clock())[0] else ()
 

@@ -1,9 +1,10 @@
 """What to learn next: the subjects of a study, weighed by what they hang together with.
 
 Numbers and names only. A subject is what a text names; it is worth a visit for what leads to it
-(how near the topic, how often it was found as an answer), and less as visits find less. So a study
-goes from its topic outward along what it found; of a whole library it begins with the titles, and
-what many of them lead to comes first.
+(how near the topic, how often a finding joined the two), and less as visits find less about it. So
+a study goes from its topic outward along what it found; of a whole library it begins with the
+titles, and what many of them lead to comes first. What a passage says by the way, of something
+else, neither holds a study at a subject nor leads it on.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ BARREN = 2
 NEAR = 0.5
 """How much of a subject's worth is left one step further out."""
 LEAST_LEFT = 0.1
+UNREAD = 0.8
+"""What is left, by each visit, of a subject on which there are passages that were not read."""
 ASKED = 0.5
 """What a lead from a question weighs beside one from an answer."""
 _DIGIT = re.compile(r"\d")
@@ -30,7 +33,7 @@ _DIGIT = re.compile(r"\d")
 @dataclass(slots=True)
 class Subject:
     """`weight` is how often it was led to, `steps` how far it is from where the study began, `left`
-    how much there may be left to ask: the share of its last visit's questions that found something.
+    how much there may be left to ask: what the last visit found about it, of what one can find.
     """
 
     name: str
@@ -66,24 +69,36 @@ class Agenda:
         return max(left, key=lambda subject: subject.worth, default=None)
 
     def visited(
-        self, name: str, claims: Iterable[str], most: int = 1, questions: Iterable[str] = ()
+        self,
+        name: str,
+        found: Iterable[tuple[str, str]],
+        most: int = 1,
+        unanswered: Iterable[str] = (),
+        *,
+        more: bool = False,
     ) -> None:
-        """A subject was visited, and these claims, of `most` that one visit may find, are new: what
-        they name leads on, but for dates and amounts; so, half as much, does what `questions` name
-        that were not answered.
+        """A subject was visited, and these answers to questions, of `most` that one visit may find,
+        are new. Those about the subject lead on to what else they name, but for dates and amounts;
+        so, half as much, do questions that were not answered. `more` says that the library has
+        more on the subject, unread: then there is much left, less with each visit.
         """
         subject = self._add(name, 0.0, 0)
-        found = list(claims)
+        every = list(found)
+        mine = [pair for pair in every if _is_about(name, *pair)]
         subject.visits += 1
-        subject.barren = 0 if found else subject.barren + 1
-        subject.left = min(max(len(found) / most, LEAST_LEFT), 1.0)
-        for claim in found:
-            for lead in () if _DIGIT.search(claim) else entities(claim):
-                self._add(lead, 1.0, subject.steps + 1)
-        for question in questions:
-            for lead in entities(question):
-                if not _DIGIT.search(lead):
-                    self._add(lead, ASKED, subject.steps + 1)
+        subject.barren = 0 if every else subject.barren + 1
+        unread = UNREAD**subject.visits if more else LEAST_LEFT
+        subject.left = min(max(len(mine) / most, unread), 1.0)
+        for question, claim in mine:
+            self._lead(subject, 1.0, () if _DIGIT.search(claim) else entities(claim))
+            self._lead(subject, 1.0, entities(question))
+        for question in unanswered:
+            self._lead(subject, ASKED, entities(question))
+
+    def _lead(self, subject: Subject, weight: float, names: Iterable[str]) -> None:
+        for name in names:
+            if not _DIGIT.search(name) and not _is_same(name, subject.name):
+                self._add(name, weight, subject.steps + 1)
 
     @property
     def open(self) -> int:
@@ -100,3 +115,19 @@ class Agenda:
         known.weight += weight
         known.steps = min(known.steps, steps)
         return known
+
+
+def _is_about(subject: str, question: str, claim: str) -> bool:
+    """Whether an answer says something of a subject, and not of another thing that a passage on it
+    names too. A question without a name is on what was read.
+    """
+    asked = entities(question)
+    if not asked or not entities(subject):
+        return True
+    return any(_is_same(name, subject) for name in (*asked, *entities(claim)))
+
+
+def _is_same(name: str, subject: str) -> bool:
+    """Whether one name is the other or a part of it: a family name, a title with its article."""
+    one, other = set(normalise(name).split()), set(normalise(subject).split())
+    return one <= other or other <= one

@@ -50,7 +50,7 @@ class Reads(Protocol):
 @dataclass(frozen=True, slots=True)
 class Visit:
     """A visit to a subject: the questions asked, the notes that are new, the ids of the passages
-    that were read on it, and what it cost.
+    that were read on it, whether it has `more` of its own that were not, and what it cost.
     """
 
     number: int
@@ -59,6 +59,7 @@ class Visit:
     notes: tuple[Note, ...]
     passages: tuple[str, ...]
     usage: Usage
+    more: bool = False
     kept: bool = False
 
 
@@ -93,6 +94,7 @@ class _Chosen(msgspec.Struct, frozen=True):
     subject: str
     passages: tuple[Passage, ...]
     known: tuple[str, ...]
+    more: bool = False
 
 
 @dataclass(slots=True)
@@ -179,12 +181,13 @@ def _take_in(state: _State, visit: Visit) -> None:
     new = [note for note in visit.notes if note.ref not in state.refs and note.trust == "cited"]
     state.refs |= {note.ref for note in new}
     state.asked |= {normalise(question) for question in visit.questions}
-    for id_ in visit.passages:
-        state.read[id_] = state.read.get(id_, 0) + 1
+    if len(visit.questions) < MAX_QUESTIONS or not new:
+        for id_ in visit.passages:
+            state.read[id_] = state.read.get(id_, 0) + 1
     answered = {normalise(note.question) for note in visit.notes}
     unanswered = [asked for asked in visit.questions if normalise(asked) not in answered]
-    claims = [note.claim for note in new]
-    state.agenda.visited(visit.subject, claims, MAX_QUESTIONS, unanswered)
+    found = [(note.question, note.claim) for note in new]
+    state.agenda.visited(visit.subject, found, MAX_QUESTIONS, unanswered, more=visit.more)
     state.visits.append(visit)
 
 
@@ -256,9 +259,9 @@ class _Visits:
         known = self.memory.open_web([self.source], self.center.model.identity)
         chosen = self._chosen(events)
         if chosen is None:
-            passages = await asyncio.to_thread(self._passages, subject.name, state)
+            passages, more = await asyncio.to_thread(self._passages, subject.name, state)
             lines = await self.memory.known(subject.name)
-            chosen = _Chosen(self.name, subject.name, tuple(passages), lines)
+            chosen = _Chosen(self.name, subject.name, passages, lines, more)
         asking = Asking(
             self.center,
             chosen.subject,
@@ -281,13 +284,17 @@ class _Visits:
         )
         return self._visit(number, self._events(number)[1])
 
-    def _passages(self, subject: str, state: _State) -> list[Passage]:
-        """Passages that name a subject, those read least first, in the order of the search."""
+    def _passages(self, subject: str, state: _State) -> tuple[tuple[Passage, ...], bool]:
+        """Passages on a subject, and whether it has more of its own: of those read least, the ones
+        that its name is the title of, or else ones that name it, in the order of the search.
+        """
         found = self.library.search(subject, 3 * PASSAGES)
         wanted = normalise(subject)
         naming = [p for p in found if wanted in normalise(f"{p.title} {p.text}")] or found
-        naming.sort(key=lambda passage: state.read.get(passage.id, 0))
-        return naming[:PASSAGES]
+        least = min((state.read.get(p.id, 0) for p in naming), default=0)
+        fresh = [p for p in naming if state.read.get(p.id, 0) == least]
+        own = [p for p in fresh if wanted in normalise(p.title)]
+        return tuple((own or fresh)[:PASSAGES]), not least and len(own) > PASSAGES
 
     def _events(self, number: int) -> tuple[str, list[Event]]:
         name = f"{self.name}-{number}"
@@ -314,5 +321,6 @@ class _Visits:
             notes=notes_of(events, self.journal.blob),
             passages=tuple(passage.id for passage in chosen.passages),
             usage=fold(events).usage,
+            more=chosen.more,
             kept=kept,
         )
