@@ -59,7 +59,8 @@ def test_notes_that_help_have_a_gain_and_others_none() -> None:
 
 
 def test_notes_are_cut_to_their_budget() -> None:
-    assert context_of(ByteScorer(), "x" * 99, "ab", 9, 4) == tuple(b"xxxxab")
+    assert context_of(ByteScorer(), "y" + "x" * 99, "ab", 9, 4) == tuple(b"xx\n\nab")
+    assert context_of(ByteScorer(), "xyz", "abc", 2, 0) == tuple(b"bc")
 
 
 def test_the_likeliest_passage_is_chosen() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from centerlm.books.checking import MAX_COPIED, Known
+from centerlm.books.lately import Clause, lately
 from centerlm.books.observations import Observation
 from centerlm.books.prose import Voice, words_of
 from centerlm.books.style import grams
@@ -74,6 +75,10 @@ class BookView:
 
         opened = [o for o in self.of("thread") if o.data["closed"] < 0]
         return sorted(sorted(opened, key=worth)[-count:], key=lambda o: o.start)
+
+    def lately(self, characters: int) -> list[Clause]:
+        """What was lately told, in clauses of at most so many characters together."""
+        return lately(self.text(0, self.end), characters)
 
     def voice(self) -> Voice:
         """The narrator's usual person and tense."""

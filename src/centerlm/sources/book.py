@@ -1,7 +1,7 @@
 """The source `book`: what was noted of a book up to a position, in words, with citations.
 
-Answers who is present, where somebody was last, who somebody is, who is dead, what is left open and
-who narrates; anything else finds nothing, and is for `documents`.
+Answers who is present, where somebody was last, who somebody is, who is dead, what happened lately,
+what is left open and who narrates; anything else finds nothing, and is for `documents`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from centerlm.sources.base import Card, Seek
 
 NAME = "book"
 _QUOTE = 160
+_LATELY = 640
+"""Characters of what happened lately: some 160 tokens."""
 _WORD = re.compile(r"[^\W\d_][\w’'-]*")
 
 
@@ -54,13 +56,14 @@ class Book:
         self._card = Card(
             name=name,
             knows=f"notes on {view.title or 'the book'}: who is present, where NAME was last, who "
-            "NAME is, who is dead, what is left open, who narrates",
+            "NAME is, who is dead, what happened lately, what is left open, who narrates",
             limits="answers these questions only",
             typed=True,
             latency=0.01,
         )
         self._topics: Sequence[tuple[re.Pattern[str], Callable[[str], list[_Line]]]] = (
             (re.compile(r"\b(?:dead|died|death)\b", re.IGNORECASE), self._dead),
+            (re.compile(r"\b(?:lately|recently|happened)\b", re.IGNORECASE), self._lately),
             (
                 re.compile(r"\b(?:narrat\w*|tense|voice|style|tells?|told)\b", re.IGNORECASE),
                 self._voice,
@@ -139,6 +142,13 @@ class Book:
     def _threads(self, question: str) -> list[_Line]:
         del question
         return [(f"{o.data['sort']}: {self._quote(o)}", o) for o in self._view.threads()]
+
+    def _lately(self, question: str) -> list[_Line]:
+        del question
+        return [
+            (clause.text, Observation("book", "", clause.start, clause.end))
+            for clause in self._view.lately(_LATELY)
+        ]
 
     def _voice(self, question: str) -> list[_Line]:
         del question

@@ -1,0 +1,88 @@
+"""The benchmark of books: its rows, its page, and that it goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from books_data import long_novel
+
+pytest.importorskip("torch", reason="scoring needs torch, from the train extra")
+pytest.importorskip("sentencex", reason="books need sentencex, from the books extra")
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def path() -> Iterator[None]:
+    """Benchmarks are programs, not a package: their folder is on the path while they run."""
+    sys.path.insert(0, str(BENCHMARKS))
+    yield
+    sys.path.remove(str(BENCHMARKS))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tiny_llama import tiny_llama
+
+    made = tmp_path_factory.mktemp("books")
+    (made / "novels").mkdir()
+    for name in ("salt", "sand"):
+        (made / "novels" / f"{name}.txt").write_text(long_novel(50 if name == "salt" else 40))
+    tiny_llama(made / "tiny")
+    return made
+
+
+def arguments(folder: Path, *more: str) -> Any:
+    from books import parse_arguments
+
+    words = ["--data", folder / "novels", "--work", folder / "work", "--out", folder / "out"]
+    words += ["--novels", "2", "--positions", "2", "--last", "64,96", "--dtype", "float32"]
+    words += ["--wide-every", "1", "--scorer", folder / "tiny"]
+    return parse_arguments([*map(str, words), *more])
+
+
+def test_notes_are_measured_in_every_way_and_kept(folder: Path) -> None:
+    from books import run
+
+    page = run(arguments(folder)).read_text()
+    report = json.loads((folder / "out" / "books.json").read_text())
+    given, retrieve = report["rows"]["given"], report["rows"]["retrieve"]
+    ways = ("", "_renamed", "@96")
+    names = ("notes_gain", "over_random", "over_similar", "over_longer", "over_elsewhere")
+    for name in (f"{metric}{way}" for metric in names for way in ways):
+        assert given[name]["low"] <= given[name]["value"] <= given[name]["high"]
+    assert "notes_gain@96" not in retrieve and retrieve["choice"] is not None
+    # Without names the last tokens and the passage are others, and so are their bits.
+    assert given["notes_gain"]["value"] != given["notes_gain_renamed"]["value"]
+    assert given["back_1600"] is not None and "back_102400" in given
+    assert report["notes_tokens"]["given"] > 100 and len(report["novels"]) == 4
+    pair = report["pairs"]["given - retrieve"]["notes_gain"]["value"]
+    assert pair == pytest.approx(given["notes_gain"]["value"] - retrieve["notes_gain"]["value"])
+    assert "names renamed" in page and "python benchmarks/" in page
+    kept = (folder / "work" / "likelihood.jsonl").read_text()
+    run(replace(arguments(folder), name="again"))
+    assert (folder / "work" / "likelihood.jsonl").read_text() == kept
+    again = json.loads((folder / "out" / "again.json").read_text())
+    assert again["items"] == report["items"]
+
+
+def test_options_that_cannot_be_are_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words, told in (
+        (("--rows", "fragmentation"), "needs --fragmentation"),
+        (("--rows", "guess"), "no row 'guess'"),
+        (("--last", "5,x"), "numbers of tokens"),
+        (("--novels", "0"), "1 or more"),
+        (("--adapter", "nothing.gguf"), "does not exist"),
+    ):
+        with pytest.raises(SystemExit):
+            arguments(folder, *words)
+        assert told in capsys.readouterr().err
