@@ -14,11 +14,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-MAX_CLAUSE = 8
-"""Words of a clause: longer ones are cut to their best part."""
-WINDOW, SEEN = 4_000, 380
+MIN_CLAUSE, MAX_CLAUSE = 5, 8
+"""Words of a clause: shorter ones are left out, longer ones cut to their best part."""
+WINDOW, SEEN = 2_000, 380
 """How many of the last words are looked at, and how many of them are left out as seen anyway."""
-_HALF = 2_500
+_HALF = 800
 _AHEAD = 250
 _COMMON = 9.0
 _SHORT = 12
@@ -102,7 +102,7 @@ def _clauses(
         low = bisect_right(words.starts, at - 1)
         high = bisect_right(words.starts, stop - 1)
         at = after
-        if high - low < 2:
+        if high - low < MIN_CLAUSE:
             continue
         if high - low > MAX_CLAUSE:
             sums = [

@@ -10,7 +10,7 @@ import hashlib
 import importlib
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -94,12 +94,16 @@ def _last_tokens(scorer: Scorer, text: str, last: int) -> Ids:
     return ids[-last:]
 
 
-def gains(scorer: Scorer, contexts: dict[str, Ids], passage: str) -> Gains:
+def gains(scorer: Scorer, contexts: Mapping[str, Ids], passage: str) -> Gains:
     """Bits per byte of the passage after each of the contexts."""
-    target = scorer.encode(passage)
+    return Gains(bits_of(scorer, contexts, passage))
+
+
+def bits_of(scorer: Scorer, contexts: Mapping[str, Ids], text: str) -> dict[str, float]:
+    """Bits per byte of a text after each context, by the context's name."""
+    target = scorer.encode(text)
     scores = scorer.nats([Query(context, target) for context in contexts.values()])
-    bits = [bits_per_byte(score, passage) for score in scores]
-    return Gains(dict(zip(contexts, bits, strict=True)))
+    return {name: bits_per_byte(score, text) for name, score in zip(contexts, scores, strict=True)}
 
 
 def choose(

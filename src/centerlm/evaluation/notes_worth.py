@@ -11,15 +11,7 @@ from dataclasses import dataclass
 
 from centerlm.books.checking import Known
 from centerlm.books.entities import bare
-from centerlm.books.likelihood import (
-    Ids,
-    Query,
-    Scorer,
-    bits_per_byte,
-    choose,
-    context_of,
-    gains,
-)
+from centerlm.books.likelihood import Ids, Scorer, bits_of, choose, context_of, gains
 from centerlm.books.names import TITLES
 from centerlm.books.style import renamed, renaming
 from centerlm.books.words import NOT_NAMES, PLACE_HEADS
@@ -84,7 +76,6 @@ def gains_by_distance(
     so many words back (None: the book is not so long).
     """
     words = before.split()
-    target = scorer.encode(passage)
     contexts = {"": context_of(scorer, "", before, last, 0)}
     for distance in back:
         if len(words) >= distance:
@@ -95,8 +86,7 @@ def gains_by_distance(
                 *scorer.encode(f"{piece}\n\n")[:NOTES_TOKENS],
                 *contexts[""],
             )
-    nats = scorer.nats([Query(context, target) for context in contexts.values()])
-    bits = dict(zip(contexts, (bits_per_byte(n, passage) for n in nats), strict=True))
+    bits = bits_of(scorer, contexts, passage)
     return {
         f"back_{distance}": bits[""] - bits[str(distance)] if str(distance) in bits else None
         for distance in back
