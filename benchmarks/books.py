@@ -1,17 +1,18 @@
 """What notes on a book are worth for what comes next in it, and what its continuations are like.
 
     python benchmarks/books.py --data NOVELS --work runs/books [--novels 10] [--positions 10]
-        [--rows given,retrieve] [--last 512,2048] [--wide given] [--wide-every 2]
+        [--rows given,retrieve] [--last 512,2048] [--wide given] [--wide-every 4]
 
 NOVELS is a folder of text files, with `metadata.csv` where there is one. At each position the base
 model, without adapter, scores the true next passage after the notes of each row and the last tokens
 of the text. The rows `given` (the given questions, asked of the notes of the book) and `retrieve`
 (one search with the last words) need no center; `direct`, `fragmentation`, `flat` and `holistic`
 are systems of `centerlm evaluate`, run here with the same sources and budget. Rows named by --wide
-are measured, at every second place, after the last 2,048 tokens too, with people and places
-renamed, and beside earlier text from ever further back. Every score and every episode is kept below
---work: the same command goes on where it stopped. A core that multiplies bfloat16 scores some 900
-tokens a second: the default takes it about 45 minutes. Start with --novels 2 --positions 2.
+are held against other text too, and at every fourth place also after the last 2,048 tokens, with
+people and places renamed, and beside earlier text from ever further back. Every score and every
+episode is kept below --work: the same command goes on where it stopped. A core that multiplies
+bfloat16 scores 500 to 900 tokens a second: the default takes it 30 to 50 minutes. Start with
+--novels 2 --positions 2.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
     rows = names_of((*FREE, *SYSTEMS), "row")
     parser.add_argument("--rows", type=rows, default=FREE, help=",".join((*FREE, *SYSTEMS)))
     parser.add_argument("--wide", type=rows, default=("given",), help="(given)")
-    parser.add_argument("--wide-every", type=int, default=2, help="places (%(default)s)")
+    parser.add_argument("--wide-every", type=int, default=4, help="places (%(default)s)")
     parser.add_argument("--last", type=_numbers, default=(LAST_TOKENS, 2048), help="(512,2048)")
     parser.add_argument("--scorer", default="default", help="folder, hub name or GGUF file")
     parser.add_argument("--dtype", default="bfloat16", help="of the scorer (%(default)s)")
@@ -132,6 +133,7 @@ def measure(
                     made[item.id],
                     made[elsewhere_of(scenario.items, item).id],
                     arguments,
+                    main=row in arguments.wide,
                     wide=row in arguments.wide and number % arguments.wide_every == 0,
                 )
                 progress.advance(bar)
@@ -154,18 +156,20 @@ def scores_of(
     elsewhere: str,
     arguments: Arguments,
     *,
+    main: bool,
     wide: bool,
 ) -> dict[str, float | None]:
     """All measures of notes at a place; those of longer contexts with "@N" behind their names."""
     place, scorer = scenario.places[item.id], scenario.scorer
     before, passage = place.before, place.position.passage
-    others = scenario.others(item, elsewhere if elsewhere != notes else "")
+    # The main row is held against everything everywhere, the others against the last tokens.
+    others = scenario.others(item, elsewhere if elsewhere != notes else "") if main else None
     first, *more = arguments.last
     scores = gains_of(scorer, before, passage, notes, others, first)
     scores |= choices_of(scorer, before, notes, scenario.choice(item), first)
     scores |= scenario.forecast(item, notes)
     scores["notes_tokens"] = float(min(len(scorer.encode(notes)), NOTES_TOKENS))
-    if wide:
+    if wide and others is not None:
         known = view_of(scenario.library(item)).known()
         names = other_names(known, scenario.seed)
         scores |= renamed_gains(scorer, before, passage, notes, others, first, names)

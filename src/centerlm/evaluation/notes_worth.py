@@ -38,12 +38,16 @@ class Choice:
 
 
 def contexts_of(
-    scorer: Scorer, before: str, notes: str, others: Others, last: int
+    scorer: Scorer, before: str, notes: str, others: Others | None, last: int
 ) -> dict[str, Ids]:
-    """Each context by name; all but "last" have the length that notes give it."""
+    """Each context by name; all but "last" have the length that notes give it. Without `others`
+    only "last" and "notes".
+    """
     with_notes = context_of(scorer, notes, before, last, NOTES_TOKENS)
     tail = context_of(scorer, "", before, last, 0)
     size = len(with_notes) - len(tail)
+    if others is None:
+        return {"last": tail, "notes": with_notes}
     made = {
         "last": tail,
         "notes": with_notes,
@@ -57,10 +61,10 @@ def contexts_of(
 
 
 def gains_of(
-    scorer: Scorer, before: str, passage: str, notes: str, others: Others, last: int
+    scorer: Scorer, before: str, passage: str, notes: str, others: Others | None, last: int
 ) -> dict[str, float | None]:
     """Bits per byte that notes save on the passage against the last tokens alone, and against each
-    other context (None: there is none).
+    other context (None: there is none, or no `others` are given).
     """
     found = gains(scorer, contexts_of(scorer, before, notes, others, last), passage)
     measured: dict[str, float | None] = {"notes_gain": found.gain("notes", "last")}
