@@ -176,6 +176,7 @@ def _figure(width: float, height: float) -> tuple[Any, Any]:
 
     # No time and no random ids in the file: the same figures give the same bytes.
     mpl.rcParams["svg.hashsalt"] = "centerlm"
+    mpl.rcParams["svg.fonttype"] = "none"  # words stay words: they can be searched
     return pyplot.subplots(figsize=(width, height), layout="constrained")
 
 

@@ -7,7 +7,8 @@ NOVELS is a folder of text files, with `metadata.csv` where there is one. At eac
 model, without adapter, scores the true next passage after the notes of each row and the last tokens
 of the text. The rows `given` (the given questions, asked of the notes of the book) and `retrieve`
 (one search with the last words) need no center; `direct`, `fragmentation`, `flat` and `holistic`
-are systems of `centerlm evaluate`, run here with the same sources and budget. Rows named by --wide
+are systems of `centerlm evaluate`, run here with the same sources and budget, and `before` is
+`holistic` with the adapter of --before. Rows named by --wide
 are held against other text too, and at every fourth place also after the last 2,048 tokens, with
 people and places renamed, and beside earlier text from ever further back. Every score and every
 episode is kept below --work: the same command goes on where it stopped. A core that multiplies
@@ -27,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from book_report import write_report
+from book_systems import system_notes
 from centerlm.books.likelihood import KeptScorer, TorchScorer
 from centerlm.evaluation.items import Item
 from centerlm.evaluation.notes_worth import (
@@ -50,6 +52,9 @@ FREE = ("given", "retrieve")
 BACK = (800, 1_600, 3_200, 6_400, 12_800, 25_600, 51_200, 102_400)
 """Words back from a place; the nearest begin before its last tokens."""
 SYSTEMS = ("direct", "fragmentation", "flat", "holistic")
+BEFORE = "before"
+"""The row of `holistic` with another adapter: what training is compared with."""
+ROWS = (*FREE, *SYSTEMS, BEFORE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,7 @@ class Arguments:
     scorer: str
     dtype: str
     adapter: Path | None
+    before: Path | None
     fragmentation: Path | None
     out: Path
     name: str
@@ -80,14 +86,15 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
     parser.add_argument("--work", type=Path, required=True, help="keeps scores and episodes")
     parser.add_argument("--novels", type=int, default=10, help="(%(default)s)")
     parser.add_argument("--positions", type=int, default=10, help="in each novel (%(default)s)")
-    rows = names_of((*FREE, *SYSTEMS), "row")
-    parser.add_argument("--rows", type=rows, default=FREE, help=",".join((*FREE, *SYSTEMS)))
+    rows = names_of(ROWS, "row")
+    parser.add_argument("--rows", type=rows, default=FREE, help=",".join(ROWS))
     parser.add_argument("--wide", type=rows, default=("given",), help="(given)")
     parser.add_argument("--wide-every", type=int, default=4, help="places (%(default)s)")
     parser.add_argument("--last", type=_numbers, default=(LAST_TOKENS, 2048), help="(512,2048)")
     parser.add_argument("--scorer", default="default", help="folder, hub name or GGUF file")
     parser.add_argument("--dtype", default="bfloat16", help="of the scorer (%(default)s)")
     parser.add_argument("--adapter", type=Path, help="the center's, of flat and holistic")
+    parser.add_argument("--before", type=Path, help="the center's adapter of the row before")
     parser.add_argument("--fragmentation", type=Path, help="the adapter of that row")
     add_files(parser, "books")
     arguments = Arguments(**vars(parser.parse_args(argv)))
@@ -95,7 +102,9 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
         parser.error("--novels, --positions and --wide-every are 1 or more")
     if "fragmentation" in arguments.rows and arguments.fragmentation is None:
         parser.error("the row fragmentation needs --fragmentation FILE.gguf")
-    for path in (arguments.adapter, arguments.fragmentation):
+    if BEFORE in arguments.rows and arguments.before is None:
+        parser.error("the row before needs --before FILE.gguf")
+    for path in (arguments.adapter, arguments.before, arguments.fragmentation):
         if path is not None and not path.is_file():
             parser.error(f"the adapter {path} does not exist; check the path")
     return arguments
@@ -196,9 +205,10 @@ def notes_of(scenario: BookContinuation, arguments: Arguments) -> dict[str, dict
                 )
                 progress.advance(bar)
     systems = [row for row in arguments.rows if row in SYSTEMS]
+    if BEFORE in arguments.rows:
+        told = system_notes(scenario, ["holistic"], arguments.work, arguments.before, None)
+        made[BEFORE] = asyncio.run(told)["holistic"]
     if systems:
-        from book_systems import system_notes
-
         made |= asyncio.run(
             system_notes(
                 scenario, systems, arguments.work, arguments.adapter, arguments.fragmentation

@@ -41,7 +41,7 @@ from centerlm.sources.book import Book, view_of
 from centerlm.sources.writer import Chapter, Desk, Outline, Writer
 
 DEFAULT_LENGTH = 1_500
-_WHOSE = re.compile(r"\(((?:given|the center's) questions[^)]*)\)$")
+_WHOSE = re.compile(r"\(((?:given|the center's) questions[^)]*)\)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +143,12 @@ def continuation_of(tree: Episode, blob: Callable[[str], bytes]) -> dict[str, An
     beats = by_source.get("writer", [])
     whole = by_source.get("chapter", [])
     outline = next((f.value for _, f in by_source.get("outline", [])), ())
-    asked = next((node.text for node in tree.roots if node.source == "outline"), "")
+    plan = blob(tree.plan).decode() if tree.plan else ""
     texts = [str(finding.value) for _, finding in beats]
     return {
         "text": str(whole[0][1].value) if whole else "\n\n".join(texts),
         "outline": list(outline) if isinstance(outline, tuple) else [],
-        "planned_by": told[1] if (told := _WHOSE.search(asked)) else "",
+        "planned_by": told[1] if (told := _WHOSE.search(plan)) else "",
         "notes": [
             {
                 "question": asked,

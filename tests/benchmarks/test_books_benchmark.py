@@ -33,8 +33,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     made = tmp_path_factory.mktemp("books")
     (made / "novels").mkdir()
-    for name in ("salt", "sand"):
-        (made / "novels" / f"{name}.txt").write_text(long_novel(50 if name == "salt" else 40))
+    rows = ["file,author,title,year"]
+    for number, name in enumerate(("old", "salt", "sand")):
+        (made / "novels" / f"{name}.txt").write_text(long_novel(40 + 5 * number))
+        rows.append(f"{name}.txt,{name},{name},{1850 + 40 * number}")
+    (made / "novels" / "metadata.csv").write_text("\n".join(rows))
     tiny_llama(made / "tiny")
     return made
 
@@ -62,7 +65,8 @@ def test_notes_are_measured_in_every_way_and_kept(folder: Path) -> None:
     # Without names the last tokens and the passage are others, and so are their bits.
     assert given["notes_gain"]["value"] != given["notes_gain_renamed"]["value"]
     assert given["back_1600"] is not None and "back_102400" in given
-    assert report["notes_tokens"]["given"] > 100 and len(report["novels"]) == 4
+    assert report["notes_tokens"]["given"] > 100
+    assert set(report["novels"].values()) == {"salt", "sand"} and len(report["novels"]) == 4
     pair = report["pairs"]["given - retrieve"]["notes_gain"]["value"]
     assert pair == pytest.approx(given["notes_gain"]["value"] - retrieve["notes_gain"]["value"])
     assert "names renamed" in page and "python benchmarks/" in page
@@ -73,11 +77,57 @@ def test_notes_are_measured_in_every_way_and_kept(folder: Path) -> None:
     assert again["items"] == report["items"]
 
 
+def test_guidance_is_what_the_true_next_text_turned_out_to_need(folder: Path) -> None:
+    from book_guidance import parse_arguments, run
+    from centerlm.learning.material import decision_of
+    from centerlm.learning.readers.own import read_own
+
+    words = ["--data", folder / "novels", "--work", folder / "guidance", "--positions", "3"]
+    words += ["--out", folder / "plans.jsonl", "--scorer", folder / "tiny", "--dtype", "float32"]
+    read = read_own(run(parse_arguments([str(word) for word in words])))
+    assert read.guidance and not read.skipped
+    for one in read.guidance:
+        assert one.by == "books" and "The text ends: " in one.objective
+        assert {s for step in one.plan.steps for s in step.sources} <= {"book", "documents"}
+    # What the center is shown in training is the card that it is shown in use.
+    asked = next(o for o in read.guidance if any(s.sources == ("book",) for s in o.plan.steps))
+    card = next(card for card in decision_of(asked).cards if card.name == "book")
+    assert "what happened lately" in card.knows and card.typed
+
+
+def test_pictures_show_who_appears_when_and_what_is_planned(folder: Path) -> None:
+    pytest.importorskip("matplotlib", reason="pictures need matplotlib, from the train extra")
+    from book_pictures import draw_distances, draw_outline, draw_people, seen_in
+    from centerlm.errors import InputError
+
+    target = folder / "picture.svg"
+    draw_people(seen_in(folder / "novels" / "salt.txt"), target)
+    first = target.read_bytes()
+    assert b"Captain Brandt" in first
+    draw_people(seen_in(folder / "novels" / "salt.txt"), target)
+    assert target.read_bytes() == first
+    made = {
+        "outline": ["Edith goes.", "Brandt $waits."],
+        "beats": [{"goal": "Edith leaves.", "drafts": 2, "problems": []}],
+        "notes": [{"question": "Who is present?"}],
+        "planned_by": "the center's questions",
+    }
+    draw_outline(made, target)
+    assert b"Edith leaves." in target.read_bytes()
+    for draw, nothing in ((draw_outline, {}), (draw_distances, {"rows": {"given": {}}})):
+        with pytest.raises(InputError):
+            draw(nothing, target)
+    cell = {"value": 0.1, "low": 0.0, "high": 0.2}
+    draw_distances({"rows": {"given": {"notes_gain": cell, "back_800": cell}}}, target)
+    assert b"words back" in target.read_bytes()
+
+
 def test_options_that_cannot_be_are_refused(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for words, told in (
         (("--rows", "fragmentation"), "needs --fragmentation"),
+        (("--rows", "before"), "needs --before"),
         (("--rows", "guess"), "no row 'guess'"),
         (("--last", "5,x"), "numbers of tokens"),
         (("--novels", "0"), "1 or more"),
