@@ -31,7 +31,7 @@ from centerlm.evaluation.novels import dev_novels, read_novels
 from centerlm.evaluation.scenarios.base import Opening
 from centerlm.evaluation.scenarios.book import LAST_TOKENS, BookContinuation, open_book
 from centerlm.models.weights import write_atomically
-from centerlm.sources.book import Book, view_of
+from centerlm.sources.book import Book
 from options import add_data, parser_of
 from reporting import main_of
 from telling import Telling
@@ -73,7 +73,7 @@ def _positive(text: str) -> int:
 
 def needs_at(scenario: BookContinuation, item: Item) -> list[Need]:
     """What the true next text of an item's place turned out to need."""
-    view, place = view_of(scenario.library(item)), scenario.places[item.id]
+    view, place = scenario.view(item), scenario.places[item.id]
     book = Book(view)
     found: dict[str, str] = {}
     for step in steps_at(view):

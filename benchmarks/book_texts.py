@@ -3,7 +3,7 @@
     python benchmarks/book_texts.py --data NOVELS --work runs/book-texts [--novels 10]
         [--length 400]
 
-At one place of each dev novel: `plan` is what `centerlm solve "Continue this
+Half way through each dev novel: `plan` is what `centerlm solve "Continue this
 book"` does, with the center's questions; `direct` has the last words of the text only; `retrieve`
 the most similar earlier passages too; `author` is the true text. All write with the same model;
 calls and tokens are told beside. Measured without a judge (see `evaluation.text_measures`); with
@@ -43,7 +43,6 @@ from centerlm.models.base import LanguageModel, Sampling
 from centerlm.objective import Budget, Objective
 from centerlm.run import Options
 from centerlm.solver import solve
-from centerlm.sources.book import view_of
 from centers import CenterSpec, open_center
 from judging import Verdicts, judged
 from options import add_data, add_files, parser_of
@@ -100,6 +99,14 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def middles(items: Sequence[Item]) -> list[Item]:
+    """One item a novel: the one nearest to half way through it."""
+    found: dict[str, Item] = {}
+    for item in sorted(items, key=lambda i: (abs(float(i.splits["share"]) - 0.5), i.id)):
+        found.setdefault(item.data_set, item)
+    return list(found.values())
+
+
 async def planned(
     scenario: BookContinuation,
     item: Item,
@@ -127,7 +134,7 @@ async def plain(
     scenario: BookContinuation, item: Item, writer: LanguageModel, length: int, *, retrieve: bool
 ) -> Written:
     """What the model writes after the last words, or after similar passages and the last words."""
-    view = view_of(scenario.library(item))
+    view = scenario.view(item)
     notes = scenario.retrieved(item).split("\n")[-3:] if retrieve else []
     prompt = beat_prompt(_GOAL, notes, view.tail(_TAIL), Voice("unclear", "unclear"), length, [])
     reply = await writer.complete(
@@ -173,7 +180,7 @@ def authors_of(scenario: BookContinuation, arguments: Arguments) -> dict[str, Au
         place = scenario.places[item.id]
         name = place.novel.author or place.novel.path.stem
         others = {author: many for author, many in pieces.items() if author != name}
-        known = view_of(scenario.library(item)).known()
+        known = scenario.view(item).known()
         made[item.id] = Author(name, known, pieces_of(place.before, arguments.length), others)
     return made
 
@@ -191,10 +198,10 @@ def run(arguments: Arguments) -> Path:
             str(arguments.data),
             arguments.work,
             sets=tuple(novel.path.stem for novel in novels),
-            limit=1,
             vectors=False,
         )
     )
+    scenario.items = middles(scenario.items)
     try:
         texts, writer = asyncio.run(written(scenario, arguments))
         authors = authors_of(scenario, arguments)
@@ -241,7 +248,7 @@ def write_texts(
     page = [
         "# Books: what continuations are like",
         "",
-        f"One place in each of {len(config['novels'])} novels, about {config['length']} words. "
+        f"Half way through each of {len(config['novels'])} novels, about {config['length']} words. "
         "Shares of 1 unless the head says else; 95 % intervals over novels. `author` is the true "
         "text: what the measures say of it is the most that can be asked.",
         "",

@@ -42,7 +42,6 @@ from centerlm.evaluation.notes_worth import (
 from centerlm.evaluation.novels import Novel, dev_novels, read_novels
 from centerlm.evaluation.scenarios.base import Opening
 from centerlm.evaluation.scenarios.book import LAST_TOKENS, BookContinuation, open_book
-from centerlm.sources.book import view_of
 from options import add_data, add_files, names_of, parser_of
 from reporting import command_line, main_of
 from telling import Telling
@@ -179,7 +178,7 @@ def scores_of(
     scores |= scenario.forecast(item, notes)
     scores["notes_tokens"] = float(min(len(scorer.encode(notes)), NOTES_TOKENS))
     if wide and others is not None:
-        known = view_of(scenario.library(item)).known()
+        known = scenario.view(item).known()
         names = other_names(known, scenario.seed)
         scores |= renamed_gains(scorer, before, passage, notes, others, first, names)
         scores |= gains_by_distance(scorer, before, passage, first, BACK)

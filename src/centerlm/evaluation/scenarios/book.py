@@ -21,6 +21,7 @@ from centerlm.books.continuing import QUESTIONS, needs_objective, without_ending
 from centerlm.books.likelihood import KeptScorer, Scorer, TorchScorer
 from centerlm.books.prose import words_of
 from centerlm.books.style import Grams, grams, without_quotes
+from centerlm.books.view import BookView, view_of_text
 from centerlm.errors import InputError, MissingExtraError
 from centerlm.evaluation.items import Item, check_items
 from centerlm.evaluation.notes_worth import (
@@ -82,11 +83,8 @@ class BookContinuation:
     metric: str = "notes_gain"
 
     def sources_of(self, item: Item) -> Sequence[Source]:
-        library = self.library(item)
-        return (
-            Documents(library, k=PASSAGES),
-            Book(view_of(library), file=library.books()[0].file),
-        )
+        book = Book(self.view(item), file=self.places[item.id].novel.path.name)
+        return Documents(self.library(item), k=PASSAGES), book
 
     def main_source(self, item: Item) -> str:
         return self.sources_of(item)[0].card.name
@@ -109,6 +107,13 @@ class BookContinuation:
             self.opened[item.id] = library
         return self.opened[item.id]
 
+    def view(self, item: Item) -> BookView:
+        """What a reader knows at an item's place; near its beginning that is no whole book yet."""
+        library = self.library(item)
+        if library.books():
+            return view_of(library)
+        return view_of_text(self.places[item.id].before, self.places[item.id].novel.title)
+
     def score(self, item: Item, episodes: Sequence[Solved]) -> Scores:
         place = self.places[item.id]
         return self.scores_of(item, place, self._notes(place, episodes[0]))
@@ -119,7 +124,7 @@ class BookContinuation:
 
     def given_notes(self, item: Item) -> str:
         """What the given questions find out in the notes of the book: no model is asked."""
-        book = Book(view_of(self.library(item)))
+        book = Book(self.view(item))
         found = [(question, book.answer(question)) for question in QUESTIONS]
         return self.quotable(item, notes_lines(found))
 
@@ -145,7 +150,7 @@ class BookContinuation:
 
     def names(self, item: Item) -> dict[str, tuple[str, ...]]:
         """People and places of the text up to the item's place, with all their names."""
-        view = view_of(self.library(item))
+        view = self.view(item)
         return {**view.names("person"), **view.names("place")}
 
     def scores_of(self, item: Item, place: Place, notes: str) -> dict[str, float | None]:
