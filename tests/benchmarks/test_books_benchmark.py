@@ -81,9 +81,12 @@ def test_guidance_is_what_the_true_next_text_turned_out_to_need(folder: Path) ->
     from book_guidance import parse_arguments, run
     from centerlm.learning.material import decision_of
     from centerlm.learning.readers.own import read_own
+    from centerlm.learning.recipe import load_recipe, preset
 
     words = ["--data", folder / "novels", "--work", folder / "guidance", "--positions", "3"]
     words += ["--out", folder / "plans.jsonl", "--scorer", folder / "tiny", "--dtype", "float32"]
+    recipe = load_recipe(BENCHMARKS / "book_center.toml", preset("default"))
+    assert recipe.data.guidance == ("book-plans.jsonl",)
     read = read_own(run(parse_arguments([str(word) for word in words])))
     assert read.guidance and not read.skipped
     for one in read.guidance:

@@ -240,10 +240,6 @@ class TorchScorer:
         return self._loaded
 
 
-def _size(query: Query) -> int:
-    return len(query.context) + len(query.target)
-
-
 @dataclass(slots=True)
 class KeptScorer:
     """A scorer whose scores are kept in a file (JSON Lines), so that a run can be taken up again.
