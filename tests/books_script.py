@@ -42,6 +42,8 @@ RISEN = (
 def _write(prompt: Prompt, sampling: Sampling) -> str:
     """Writes beats; the first draft of the second has a dead man act."""
     text = prompt_text(prompt)
+    if "Break the question" in text:
+        return os.environ.get("CENTER_PLAN", "")
     if "You plan the next chapter" in text:
         return "1. Brandt keeps Edith from going out at night.\n2. The boat is looked for in vain."
     if "Say in one sentence" in text:

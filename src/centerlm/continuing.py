@@ -1,39 +1,47 @@
 """Continuing a book with the engine: its sources and plan put together, and what came of it.
 
-The plan is given (find out, outline, beat after beat, put together); everything else is the
-engine's: journal, budget, resume, replay. After a kill it goes on at the beat that was in work.
+What has to be found out first is the center's plan, or the given questions where that has none that
+the notes answer; outline, beat after beat and putting together follow from the length. All else is
+the engine's: journal, budget, resume, replay. After a kill it goes on at the beat that was in work.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
+from centerlm.acts import PlanView, Request
 from centerlm.books.continuing import (
     QUESTIONS,
     asks_to_continue,
     check_length,
     continuation_plan,
+    needs_objective,
+    questions_of,
 )
 from centerlm.episode import Episode
-from centerlm.errors import InputError
-from centerlm.evaluation.oracle import OracleCenter
+from centerlm.errors import InputError, PlanError
+from centerlm.evaluation.systems import Delegating
 from centerlm.finding import Finding, clean_text, finding_from_json, finding_to_json
 from centerlm.library import Library
 from centerlm.models.base import LanguageModel
+from centerlm.plan import Plan
 from centerlm.protocols import Center
+from centerlm.reading import PlanReader
 from centerlm.sources.base import Source
 from centerlm.sources.book import Book, view_of
 from centerlm.sources.writer import Chapter, Desk, Outline, Writer
 
 DEFAULT_LENGTH = 1_500
+_WHOSE = re.compile(r"\(((?:given|the center's) questions[^)]*)\)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +86,48 @@ def continuing(
     view = type(view)(view.observations, lambda start, stop: text[start:stop], view.end, view.title)
     book = Book(view, file=books[0].file)
     desk = Desk(view, view.known(), model, length)
-    answered = [question_ for question_ in QUESTIONS if book.answer(question_).found]
-    plan = continuation_plan(length, answered)
-    return Continuing(
-        OracleCenter(center, {question: plan}), (book, Outline(desk), Writer(desk), Chapter(desk))
-    )
+    planning = ContinuingCenter(center, question, book, needs_objective(text), length)
+    return Continuing(planning, (book, Outline(desk), Writer(desk), Chapter(desk)))
+
+
+@dataclass(frozen=True, slots=True)
+class ContinuingCenter(Delegating):
+    """A center that plans what `needs` asks of the notes when it is to plan `question`, the
+    continuation; the plan it gives is that of the whole continuation.
+    """
+
+    question: str
+    book: Book
+    needs: str
+    length: int
+
+    def decompose(self, view: PlanView) -> Request:
+        return self.center.decompose(self._asked(view))
+
+    def reader(self, view: PlanView) -> PlanReader | None:
+        """None for the continuation: its plan is made when the center's is whole."""
+        return None if view.objective == self.question else self.center.reader(view)
+
+    def read_plan(self, text: str, view: PlanView, *, cut: bool) -> Plan:
+        if view.objective != self.question:
+            return self.center.read_plan(text, view, cut=cut)
+        try:
+            plan = self.center.read_plan(text, self._asked(view), cut=cut)
+        except PlanError:
+            questions, why = [], "given questions: the center made no plan"
+        else:
+            questions = questions_of(plan, lambda asked: self.book.answer(asked).found)
+            why = "the center's questions" if questions else (
+                "given questions: the notes answer none of the center's"
+            )  # fmt: skip
+        if not questions:
+            questions = [asked for asked in QUESTIONS if self.book.answer(asked).found]
+        return continuation_plan(self.length, questions, why)
+
+    def _asked(self, view: PlanView) -> PlanView:
+        if view.objective != self.question:
+            return view
+        return replace(view, objective=self.needs, cards=(self.book.card,), recursion=False)
 
 
 def continuation_of(tree: Episode, blob: Callable[[str], bytes]) -> dict[str, Any]:
@@ -98,10 +143,12 @@ def continuation_of(tree: Episode, blob: Callable[[str], bytes]) -> dict[str, An
     beats = by_source.get("writer", [])
     whole = by_source.get("chapter", [])
     outline = next((f.value for _, f in by_source.get("outline", [])), ())
+    plan = blob(tree.plan).decode() if tree.plan else ""
     texts = [str(finding.value) for _, finding in beats]
     return {
         "text": str(whole[0][1].value) if whole else "\n\n".join(texts),
         "outline": list(outline) if isinstance(outline, tuple) else [],
+        "planned_by": told[1] if (told := _WHOSE.search(plan)) else "",
         "notes": [
             {
                 "question": asked,
@@ -118,6 +165,8 @@ def continuation_of(tree: Episode, blob: Callable[[str], bytes]) -> dict[str, An
 def print_continuation(made: Mapping[str, Any]) -> None:
     """The text, then what it rests on."""
     click.echo(f"\n{clean_text(made['text']) or 'nothing was written'}\n")
+    if made["outline"] and made["planned_by"]:
+        click.echo(f"outline, after {clean_text(made['planned_by'])}")
     for number, line in enumerate(made["outline"], start=1):
         click.echo(f"beat {number}: {clean_text(line)}")
     for note in made["notes"]:

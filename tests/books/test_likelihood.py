@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from byte_scorer import ByteScorer
 from centerlm.books.likelihood import (
-    Ids,
     KeptScorer,
     Query,
     TorchScorer,
@@ -18,24 +16,6 @@ from centerlm.books.likelihood import (
     gains,
 )
 from centerlm.errors import InputError
-
-
-@dataclass
-class ByteScorer:
-    """Bytes; one costs 1 nat where the context has it, 3 where it has not."""
-
-    name: str = "bytes"
-    asked: list[int] = field(default_factory=list[int])
-
-    def encode(self, text: str) -> Ids:
-        return tuple(text.encode())
-
-    def decode(self, ids: Sequence[int]) -> str:
-        return bytes(ids).decode()
-
-    def nats(self, queries: Sequence[Query]) -> list[float]:
-        self.asked.append(len(queries))
-        return [sum(1.0 if t in q.context else 3.0 for t in q.target) for q in queries]
 
 
 def test_bits_per_byte() -> None:
@@ -59,7 +39,8 @@ def test_notes_that_help_have_a_gain_and_others_none() -> None:
 
 
 def test_notes_are_cut_to_their_budget() -> None:
-    assert context_of(ByteScorer(), "x" * 99, "ab", 9, 4) == tuple(b"xxxxab")
+    assert context_of(ByteScorer(), "y" + "x" * 99, "ab", 9, 4) == tuple(b"xx\n\nab")
+    assert context_of(ByteScorer(), "xyz", "abc", 2, 0) == tuple(b"bc")
 
 
 def test_the_likeliest_passage_is_chosen() -> None:

@@ -41,6 +41,7 @@ def test_a_chapter_is_planned_written_and_only_the_failing_beat_is_mended(
     data = json.loads(done.out)
     made = data["continuation"]
     assert made["text"] == "\n\n".join(BEATS)
+    assert made["planned_by"].startswith("given questions: the center made no plan")
     assert made["outline"][0] == "Brandt keeps Edith from going out at night."
     assert [beat["drafts"] for beat in made["beats"]] == [1, 2]
     assert made["beats"][1]["goal"] == "Brandt looks for the boat in the morning."
@@ -57,6 +58,22 @@ def test_a_chapter_is_planned_written_and_only_the_failing_beat_is_mended(
     assert [step["source"] for step in data["steps"]][-4:] == [
         *("outline", "writer", "writer", "chapter")
     ]
+
+
+def test_the_center_plans_what_is_found_out(
+    run: Run, book: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = "1 [book] Who is dead?\n2 [book] How high is the tower?\n3 [book] Where was Edith last?"
+    monkeypatch.setenv("CENTER_PLAN", plan)
+    made = json.loads(solve(run, book, "--length", 100, "--json").out)["continuation"]
+    # What the notes do not answer is not asked.
+    asked = ["Who is dead?", "Where was Edith last?"]
+    assert [note["question"] for note in made["notes"]] == asked
+    assert made["planned_by"] == "the center's questions"
+    monkeypatch.setenv("CENTER_PLAN", "1 [book] How high is the tower?")
+    done = solve(run, book, "--length", 100)
+    assert "outline, after given questions: the notes answer none of the center's" in done.out
+    assert "note: Who is dead? Tobias Crane is dead" in done.out
 
 
 def test_people_see_the_text_and_what_it_rests_on(run: Run, book: Path) -> None:

@@ -37,6 +37,7 @@ def ask(library: Library, question: str, before: int | None = None) -> Finding:
         ("Where was Edith last?", "Edith Hollis: Marsh End"),
         ("Where is everybody?", "Marsh End"),
         ("Who is dead?", "Tobias Crane is dead"),
+        ("What happened lately?", "key to Marsh End"),
         ("Which promises are open?", "promise: "),
         ("Who narrates, and in which tense?", "third person, past tense"),
         ("Who is Brandt?", "Captain Brandt (also Brandt), named"),

@@ -7,7 +7,7 @@ quoted data, one piece a line.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,12 +25,19 @@ MAX_BEATS = 10
 LENGTHS = (50, BEAT_WORDS * MAX_BEATS)
 BOOK, OUTLINE, WRITER, CHAPTER = "book", "outline", "writer", "chapter"
 QUESTIONS = (
+    "What happened lately?",
     "Who is present at the end?",
     "Where is everybody?",
     "Which promises, plans and secrets are open?",
     "Who is dead?",
     "Who narrates, and in which tense?",
 )
+_ASKED = (
+    "What has to be known to write what comes next in the book: who is present, where they are, "
+    "and what is left open? The text ends: "
+)
+_TAIL_WORDS = 60
+MAX_QUESTIONS = 6
 _CONTINUE = re.compile(
     r"\s*(?:please )?(?:continue|go on with|carry on) (?:this|the|my) (?:book|novel|story|text)\b",
     re.IGNORECASE,
@@ -42,6 +49,16 @@ _END = re.compile(r"[.!?…][\"'”’)]*(?=\s|$)")
 def asks_to_continue(objective: str) -> bool:
     """Whether an objective asks for the continuation of a book."""
     return _CONTINUE.match(objective) is not None
+
+
+def needs_objective(before: str) -> str:
+    """The objective of finding out what the continuation of a text has to know."""
+    return _ASKED + " ".join(before[-12 * _TAIL_WORDS :].split()[-_TAIL_WORDS:])
+
+
+def without_ending(objective: str) -> str:
+    """`needs_objective` without the text in it; any other text as it is."""
+    return "" if objective.startswith(_ASKED[:40]) else objective
 
 
 def check_length(length: int) -> int:
@@ -62,17 +79,19 @@ def beats_for(length: int) -> int:
     return max(1, -(-length // BEAT_WORDS))
 
 
-def continuation_plan(length: int, answered: Sequence[str]) -> Plan:
+def continuation_plan(length: int, answered: Sequence[str], why: str = "") -> Plan:
     """Find out what `answered` asks, plan the beats, write one after the other, put them together.
 
-    A beat names the outline and the beat before it, which the engine waits for; what the writer
-    sees of earlier beats comes with those references.
+    `why` says in the step of the outline whose questions they are. A beat names the outline and the
+    beat before it, which the engine waits for; what the writer sees of earlier beats comes with
+    those references.
     """
     lines = [f"{i} [{BOOK}] {question}" for i, question in enumerate(answered, start=1)]
     outline = len(lines) + 1
     known = ", ".join(f"#{i}" for i in range(1, outline)) or "the text"
     beats = beats_for(length)
-    lines.append(f"{outline} [{OUTLINE}] Plan {beats} beats of the next chapter from {known}")
+    told = f" ({why})" if why else ""
+    lines.append(f"{outline} [{OUTLINE}] Plan {beats} beats of the next chapter from {known}{told}")
     written: list[int] = []
     for beat in range(1, beats + 1):
         after = f" after {' '.join(f'#{i}' for i in written)}" if written else ""
@@ -81,6 +100,14 @@ def continuation_plan(length: int, answered: Sequence[str]) -> Plan:
     parts = " ".join(f"#{i}" for i in written)
     lines.append(f"{len(lines) + 1} [{CHAPTER}] Put together {parts}")
     return parse_plan("\n".join(lines), sources=(BOOK, OUTLINE, WRITER, CHAPTER))
+
+
+def questions_of(plan: Plan, answers: Callable[[str], bool]) -> list[str]:
+    """The questions of a center's plan that can be asked of the notes on their own and that
+    `answers` says they answer, each once.
+    """
+    asked = [step.text for step in plan.steps if step.sources[0] == BOOK and not step.needs]
+    return [text for text in dict.fromkeys(asked) if answers(text)][:MAX_QUESTIONS]
 
 
 def outline_prompt(notes: Sequence[str], tail: str, beats: int) -> Prompt:

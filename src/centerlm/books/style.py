@@ -98,6 +98,15 @@ def range_of(values: Sequence[float]) -> Range:
     return Range(cuts[0], cuts[-1])
 
 
+def quantile_of(values: Sequence[float], share: float) -> float:
+    """The value below which a share of the values lies, in steps of 5 %.
+
+    Raises:
+        ValueError: there are fewer than two values.
+    """
+    return statistics.quantiles(values, n=20, method="inclusive")[round(20 * share) - 1]
+
+
 def windows(text: str, words: int) -> list[str]:
     """The text in pieces of so many words, the last shorter one left out."""
     tokens = text.split()

@@ -10,8 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from centerlm.books.checking import MAX_COPIED, Known
+from centerlm.books.lately import Clause, lately
+from centerlm.books.noting import observe, take_notes
 from centerlm.books.observations import Observation
 from centerlm.books.prose import Voice, words_of
+from centerlm.books.structure import read_structure
 from centerlm.books.style import grams
 
 THREADS = 6
@@ -75,6 +78,10 @@ class BookView:
         opened = [o for o in self.of("thread") if o.data["closed"] < 0]
         return sorted(sorted(opened, key=worth)[-count:], key=lambda o: o.start)
 
+    def lately(self, characters: int) -> list[Clause]:
+        """What was lately told, in clauses of at most so many characters together."""
+        return lately(self.text(0, self.end), characters)
+
     def voice(self) -> Voice:
         """The narrator's usual person and tense."""
         people, tenses = Counter[str](), Counter[str]()
@@ -94,3 +101,14 @@ class BookView:
         runs = grams(words_of(self.text(0, self.end)), MAX_COPIED + 1)
         dead = {o.subject for o in self.dead()}
         return Known(self.names("person"), self.names("place"), dead, self.voice(), runs)
+
+
+def view_of_text(text: str, title: str = "") -> BookView:
+    """What a reader knows at the end of a text, which may be as short as it likes.
+
+    Raises:
+        MissingExtraError: sentencex is not installed.
+    """
+    structure = read_structure(text)
+    seen = list(observe(text, structure, take_notes(text, structure)))
+    return BookView(seen, lambda start, end: text[start:end], len(text), title)

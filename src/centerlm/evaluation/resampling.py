@@ -79,3 +79,20 @@ def slope_over(at: Sequence[float]) -> Callable[[Sequence[Sequence[float]]], flo
 def differences(first: Scores, second: Scores) -> dict[str, float]:
     """`first` - `second`, of the items that both have."""
     return {item: score - second[item] for item, score in first.items() if item in second}
+
+
+def clustered_interval(
+    groups: Sequence[Sequence[float]], *, seed: int = 0, resamples: int = RESAMPLES
+) -> Interval:
+    """The mean of all values with its 95 % percentile interval where whole groups are resampled:
+    values of one group are alike, as places of one book (Davison and Hinkley, 1997, section 3.8).
+
+    Raises:
+        ValueError: there are no values.
+    """
+    kept = [group for group in groups if group]
+    if not kept:
+        raise ValueError("no values to average; give at least one")
+    draw = random.Random(seed)
+    found = sorted(mean_of_all(draw.choices(kept, k=len(kept))) for _ in range(resamples))
+    return Interval(mean_of_all(kept), quantile(found, 0.025), quantile(found, 0.975))

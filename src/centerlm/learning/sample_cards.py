@@ -104,10 +104,17 @@ def calculator_card() -> Card:
     return Calculator.card
 
 
+def book_card() -> Card:
+    """The card of the notes on a book, as the source `book` shows it."""
+    from centerlm.sources.book import book_card as made
+
+    return made()
+
+
 def cards_naming(names: Collection[str], rng: Random) -> tuple[Card, ...]:
     """A library, the calculator, and a card for each other source that is named, in any order."""
     cards = [documents_card(rng), calculator_card()]
-    known = {card.name: card for card in DISTRACTORS}
+    known = {card.name: card for card in (*DISTRACTORS, book_card())}
     for name in sorted(set(names) - {card.name for card in cards}):
         kind, _, rest = name.partition(":")
         says = _SAYS.get(kind, "answers what belongs to it").format(rest)

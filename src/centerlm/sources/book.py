@@ -1,7 +1,7 @@
 """The source `book`: what was noted of a book up to a position, in words, with citations.
 
-Answers who is present, where somebody was last, who somebody is, who is dead, what is left open and
-who narrates; anything else finds nothing, and is for `documents`.
+Answers who is present, where somebody was last, who somebody is, who is dead, what happened lately,
+what is left open and who narrates; anything else finds nothing, and is for `documents`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from centerlm.sources.base import Card, Seek
 
 NAME = "book"
 _QUOTE = 160
+_LATELY = 640
+"""Characters of what happened lately: some 160 tokens."""
 _WORD = re.compile(r"[^\W\d_][\w’'-]*")
 
 
@@ -45,22 +47,28 @@ def view_of(library: Library, document: int | None = None, before: int | None = 
     )
 
 
+def book_card(title: str = "", name: str = NAME) -> Card:
+    """The card of the notes on a book."""
+    return Card(
+        name=name,
+        knows=f"notes on {title or 'the book'}: who is present, where NAME was last, who NAME is, "
+        "who is dead, what happened lately, what is left open, who narrates",
+        limits="answers these questions only",
+        typed=True,
+        latency=0.01,
+    )
+
+
 class Book:
     """The notes of a book as a knowledge source."""
 
     def __init__(self, view: BookView, *, file: str = "", name: str = NAME) -> None:
         self._view = view
         self._file = file
-        self._card = Card(
-            name=name,
-            knows=f"notes on {view.title or 'the book'}: who is present, where NAME was last, who "
-            "NAME is, who is dead, what is left open, who narrates",
-            limits="answers these questions only",
-            typed=True,
-            latency=0.01,
-        )
+        self._card = book_card(view.title, name)
         self._topics: Sequence[tuple[re.Pattern[str], Callable[[str], list[_Line]]]] = (
             (re.compile(r"\b(?:dead|died|death)\b", re.IGNORECASE), self._dead),
+            (re.compile(r"\b(?:lately|recently|happened)\b", re.IGNORECASE), self._lately),
             (
                 re.compile(r"\b(?:narrat\w*|tense|voice|style|tells?|told)\b", re.IGNORECASE),
                 self._voice,
@@ -90,16 +98,14 @@ class Book:
 
     def answer(self, question: str) -> Finding:
         """What the notes say to a question, each line with the sentence it rests on."""
-        for topic, tell in self._topics:
-            if topic.search(question):
-                lines = tell(question)
-                break
-        else:
-            lines = self._who(question)
+        told = (tell for topic, tell in self._topics if topic.search(question))
+        tell = next(told, self._who)
+        lines = tell(question)
         if not lines:
             reason = "the notes of the book say nothing on that"
             return replace(nothing(reason, source=self._card.name), usage=Usage(calls=1))
-        made = found("; ".join(line for line, _ in lines), source=self._card.name)
+        between = ". " if tell == self._lately else "; "
+        made = found(between.join(line for line, _ in lines), source=self._card.name)
         cited = tuple(self._cite(seen) for _, seen in lines if seen is not None)
         return replace(made, citations=cited, usage=Usage(calls=1))
 
@@ -139,6 +145,14 @@ class Book:
     def _threads(self, question: str) -> list[_Line]:
         del question
         return [(f"{o.data['sort']}: {self._quote(o)}", o) for o in self._view.threads()]
+
+    def _lately(self, question: str) -> list[_Line]:
+        del question
+        # As sentences: a language model that reads them before the text goes on in prose.
+        return [
+            (c.text[:1].upper() + c.text[1:], Observation("book", "", c.start, c.end))
+            for c in self._view.lately(_LATELY)
+        ]
 
     def _voice(self, question: str) -> list[_Line]:
         del question

@@ -17,11 +17,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from centerlm.books.checking import forecast_f1, mentioned
-from centerlm.books.likelihood import KeptScorer, Scorer, TorchScorer, choose, context_of, gains
+from centerlm.books.continuing import QUESTIONS, needs_objective, without_ending
+from centerlm.books.likelihood import KeptScorer, Scorer, TorchScorer
 from centerlm.books.prose import words_of
 from centerlm.books.style import Grams, grams, without_quotes
+from centerlm.books.view import BookView, view_of_text
 from centerlm.errors import InputError, MissingExtraError
 from centerlm.evaluation.items import Item, check_items
+from centerlm.evaluation.notes_worth import (
+    NOTES_TOKENS,
+    Choice,
+    Others,
+    choices_of,
+    gains_of,
+)
 from centerlm.evaluation.novels import (
     Novel,
     Position,
@@ -33,6 +42,7 @@ from centerlm.evaluation.novels import (
 )
 from centerlm.evaluation.scenarios.base import Opening, Scores
 from centerlm.evaluation.scoring import Solved
+from centerlm.finding import Finding
 from centerlm.library import Library
 from centerlm.objective import Objective
 from centerlm.sources.base import Source
@@ -40,14 +50,9 @@ from centerlm.sources.book import Book, view_of
 from centerlm.sources.documents import Documents
 
 LAST_TOKENS = 512
-NOTES_TOKENS = 200
 MAX_QUOTED = 8
 PASSAGES = 5
 _TAIL_WORDS = 60
-_ASKED = (
-    "What has to be known to write what comes next in the book: who is present, where they are, "
-    "and what is left open? The text ends: "
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +83,8 @@ class BookContinuation:
     metric: str = "notes_gain"
 
     def sources_of(self, item: Item) -> Sequence[Source]:
-        library = self.library(item)
-        return (
-            Documents(library, k=PASSAGES),
-            Book(view_of(library), file=library.books()[0].file),
-        )
+        book = Book(self.view(item), file=self.places[item.id].novel.path.name)
+        return Documents(self.library(item), k=PASSAGES), book
 
     def main_source(self, item: Item) -> str:
         return self.sources_of(item)[0].card.name
@@ -105,6 +107,13 @@ class BookContinuation:
             self.opened[item.id] = library
         return self.opened[item.id]
 
+    def view(self, item: Item) -> BookView:
+        """What a reader knows at an item's place; near its beginning that is no whole book yet."""
+        library = self.library(item)
+        if library.books():
+            return view_of(library)
+        return view_of_text(self.places[item.id].before, self.places[item.id].novel.title)
+
     def score(self, item: Item, episodes: Sequence[Solved]) -> Scores:
         place = self.places[item.id]
         return self.scores_of(item, place, self._notes(place, episodes[0]))
@@ -113,39 +122,56 @@ class BookContinuation:
         """What a system found out, as the scorer sees it."""
         return self._notes(self.places[item.id], episodes[0])
 
+    def given_notes(self, item: Item) -> str:
+        """What the given questions find out in the notes of the book: no model is asked."""
+        book = Book(self.view(item))
+        found = [(question, book.answer(question)) for question in QUESTIONS]
+        return self.quotable(item, notes_lines(found))
+
+    def retrieved(self, item: Item) -> str:
+        """What a search with the last words of the text finds."""
+        return self.quotable(item, self.others(item).similar)
+
+    def quotable(self, item: Item, notes: str) -> str:
+        """The notes without runs of more than `MAX_QUOTED` words of the whole book."""
+        return without_quotes(notes, self._runs(self.places[item.id]), MAX_QUOTED)
+
+    def others(self, item: Item, elsewhere: str = "") -> Others:
+        """What stands in the place of notes."""
+        before = self.places[item.id].before
+        return Others(self._random(item, before), self._similar(item, before), elsewhere)
+
+    def choice(self, item: Item) -> Choice:
+        """The passage one paragraph on among others from further on."""
+        place = self.places[item.id]
+        passages = [place.position.later, *place.position.distractors]
+        random.Random(f"{self.seed} {item.id} choice").shuffle(passages)
+        return Choice(passages, passages.index(place.position.later))
+
+    def names(self, item: Item) -> dict[str, tuple[str, ...]]:
+        """People and places of the text up to the item's place, with all their names."""
+        view = self.view(item)
+        return {**view.names("person"), **view.names("place")}
+
     def scores_of(self, item: Item, place: Place, notes: str) -> dict[str, float | None]:
         """All measures of notes at a place."""
-        scorer, before = self.scorer, place.before
-        size = len(context_of(scorer, notes, before, LAST_TOKENS, NOTES_TOKENS)) - LAST_TOKENS
-        size = max(size, 0)
-
-        def context(text: str, last: int = LAST_TOKENS) -> tuple[int, ...]:
-            return context_of(scorer, text, before, last, max(size, 1))
-
-        contexts = {
-            "last": context(""),
-            "notes": context_of(scorer, notes, before, LAST_TOKENS, NOTES_TOKENS),
-            "random": context(self._random(item, before) if size else ""),
-            "similar": context(self._similar(item, before) if size else ""),
-            "longer": context("", LAST_TOKENS + size),
-        }
-        found = gains(scorer, contexts, place.position.passage)
-        names = {
-            **view_of(self.library(item)).names("person"),
-            **view_of(self.library(item)).names("place"),
-        }
-        true = set(mentioned(place.position.chapter, names))
-        passages, right = self._choices(item, place)
+        scorer, before, passage = self.scorer, place.before, place.position.passage
         return {
-            "notes_gain": found.gain("notes", "last"),
-            "over_random": found.gain("notes", "random"),
-            "over_similar": found.gain("notes", "similar"),
-            "over_longer": found.gain("notes", "longer"),
-            "choice": float(choose(scorer, contexts["notes"], passages) == right),
-            "choice_bare": float(choose(scorer, contexts["last"], passages) == right),
+            **gains_of(scorer, before, passage, notes, self.others(item), LAST_TOKENS),
+            **choices_of(scorer, before, notes, self.choice(item), LAST_TOKENS),
+            **self.forecast(item, notes),
+            "notes_tokens": float(min(len(scorer.encode(notes)), NOTES_TOKENS)),
+        }
+
+    def forecast(self, item: Item, notes: str) -> dict[str, float | None]:
+        """F1 between people and places named in the notes and in the next chapter; the floor is
+        the last chapter's.
+        """
+        position, names = self.places[item.id].position, self.names(item)
+        true = set(mentioned(position.chapter, names))
+        return {
             "forecast_f1": forecast_f1(set(mentioned(notes, names)), true),
-            "forecast_floor": forecast_f1(set(mentioned(place.position.last_chapter, names)), true),
-            "notes_tokens": float(size),
+            "forecast_floor": forecast_f1(set(mentioned(position.last_chapter, names)), true),
         }
 
     def baselines(self) -> Mapping[str, Mapping[str, Scores]]:
@@ -155,16 +181,13 @@ class BookContinuation:
         self.held.close()
 
     def _notes(self, place: Place, solved: Solved) -> str:
-        lines: list[str] = []
-        for source in ("book", "documents"):
-            for asked, finding in solved.asked(source):
-                if finding.found and finding.value is not None:
-                    lines.append(f"{_short(asked)} {finding.value}")
+        found = [pair for name in ("documents", "book") for pair in solved.asked(name)]
+        lines = [notes_lines(found)]
         for path, node in solved.tree.nodes.items():
             if node.answer and node.source != "book" and path and node.status == "found":
-                lines.append(f"{_short(node.text)} {node.answer}")
+                lines.insert(0, f"{without_ending(node.text)} {node.answer}")
         if solved.answer and not any(solved.answer in line for line in lines):
-            lines.append(solved.answer)
+            lines.insert(0, solved.answer)
         return without_quotes("\n".join(lines), self._runs(place), MAX_QUOTED)
 
     def _runs(self, place: Place) -> Grams:
@@ -183,17 +206,16 @@ class BookContinuation:
         tail = " ".join(before.split()[-_TAIL_WORDS:])
         far = len(before) - 6 * LAST_TOKENS
         found = [p for p in self.library(item).search(tail, 20) if p.end < far]
-        return "\n".join(p.text for p in found)
-
-    def _choices(self, item: Item, place: Place) -> tuple[list[str], int]:
-        passages = [place.position.later, *place.position.distractors]
-        random.Random(f"{self.seed} {item.id} choice").shuffle(passages)
-        return passages, passages.index(place.position.later)
+        return "\n".join(p.text for p in reversed(found))
 
 
-def _short(asked: str) -> str:
-    """A question without the text that was quoted in it."""
-    return "" if _ASKED[:40] in asked else f"{asked.rstrip()}"
+def notes_lines(found: Sequence[tuple[str, Finding]]) -> str:
+    """Findings with what was asked, a line each, the first asked last: nearest to the text."""
+    return "\n".join(
+        f"{without_ending(asked)} {finding.value}"
+        for asked, finding in reversed(found)
+        if finding.found and finding.value is not None
+    )
 
 
 def open_book(opening: Opening) -> BookContinuation:
@@ -225,7 +247,6 @@ def open_book(opening: Opening) -> BookContinuation:
         here: list[Item] = []
         for position in positions(text, seed=opening.seed):
             before = text[: position.at]
-            tail = " ".join(before.split()[-_TAIL_WORDS:])
             id_ = position_id(novel, position)
             splits = {
                 "novel": novel.path.stem,
@@ -236,7 +257,7 @@ def open_book(opening: Opening) -> BookContinuation:
                 Item(
                     id_,
                     novel.path.stem,
-                    Objective(_ASKED + tail),
+                    Objective(needs_objective(before)),
                     (position.passage,),
                     splits=splits,
                 )

@@ -26,7 +26,9 @@ from centerlm.learning.readers.common import Made, Unusable, convert, json_lines
 from centerlm.objective import MAX_OBJECTIVE_CHARACTERS
 from centerlm.plan import CENTER, Plan, normalise, parse_plan, plan_from_json
 
-SOURCES = ("documents", "calculator", "person", "experiment", "image", "audio", "video", "known")
+SOURCES = (
+    "documents", "calculator", "person", "experiment", "image", "audio", "video", "known", "book"
+)  # fmt: skip
 """Sources every line may name, beside `center`, `expert:FIELD` and `mcp:SERVER.TOOL`."""
 
 _FAMILIES = ("expert:", "mcp:")
