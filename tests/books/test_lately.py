@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from books_data import long_novel
+import pytest
+
+from books_data import novel
 from centerlm.books.lately import MAX_CLAUSE, SEEN, lately
+from centerlm.books.view import view_of_text
 
 FILLER = "And so it was that they had been there and were not to go on with it at all. " * 40
 TELLING = (
@@ -31,9 +34,16 @@ def test_what_is_seen_anyway_is_left_out() -> None:
 
 def test_short_texts_told_nothing_lately() -> None:
     assert lately("", 100) == [] and lately("Two lines.\nNo more.", 100) == []
-    assert lately(long_novel(), 0) == []
+    assert lately(novel(), 0) == []
 
 
 def test_the_same_text_gives_the_same_clauses() -> None:
-    text = long_novel(20)
-    assert lately(text, 300) == lately(text, 300) != []
+    assert lately(novel(), 300) == lately(novel(), 300) != []
+
+
+def test_a_text_that_is_no_whole_book_yet_has_a_view() -> None:
+    pytest.importorskip("sentencex", reason="notes need sentencex, from the books extra")
+    text = novel()[: novel().index("CHAPTER II. The Ferry\n\nIn")]
+    view = view_of_text(text, "Salt")
+    assert view.end == len(text) and "Edith Hollis" in view.names("person")
+    assert view.lately(200) and view_of_text("").present() == []

@@ -9,6 +9,7 @@ from centerlm.books.style import (
     distinct_n,
     grams,
     length_error,
+    quantile_of,
     range_of,
     renamed,
     renaming,
@@ -47,6 +48,7 @@ def test_variety_and_repetition() -> None:
 def test_ranges_are_those_of_the_middle() -> None:
     found = range_of([float(n) for n in range(101)])
     assert (found.low, found.high) == (5.0, 95.0)
+    assert quantile_of([float(n) for n in range(101)], 0.1) == 10.0
     assert found.holds(50) and not found.holds(4.9)
     with pytest.raises(ValueError, match="two values"):
         range_of([1.0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from centerlm.evaluation.resampling import (
+    clustered_interval,
     crossed_interval,
     differences,
     mean_of_all,
@@ -55,3 +56,15 @@ def test_what_cannot_be_resampled_is_refused() -> None:
 
 def test_differences_are_of_shared_items() -> None:
     assert differences({"a": 1.0, "b": 0.5}, {"a": 0.25, "c": 1.0}) == {"a": 0.75}
+
+
+def test_values_of_one_group_are_resampled_together() -> None:
+    """Two books, all of whose places are alike: there are two values, not twenty."""
+    alike = [[0.0] * 10, [1.0] * 10]
+    found = clustered_interval(alike)
+    assert (found.low, found.value, found.high) == (0, 0.5, 1)
+    mixed = clustered_interval([[0.0, 1.0] * 5, [1.0, 0.0] * 5, []])
+    assert (mixed.low, mixed.value, mixed.high) == (0.5, 0.5, 0.5)
+    assert clustered_interval([[0.0] * 30, [1.0] * 10]).value == 0.25
+    with pytest.raises(ValueError, match="at least one"):
+        clustered_interval([[]])
