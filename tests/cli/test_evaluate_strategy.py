@@ -98,6 +98,14 @@ def test_families_of_reasoning_gym(run: Run, tmp_path: Path) -> None:
                     "--system", "direct", "--out", tmp_path / "r")  # fmt: skip
     assert done.code == 0, done.err
     assert json.loads(done.out)["systems"]["direct"]["metrics"]["success"]["value"] == 0.0
+    done = strategy(run, tmp_path, "--set", "gym:chain_sum,gym:basic_arithmetic", "--limit", 12,
+                    "--candidates", 1, "--system", "oracle-plan",
+                    "--out", tmp_path / "o")  # fmt: skip
+    assert done.code == 0, done.err
+    found = json.loads((tmp_path / "o/results.json").read_text())
+    assert found["systems"]["oracle-plan"]["metrics"]["success"]["value"] == 1.0
+    assert set(found["splits"]["family"]) == {"guided", "never guided"}
+    assert set(found["splits"]["terms"]) == {"up to 4, as guided", "more"}
     done = strategy(run, tmp_path, "--set", "gym:no_such", "--out", tmp_path / "s")
     assert (done.code, "no family 'no_such'" in done.complaint()) == (2, True)
 

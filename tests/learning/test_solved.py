@@ -8,6 +8,7 @@ import pytest
 
 from centerlm.errors import InputError
 from centerlm.evaluation.game24 import Game24
+from centerlm.evaluation.gym import gym_puzzles
 from centerlm.learning.material import collect, examples_of, statistics
 from centerlm.learning.recipe import DataSection, Recipe, WorldsSection
 from centerlm.learning.solved import solved_puzzles
@@ -67,3 +68,15 @@ def test_puzzles_are_learned_from_where_they_are_named(games: Path) -> None:
     assert all(one.startswith("game24-") for one in made.ids)
     with pytest.raises(InputError, match="has no CSV of puzzles"):
         collect(recipe, games / "game24", say=lambda what, done, of: None)
+
+
+def test_short_puzzles_of_some_families_are_plans_for_the_calculator(tmp_path: Path) -> None:
+    pytest.importorskip("reasoning_gym")
+    made = solved_puzzles(tmp_path, "gym").decisions
+    assert {one.id.rsplit("-", 1)[0] for one in made} == {"gym-chain_sum", "gym-products"}
+    for decision in made:
+        (step,) = decision.plan.steps
+        assert step.sources == ("calculator",) and step.text in decision.objective
+        assert len(step.text.split()) <= 7  # four terms, three signs
+    asked = {puzzle.question for puzzle in gym_puzzles("chain_sum", 50, seed=0)}
+    assert not asked & {decision.objective for decision in made}

@@ -123,8 +123,8 @@ async def _propose(
             continue
         if experience is not None:
             steps = experience.best(steps, draw)
-        if len(steps) > MOST_SHOWN:
-            steps = draw.sample(steps, MOST_SHOWN)
+        # In any order: a model that takes the first of a list should not be led by ours.
+        steps = draw.sample(steps, min(len(steps), MOST_SHOWN))
         if len(steps) > 1:
             choices += 1
             step = await _choose(run, level, card, walk.stands, steps, choices)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from centerlm.learning.solved import Solved
 
 GUIDANCE = ("strategyqa", "musique", "2wiki", "gsm8k", "qdmr")
-PUZZLES = ("game24", "planbench")
+PUZZLES = ("game24", "planbench", "gym")
 ACTS = ("decompose", "seek", "absorb")
 CARDS = 20
 """Cards of libraries that re-asks are shown with."""
@@ -183,10 +183,10 @@ class Shelf:
         data = self.recipe.data
         for decision in limited(solved.decisions, lambda one: one.origin, data.plans, data.seed):
             self.side(record_id(decision.id)).decisions.append(decision)
+            self.ids.append(decision.id)
+            self.questions.append(decision.objective)
         for reask in solved.reasks:
             self.side(record_id(reask.id)).reasks.append(reask)
-            self.ids.append(reask.id)
-            self.questions.append(reask.objective)
         self.skipped += solved.skipped
 
     def add_passages(self, material: Material, *, say: Say) -> None:

@@ -21,14 +21,14 @@ Stage = Literal["decompose", "seek", "absorb", "all", "fragmentation", "cot", "e
 STAGES: tuple[str, ...] = get_args(Stage)
 SETS = ("strategyqa", "musique", "2wiki", "hotpotqa", "gsm8k", "qdmr", "xquad", "qed")
 """Data sets that are read by default, by name; each from its own folder of the data folder. Solved
-puzzles ("game24", "planbench") are read where they are named.
+puzzles ("game24", "planbench", "gym") are read where they are named.
 """
 
 _Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 _Share: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1)]
 _Set = Literal[
     "strategyqa", "musique", "2wiki", "hotpotqa", "gsm8k", "qdmr", "xquad", "qed",
-    "game24", "planbench",
+    "game24", "planbench", "gym",
 ]  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from centerlm.errors import InputError
 from centerlm.evaluation.game24 import NAME as MAKE24
 from centerlm.evaluation.game24 import Game24, read_game24
+from centerlm.evaluation.gym import GUIDED, GUIDED_TERMS, gym_puzzles
 from centerlm.evaluation.pddl import NAME as SIMULATE
 from centerlm.evaluation.pddl import PddlPuzzle, planbench_task, read_planbench
 from centerlm.evaluation.practice import BLOCKS_3, game24_half, walk_of
@@ -27,9 +28,14 @@ from centerlm.learning.readers.puzzles import MAX_ACTIONS, new_names, rename
 from centerlm.learning.records import Decision, Reask
 from centerlm.plan import MAX_TEXT, Step, make_plan, parse_plan
 from centerlm.sources.base import Card
+from centerlm.sources.calculator import Calculator
 from centerlm.sources.experiment import Experiment
 
-GAME24 = "game24"
+GAME24, GYM = "game24", "gym"
+GYM_PUZZLES = 200
+"""Puzzles of a family that guidance is chosen from."""
+APART = 1_000_000
+"""Between the seeds of puzzles that are guidance and of those that are asked."""
 WALKS = 100
 """Walks over a 24-game, at most, to solve it."""
 RENAMED = 2
@@ -52,6 +58,8 @@ def solved_puzzles(data: Path, name: str, *, seed: int = 0) -> Solved:
         InputError: a file is missing or cannot be used.
         MissingExtraError: what reads PDDL is not installed.
     """
+    if name == GYM:
+        return Solved(tuple(_gym(seed)), ())
     draw = random.Random(f"{seed} {name}")
     read = _game24 if name == GAME24 else _planbench
     made = list(read(data / name, draw))
@@ -127,6 +135,23 @@ def _planbench(folder: Path, draw: random.Random) -> Iterator[_Told | Skipped]:
                     SIMULATE,
                     plan,
                     tuple(plan.split("; ")),
+                )
+
+
+def _gym(seed: int) -> Iterator[Decision]:
+    """Short puzzles of the guided families, as plans for the calculator; none that is asked."""
+    for family in GUIDED:
+        for number, puzzle in enumerate(gym_puzzles(family, GYM_PUZZLES, seed=seed + APART)):
+            plan = puzzle.plan
+            if plan is not None and puzzle.terms <= GUIDED_TERMS:
+                checks = Experiment([puzzle.experiment()], python=False)
+                yield Decision(
+                    f"{GYM}-{family}-{number}",
+                    GYM,
+                    puzzle.question,
+                    plan,
+                    cards=(checks.card, Calculator.card),
+                    recursion=False,
                 )
 
 

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from centerlm.errors import InputError
 from centerlm.evaluation.game24 import Game24, read_game24
-from centerlm.evaluation.gym import PREFIX, gym_puzzles
+from centerlm.evaluation.gym import GUIDED, GUIDED_TERMS, PREFIX, gym_puzzles
 from centerlm.evaluation.items import Item, check_items
 from centerlm.evaluation.pddl import PddlPuzzle, PlanBenchTask, planbench_task, read_planbench
 from centerlm.evaluation.practice import (
@@ -337,14 +337,19 @@ def _renamed(task: PlanBenchTask) -> PlanBenchTask:
 
 def _add_gym(made: _Made, name: str, opening: Opening) -> None:
     count = opening.limit or GYM_ITEMS
-    puzzles = gym_puzzles(name.removeprefix(PREFIX), count, seed=opening.seed)
-    for number, puzzle in enumerate(puzzles):
+    family = name.removeprefix(PREFIX)
+    for number, puzzle in enumerate(gym_puzzles(family, count, seed=opening.seed)):
         if len(puzzle.question) > MAX_OBJECTIVE_CHARACTERS:
             raise InputError(f"a puzzle of {name} is too long to be asked; choose another family")
         id_ = f"{name}-{number}"
         objective = Objective(puzzle.question)
-        made.items.append(Item(id_, name, objective, (puzzle.answer or "see the family",),
-                               splits={"set": name}))  # fmt: skip
+        splits = {"set": name, "family": "guided" if family in GUIDED else "never guided"}
+        if puzzle.terms:
+            guided = puzzle.terms <= GUIDED_TERMS
+            splits["terms"] = f"up to {GUIDED_TERMS}, as guided" if guided else "more"
+        plans = {objective.text: plan} if (plan := puzzle.plan) else {}
+        accepted = (puzzle.answer or "see the family",)
+        made.items.append(Item(id_, name, objective, accepted, plans, splits=splits))
         made.puzzles[id_] = puzzle
 
 
