@@ -40,6 +40,17 @@ def add_cache(parser: argparse.ArgumentParser, keeps: str) -> None:
     )
 
 
+def add_worlds(parser: argparse.ArgumentParser, *, worlds: int) -> None:
+    """What is measured on generated worlds: --work, --center, --worlds, --people and --words."""
+    parser.add_argument("--work", type=Path, required=True, help="folder that keeps everything")
+    parser.add_argument(
+        "--center", default="oracle", help="oracle, untrained, few-shot or an adapter"
+    )
+    parser.add_argument("--worlds", type=int, default=worlds, help="(%(default)s)")
+    parser.add_argument("--people", type=int, default=40, help="people of a world, 6 to 200")
+    parser.add_argument("--words", action="store_true", help="search by words only, no vectors")
+
+
 def add_files(parser: argparse.ArgumentParser, name: str) -> None:
     """--out and --name: where the results are written."""
     parser.add_argument("--out", type=Path, default=Path("docs/results"), help="(%(default)s)")

@@ -32,6 +32,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from centerlm.evaluation.statistics import mean_interval, paired_difference
 from centerlm.learning.worlds import make_world
 from centerlm.models.weights import write_atomically
+from options import add_files, add_worlds, parser_of
 from reporting import command_line, config_lines, percent, run_benchmark, table, versions, write
 from study_runs import ARMS, Lesson, World, learn, quiz, topic_of
 
@@ -165,18 +166,11 @@ def run(arguments: argparse.Namespace) -> Path:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--work", type=Path, required=True, help="folder that keeps everything")
-    parser.add_argument(
-        "--center", default="oracle", help="oracle, untrained, few-shot or an adapter"
-    )
-    parser.add_argument("--worlds", type=int, default=10)
-    parser.add_argument("--people", type=int, default=40, help="people of a world, 6 to 200")
+    parser = parser_of(__doc__)
+    add_worlds(parser, worlds=10)
     parser.add_argument("--questions", type=int, default=12, help="quiz questions a world, at most")
     parser.add_argument("--read", type=int, default=40, help="passages to learn from")
-    parser.add_argument("--words", action="store_true", help="search by words only, no vectors")
-    parser.add_argument("--out", type=Path, default=Path("docs/results"), help="folder to write to")
-    parser.add_argument("--name", default="study", help="name of the files written")
+    add_files(parser, "study")
     arguments = parser.parse_args()
     if min(arguments.worlds, arguments.questions) < 1 or arguments.read < 1:
         parser.error("give at least one world, one question and one passage")

@@ -42,6 +42,7 @@ from centerlm.solver import solve
 from centerlm.sources.base import KNOWN, Source
 from centerlm.sources.calculator import Calculator
 from centerlm.sources.documents import Documents
+from options import add_files, add_worlds, parser_of
 from reporting import command_line, config_lines, number, run_benchmark, table, versions, write
 from study_runs import ORACLE, center_of, topic_of
 
@@ -214,17 +215,10 @@ def run(arguments: argparse.Namespace) -> Path:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--work", type=Path, required=True, help="folder that keeps everything")
-    parser.add_argument(
-        "--center", default=ORACLE, help="oracle, untrained, few-shot or an adapter"
-    )
-    parser.add_argument("--worlds", type=int, default=8, help="(%(default)s)")
-    parser.add_argument("--people", type=int, default=40, help="people of a world, 6 to 200")
+    parser = parser_of(__doc__)
+    add_worlds(parser, worlds=8)
     parser.add_argument("--questions", type=int, default=6, help="of a batch, at most")
-    parser.add_argument("--words", action="store_true", help="search by words only, no vectors")
-    parser.add_argument("--out", type=Path, default=Path("docs/results"), help="folder to write to")
-    parser.add_argument("--name", default="web", help="name of the files written")
+    add_files(parser, "web")
     arguments = parser.parse_args()
     if min(arguments.worlds, arguments.questions) < 1:
         parser.error("give at least one world and one question")
