@@ -124,3 +124,29 @@ def test_the_setup_of_a_review_is_kept(run: Run, home: Path, editor: Path) -> No
     )
     journal.close()
     assert settings["setup"]["review"] is True
+
+
+def test_the_edit_is_listed_and_recalled_until_its_episode_is_forgotten(
+    run: Run, editor: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from centerlm.errors import MissingWeightsError
+    from centerlm.memory import seeking
+
+    def missing() -> None:
+        raise MissingWeightsError("none")
+
+    monkeypatch.setattr(seeking, "find_embedder", missing)  # loading it would take most of the time
+    assert "no edited plans yet" in run("memory", "plans").out
+    editor.write_text(f"printf '{EDITED}' > $1")
+    assert run(*GIVEN).code == 0
+    assert f"What is the sum?  ({_episode(run)}" in run("memory", "plans").out
+    (told,) = json.loads(run("memory", "plans", "--json").out)
+    assert (told["objective"], told["plan"]) == ("What is the sum?", EDITED.strip())
+    assert "memory: 1 line recalled" in run(*GIVEN[:-1]).err
+    assert run("replay", "last").code == 0
+    assert run("memory", "forget", "--episode", told["episode"]).code == 0
+    assert json.loads(run("memory", "plans", "--json").out) == []
+
+
+def _episode(run: Run) -> str:
+    return json.loads(run("episodes", "--json").out)[0]["name"]
