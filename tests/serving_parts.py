@@ -61,10 +61,18 @@ traced = _Traced({"Break the question": "1 [calculator] 2 + 3\n2 [calculator] #1
 
 @source
 async def waits(question: str) -> str:
-    """Waits as many seconds as the question says last, and notes when it began and ended."""
+    """Waits as many seconds as the question says last, or until the log has the line "go on"; and
+    notes when it began and ended.
+    """
     _note(f"began {question}")
+    last = question.split()[-1]
     try:
-        await asyncio.sleep(float(question.split()[-1]))
+        if last == "told":
+            log = Path(os.environ["CLI_PARTS_LOG"])
+            while "go on" not in log.read_text():  # noqa: ASYNC110 - written by another process
+                await asyncio.sleep(0.05)
+        else:
+            await asyncio.sleep(float(last))
     except asyncio.CancelledError:
         _note(f"stopped {question}")
         raise

@@ -71,12 +71,18 @@ def test_a_full_queue_says_when_to_come_again() -> None:
     asyncio.run(run())
 
 
+def go_on(log: Path) -> None:
+    """End what waits until it is told."""
+    with log.open("a") as file:
+        file.write("go on\n")
+
+
 def test_what_does_not_fit_is_refused_with_retry_after(home: Path) -> None:
     with (
         served("serving_parts:waiting", sources=WAITS, concurrency=1, waiting=2) as server,
         ThreadPoolExecutor(3) as pool,
     ):
-        going = [pool.submit(server.post, "number 0 3")]
+        going = [pool.submit(server.post, "number 0 told")]
         until(lambda: noted(home / "log"))
         going += [pool.submit(server.post, f"number {n} 0") for n in (1, 2)]
         until(lambda: "centerlm_waiting 2.0" in server.get("/metrics").text)
@@ -84,6 +90,7 @@ def test_what_does_not_fit_is_refused_with_retry_after(home: Path) -> None:
         assert refused.status_code == 429
         assert int(refused.headers["retry-after"]) >= 1
         assert refused.json()["error"]["code"] == "rate_limit_exceeded"
+        go_on(home / "log")
         assert [answer.result().status_code for answer in going] == [200, 200, 200]
     assert not any("number 9" in line for line in noted(home / "log"))
 
@@ -93,11 +100,14 @@ def test_a_crowd_does_not_keep_another_client_waiting(home: Path) -> None:
         served("serving_parts:waiting", sources=WAITS, concurrency=1) as server,
         ThreadPoolExecutor(9) as pool,
     ):
-        crowd = [pool.submit(server.post, "crowd 0 3", user="crowd")]
+        crowd = [pool.submit(server.post, "crowd 0 told", user="crowd")]
         until(lambda: noted(home / "log"))
         crowd += [pool.submit(server.post, f"crowd {n} 0.1", user="crowd") for n in range(1, 8)]
         until(lambda: "centerlm_waiting 7.0" in server.get("/metrics").text)
-        assert server.post("alone 0", user="one").status_code == 200
+        alone = pool.submit(server.post, "alone 0", user="one")
+        until(lambda: "centerlm_waiting 8.0" in server.get("/metrics").text)
+        go_on(home / "log")
+        assert alone.result().status_code == 200
         assert all(answer.result().status_code == 200 for answer in crowd)
     began = [line for line in noted(home / "log") if line.startswith("began")]
     assert began.index("began alone 0") <= 2
