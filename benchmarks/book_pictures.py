@@ -114,23 +114,23 @@ def draw_outline(made: Mapping[str, Any], target: Path) -> None:
         if number < len(written):
             kept = written[number]
             beat += f"\n→ {kept['goal']}" if kept["goal"] != line else ""
-            beat += f"\n{kept['drafts']} drafts, {len(kept['problems'])} problems left"
+            beat += f"\ndrafts: {kept['drafts']}, problems left: {len(kept['problems'])}"
         beats.append(beat)
     asked = [note["question"] for note in made.get("notes") or []]
     rows = max(len(asked), len(beats))
     figure, panel = _figure(11, 0.4 + 0.95 * rows)
     panel.set_axis_off()
-    panel.set_xlim(0, 10)
+    panel.set_xlim(0, 9)
     panel.set_ylim(rows, 0)
     middle = rows / 2
-    for column, texts, colour in ((0.1, asked, "#e7f0fa"), (6.0, beats, "#fbeee4")):
+    for column, texts, colour in ((0.1, asked, "#e7f0fa"), (5.2, beats, "#fbeee4")):
         for number, text in enumerate(texts):
             y = (number + 0.5) * rows / len(texts)
             _box(panel, column, y, text, colour, 26 if column < 1 else 46)
-            start, end = ((2.5, y), (3.5, middle)) if column < 1 else ((4.9, middle), (5.9, y))
+            start, end = ((1.9, y), (3.1, middle)) if column < 1 else ((4.4, middle), (5.1, y))
             panel.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "#6b6b6b"})
     planned = made.get("planned_by") or "notes"
-    _box(panel, 3.55, middle, f"outline\n({planned})", "#e8f3ec", 16)
+    _box(panel, 3.2, middle, f"outline\n({planned})", "#e8f3ec", 16)
     _save(figure, target)
 
 
