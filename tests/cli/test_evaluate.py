@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import evaluation_data
+from centerlm.events import CallStarted
+from centerlm.journal import SqliteJournal
 from cli_run import Run
 from evaluation_data import musique, write_lines, write_sets
 
@@ -234,6 +237,23 @@ def test_only_a_row_with_the_web_knows_what_its_items_found(
     calls = [systems[name]["usage"]["calls"] for name in names]
     assert calls[0] == calls[1] > calls[2]
     assert json.loads(evaluate(run, data, *given).out)["systems"] == systems
+    questions = [row["question"] for row in rows]
+    for name, alike in zip(names, (True, True, False), strict=True):
+        once, twice = zip(*(asked(out / "journal.sqlite", name, q) for q in questions), strict=True)
+        assert (once == twice) is alike, name
+
+
+def asked(journal: Path, system: str, question: str) -> list[list[str]]:
+    """The prompts (their hashes) and the answer of each episode in which a system was asked."""
+    episodes: list[list[str]] = []
+    prefix = system.replace("+", "-with-")
+    with closing(SqliteJournal(journal)) as store:
+        for row in store.summaries(-1):
+            if row.question == question and re.fullmatch(rf"{prefix}-\w+-0", row.name):
+                events = store.events(row.name)
+                prompts = sorted(e.prompt for e in events if isinstance(e, CallStarted))
+                episodes.append([*prompts, row.answer])
+    return episodes
 
 
 def test_a_memory_that_is_given_is_read_and_never_changed(
