@@ -2,14 +2,16 @@
 
     python benchmarks/holistic.py --work DIR [--seeds 3] [--tokens 50000] [--questions 8]
         [--arms holistic,cot,...] [--ways solver,plan,...] [--parts worlds,sets,tokens]
-        [--data DIR] [--material worlds|real|mixed] [--minutes N] [--out docs/results]
+        [--start FILE.gguf] [--data DIR] [--material worlds|real|mixed] [--minutes N]
+        [--out docs/results]
 
 Weights {untrained, few-shot, fragmentation, cot, holistic} x inference {direct, retrieve, iterate,
 solver, plan (the solver given the right plans)}. The primary endpoint, named before training: the
 slope over hops of holistic minus CoT-trained weights in the same solver, on worlds (trained on up
 to 2 hops, tested on 1 to 8, peeling one hop a level). It runs first. `--parts sets` asks MuSiQue
 and 2WikiMultihopQA, `--parts tokens` the same at other amounts of inference tokens; both need
---data. Without --data training is on worlds, with it on a mix.
+--data. Without --data training is on worlds, with it on a mix. With --start every arm goes on
+from the same adapter, e.g. one that reads: where tokens are few, reading alone takes them all.
 
 Every trained model and every answer is kept in DIR: the same command goes on where it stopped.
 """
@@ -18,6 +20,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from centerlm.comparison.running import compare
 from centerlm.comparison.settings import PARTS, WAYS, WEIGHTS, WORLDS, Comparison
@@ -29,6 +32,7 @@ from reporting import command_line
 def parse_arguments(argv: Sequence[str]) -> tuple[Comparison, Places]:
     usual = Comparison()
     parser = comparison_parser(__doc__, usual, "holistic")
+    parser.add_argument("--start", type=Path, help="adapter that every arm goes on from (.gguf)")
     parser.add_argument("--rates", type=rates, default=usual.rates, help="default 5e-4,1e-3")
     parser.add_argument(
         "--arms",
@@ -44,6 +48,8 @@ def parse_arguments(argv: Sequence[str]) -> tuple[Comparison, Places]:
     )
     parser.add_argument("--material", choices=("worlds", "real", "mixed"), help="to train on")
     given, places = parsed(parser, argv)
+    if given["start"] is not None and not given["start"].is_file():
+        parser.error(f"there is no adapter {given['start']}; check the path")
     given["material"] = given["material"] or ("worlds" if given["data"] is None else "mixed")
     given["weights"] = given.pop("arms")
     return Comparison(**given), places

@@ -13,6 +13,7 @@ from centerlm.comparison.running import compare
 from centerlm.comparison.settings import Comparison
 from centerlm.errors import InputError
 from centerlm.learning.job import Listener
+from centerlm.models.weights import file_sha256
 from evaluation_data import write_sets
 
 pytestmark = pytest.mark.local
@@ -66,6 +67,23 @@ def test_the_primary_endpoint_comes_first_and_is_not_done_again(
     assert {name: again[name] for name in same} == {name: report[name] for name in same}
     with pytest.raises(InputError, match="begun with other tokens"):
         run(replace(few, tokens=6_000), tmp_path, [])
+
+
+def test_all_arms_go_on_from_an_adapter_that_is_given(tiny: Comparison, tmp_path: Path) -> None:
+    plain = replace(tiny, weights=("holistic",), ways=("solver",))
+    (tmp_path / "first").mkdir()
+    run(plain, tmp_path / "first", [])
+    (adapter,) = (tmp_path / "first/work/seed-0/holistic").glob("*/adapter.gguf")
+    same = replace(plain, start=adapter, weights=("holistic", "untrained"))
+    report = run(same, tmp_path, [])
+    assert report["config"]["adapter_that_every_arm_goes_on_from"] == file_sha256(adapter)
+    cells = {w: json.loads((tmp_path / f"work/seed-0/{w}/worlds-solver.json").read_text())
+             for w in ("holistic", "untrained")}  # fmt: skip
+    used = {weights: cell["made_of"]["adapters"] for weights, cell in cells.items()}
+    assert used["untrained"] == {"all": file_sha256(adapter)} != used["holistic"]
+    assert (tmp_path / "work/seed-0/holistic/rate-0.001/start/adapter_config.json").is_file()
+    with pytest.raises(InputError, match="begun with other start"):
+        run(plain, tmp_path, [])
 
 
 def test_sets_and_spending_have_their_cells_and_floors(whole: Comparison, tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ from centerlm.learning.recipe import Recipe
 from centerlm.learning.run_folder import read_json, write_json
 from centerlm.learning.run_result import gguf_base
 from centerlm.learning.watching import Stop
+from centerlm.models.weights import file_sha256
 
 RECORD = "comparison.json"
 _FIXED = (
@@ -100,14 +101,15 @@ class Study:
 
     def weights(self, cell: Cell) -> Trained:
         """The weights of a cell, trained now if they are not there."""
-        base = base_of(self.comparison)
+        base, start = base_of(self.comparison), self.comparison.start
         if cell.weights in STAGES:
             return Trained(base, self.taught(cell.weights, cell.seed).gguf)
+        first = {"all": start} if start else {}
         if cell.weights == FEW_SHOT:
             arms = self.arms(cell.seed)
             readings = read_shots(arms.lessons[HOLISTIC].examples, cell.seed)
-            return Trained(base, {}, plan_shots(arms.formats, cell.seed), readings)
-        return Trained(base, {})
+            return Trained(base, first, plan_shots(arms.formats, cell.seed), readings)
+        return Trained(base, first)
 
     def scores(self, cell: Cell, shelf: Shelf) -> list[Scored]:
         """The scores of a cell: run now, or read back.
@@ -238,6 +240,7 @@ def begin(comparison: Comparison, work: Path, **more: Any) -> None:
     """
     values = {name: getattr(comparison, name) for name in _FIXED}
     values |= {"base": base_name(comparison.base), "rates": list(comparison.rates), **more}
+    values["start"] = _sha256(comparison.start)
     before = read_json(work / RECORD)
     if before is None:
         write_json(work / RECORD, values)
@@ -249,11 +252,16 @@ def begin(comparison: Comparison, work: Path, **more: Any) -> None:
         )
 
 
+def _sha256(adapter: Path | None) -> str | None:
+    return None if adapter is None else file_sha256(adapter)
+
+
 def config_of(comparison: Comparison, command: str, started: float, **more: Any) -> dict[str, Any]:
     """How a page was made: what all experiments here say, and `more`."""
     return {
         "command": command,
         "base": base_name(comparison.base),
+        "adapter_that_every_arm_goes_on_from": _sha256(comparison.start),
         "seeds": comparison.seeds,
         "processed_tokens_of_each_arm": comparison.tokens,
         "learning_rates_tried_on_the_first_seed_of_each_arm": list(comparison.rates),

@@ -82,10 +82,13 @@ class Comparison:
     taken for all its seeds. `questions` of each of `hops` are asked of worlds, `limit` items of
     each of `sets` (None: all). `worlds` are made to train on (few, so
     that all arms see the same records), `formats` plan examples shown to every arm.
-    `minutes` bounds a call: cells not begun by then stay empty.
+    `minutes` bounds a call: cells not begun by then stay empty. With `start`, an adapter (.gguf),
+    every arm goes on from it, and the untrained and few-shot ones are the base with it: arms that
+    already read alike differ by how they were taught to join, where `tokens` are too few for both.
     """
 
     base: str = "default"
+    start: Path | None = None
     material: Material = "worlds"
     data: Path | None = None
     seeds: int = 3

@@ -104,7 +104,8 @@ def unscored(lessons: Lessons) -> Lessons:
 def _trained(lesson: Lesson, rate: float, run: Path, told: Listener, stop: Stop) -> dict[str, Any]:
     recipe = recipe_of(lesson, rate)
     place_lessons(run, unscored(lesson.lessons))
-    job = Job(STAGES[lesson.weights], recipe, run, resume=True)
+    start = lesson.comparison.start
+    job = Job(STAGES[lesson.weights], recipe, run, start=start, resume=True)
     learned = learn(job, listener=told, stop=stop)
     told.line("choosing a checkpoint")
     losses = _losses(lesson, recipe, learned)
