@@ -104,7 +104,7 @@ def _open_all(shown: Any) -> None:
         shown.evaluate("() => { for (const one of document.querySelectorAll('.tree details'))"
                        " one.open = true; }")  # fmt: skip
         shown.wait_for_function(
-            "() => [...document.querySelectorAll('.tree details > ul')]"
+            "() => [...document.querySelectorAll('.tree details[open] > ul')]"
             ".every((level) => level.children.length)",
             polling=POLLING,
         )
