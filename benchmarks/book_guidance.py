@@ -22,14 +22,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from book_systems import open_novels
 from centerlm.books.likelihood import KeptScorer, TorchScorer
 from centerlm.books.needs import Need, needs, plan_of, steps_at
 from centerlm.errors import InputError
 from centerlm.evaluation.items import Item
 from centerlm.evaluation.notes_worth import NOTES_TOKENS
 from centerlm.evaluation.novels import dev_novels, read_novels
-from centerlm.evaluation.scenarios.base import Opening
-from centerlm.evaluation.scenarios.book import LAST_TOKENS, BookContinuation, open_book
+from centerlm.evaluation.scenarios.book import LAST_TOKENS, BookContinuation
 from centerlm.models.weights import write_atomically
 from centerlm.sources.book import Book
 from options import add_data, parser_of
@@ -110,15 +110,7 @@ def run(arguments: Arguments) -> Path:
             f"all novels in {arguments.data} are for dev; guidance needs some of authors who wrote "
             "earlier, with their years in metadata.csv"
         )
-    scenario = open_book(
-        Opening(
-            str(arguments.data),
-            arguments.work,
-            sets=tuple(novel.path.stem for novel in training),
-            limit=arguments.positions,
-            vectors=False,
-        )
-    )
+    scenario = open_novels(training, arguments.data, arguments.work, arguments.positions)
     scenario.scorer = KeptScorer(
         TorchScorer(arguments.scorer, arguments.dtype), arguments.work / "likelihood.jsonl"
     )

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from centerlm.evaluation.harness import How, Outcome, run_systems
 from centerlm.evaluation.items import Item
-from centerlm.evaluation.scenarios.base import Scores
-from centerlm.evaluation.scenarios.book import BookContinuation
+from centerlm.evaluation.novels import Novel
+from centerlm.evaluation.scenarios.base import Opening, Scores
+from centerlm.evaluation.scenarios.book import BookContinuation, open_book
 from centerlm.evaluation.scoring import Solved
 from centerlm.evaluation.systems import Centers, named_systems
 from centerlm.journal import SqliteJournal
@@ -27,6 +28,14 @@ class Unscored(BookContinuation):
     def score(self, item: Item, episodes: Sequence[Solved]) -> Scores:
         del item, episodes
         return {}
+
+
+def open_novels(
+    novels: Sequence[Novel], data: Path, work: Path, limit: int | None = None
+) -> BookContinuation:
+    """The scenario at `limit` places (None: all) of these novels of the folder `data`."""
+    names = tuple(novel.path.stem for novel in novels)
+    return open_book(Opening(str(data), work, sets=names, limit=limit, vectors=False))
 
 
 async def system_notes(

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from book_report import Row, interval_of
+from book_systems import open_novels
 from books import chosen_novels
 from centerlm.books.continuing import beat_prompt, finished
 from centerlm.books.prose import Voice
@@ -33,8 +34,7 @@ from centerlm.continuing import continuation_of, continuing
 from centerlm.episode import fold
 from centerlm.evaluation.items import Item
 from centerlm.evaluation.novels import dev_novels, read_novels, text_of
-from centerlm.evaluation.scenarios.base import Opening
-from centerlm.evaluation.scenarios.book import BookContinuation, open_book
+from centerlm.evaluation.scenarios.book import BookContinuation
 from centerlm.evaluation.text_measures import Author, pieces_of, text_measures
 from centerlm.finding import Usage
 from centerlm.journal import SqliteJournal
@@ -193,14 +193,7 @@ def run(arguments: Arguments) -> Path:
     """
     started = time.monotonic()
     novels = chosen_novels(read_novels(arguments.data), arguments.novels)
-    scenario = open_book(
-        Opening(
-            str(arguments.data),
-            arguments.work,
-            sets=tuple(novel.path.stem for novel in novels),
-            vectors=False,
-        )
-    )
+    scenario = open_novels(novels, arguments.data, arguments.work)
     scenario.items = middles(scenario.items)
     try:
         texts, writer = asyncio.run(written(scenario, arguments))

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from book_report import write_report
-from book_systems import system_notes
+from book_systems import open_novels, system_notes
 from centerlm.books.likelihood import KeptScorer, TorchScorer
 from centerlm.evaluation.items import Item
 from centerlm.evaluation.notes_worth import (
@@ -40,8 +40,7 @@ from centerlm.evaluation.notes_worth import (
     renamed_gains,
 )
 from centerlm.evaluation.novels import Novel, dev_novels, read_novels
-from centerlm.evaluation.scenarios.base import Opening
-from centerlm.evaluation.scenarios.book import LAST_TOKENS, BookContinuation, open_book
+from centerlm.evaluation.scenarios.book import LAST_TOKENS, BookContinuation
 from options import add_data, add_files, names_of, parser_of
 from reporting import command_line, main_of
 from telling import Telling
@@ -224,15 +223,7 @@ def run(arguments: Arguments) -> Path:
     """
     started = time.monotonic()
     novels = chosen_novels(read_novels(arguments.data), arguments.novels)
-    scenario = open_book(
-        Opening(
-            str(arguments.data),
-            arguments.work,
-            sets=tuple(novel.path.stem for novel in novels),
-            limit=arguments.positions,
-            vectors=False,
-        )
-    )
+    scenario = open_novels(novels, arguments.data, arguments.work, arguments.positions)
     scenario.scorer = KeptScorer(
         TorchScorer(arguments.scorer, arguments.dtype), arguments.work / "likelihood.jsonl"
     )

@@ -9,17 +9,10 @@ from typing import Any
 
 import pytest
 
+from own_home import home
 from studio_parts import Seen, chromium
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("OPENAI_API_KEY", "CENTERLM_TOKEN", "CLI_PARTS_SECONDS", "OTEL_TRACES_EXPORTER"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("CENTERLM_HOME", str(tmp_path))
-    monkeypatch.setenv("CLI_PARTS_LOG", str(tmp_path / "log"))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+__all__ = ["home"]
 
 
 class _Shared:
