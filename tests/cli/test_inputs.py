@@ -52,7 +52,7 @@ def _pdf(path: Path, *, password: str | None = None) -> Path:
         (["solve", "q", *SUMS, "--config", "none.toml"], "none.toml cannot be read"),
         (["solve", "q", *SUMS, "--attach", "."], "is a directory; see: centerlm solve --help"),
         (["solve", "q", *SUMS, "--answer-type", "colour"], "'colour' is not one of"),
-        (["solve", "q", "--frobnicate"], "no such option '--frobnicate'; see: centerlm solve"),
+        (["solve", "q", "--xyzzy"], "no such option '--xyzzy'; see: centerlm solve"),
         (["frobnicate"], "no such command 'frobnicate'; see: centerlm --help"),
         (["ingest", "--library", "made"], "missing argument 'PATHS...'"),
         (["ingest", "none.txt", "--library", "made"], "none.txt does not exist"),
