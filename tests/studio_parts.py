@@ -14,7 +14,7 @@ import pytest
 from centerlm.serving.server import Studio
 from serving_parts import Served, served
 
-PATIENCE = 30_000
+PATIENCE = 90_000
 """Milliseconds that the browser waits for something to show: the machine may be busy."""
 
 

@@ -106,7 +106,7 @@ def test_files_dropped_in_are_shown_asked_and_cited(look: Look, home: Path) -> N
             "#choose", {"name": "dot.png", "mimeType": "image/png", "buffer": _png()}
         )
         page.wait_for_selector(".attached img")
-        assert page.evaluate("document.querySelector('.attached img').naturalWidth") == 1
+        page.wait_for_function("document.querySelector('.attached img').naturalWidth == 1")
         page.get_by_role("button", name="Remove dot.png").click()
         page.fill("#question", "Twice the river's length?")
         page.get_by_role("button", name="Ask", exact=True).click()
