@@ -93,6 +93,8 @@ class Terminal:
             stderr=slave,
             stdout=subprocess.PIPE,
             start_new_session=True,
+            # A shell's background jobs ignore interrupts, and so would what the tests start there.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         os.close(slave)
         self.shown = ""
