@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -55,3 +56,21 @@ def test_rounds_end_when_enough_is_known_and_else_after_the_reviews(
     (never.adapter.parent / "recall.json").unlink()  # killed before it was written
     assert run(base, tmp_path / "never", 0.5, loads) == never
     assert len(loads) == 4
+
+
+def test_a_review_that_forgets_does_not_count(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = iter(
+        [[True, True, False, False], [True, False, False, False], [True, True, True, False]]
+    )
+    monkeypatch.setattr("centerlm.learning.memorising.right_replies", lambda *_, **__: next(said))
+    done = run(base, tmp_path, 1.0, [])
+    assert done.known == (0.5, 0.25, 0.75)
+    assert done.adapter == tmp_path / "round-2" / "adapter"
+    starts = [json.loads((tmp_path / f"round-{n}" / "run.json").read_text()) for n in range(3)]
+    best = str(tmp_path / "round-0" / "adapter")
+    assert [start["start"] for start in starts] == [None, best, best]
+    assert [start["examples"] for start in starts] == [4, 6, 6]  # the missed ones twice
+    rates = [start["settings"]["learning_rate"] for start in starts]
+    assert rates == pytest.approx([FEW.learning_rate / 2**n for n in range(3)])

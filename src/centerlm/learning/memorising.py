@@ -1,4 +1,4 @@
-"""Training until answers are known by heart: all of them first, then only what is not known yet.
+"""Training until answers are known by heart: all of them, then again with more of the missed ones.
 
 For experts whose knowledge is in their weights. An answer counts as known where greedy decoding
 gives it word for word.
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import msgspec
@@ -28,7 +27,9 @@ RECALL = "recall.json"
 
 @dataclass(frozen=True, slots=True)
 class Memorised:
-    """The adapter, and the share of answers known after each round. `tokens` were computed."""
+    """The adapter of the best round, and the share of answers known after each one. `tokens` were
+    computed.
+    """
 
     adapter: Path
     known: tuple[float, ...]
@@ -48,12 +49,13 @@ def memorise(
     on_progress: OnProgress = ignore,
     stop: Stop = never,
 ) -> Memorised:
-    """Train on all examples, then up to `reviews` times on those not known and as many known ones,
-    until at least `goal` (in 0..1) of the replies are known.
+    """Train on all examples, then up to `reviews` times again, the ones not known twice as often,
+    until at least `goal` (in 0..1) of the replies are known; the best round counts.
 
     Every round has a folder in `out`; what is done is not done again, a round that was cut short
     goes on from its last checkpoint. `load_base` gives (model, encoder), fresh each time. A review
-    goes twice over its examples, at half the learning rate.
+    goes on from the best round so far, at half the learning rate of the one before. It has the
+    known examples too: what a review leaves out is forgotten by it.
 
     Raises:
         InputError: `out` holds rounds of other examples or settings.
@@ -61,7 +63,7 @@ def memorise(
     """
     tokens = updates = 0
     shares: list[float] = []
-    start: Path | None = None
+    best: Path | None = None
     chosen, now = list(examples), settings
     for number in range(reviews + 1):
         folder = out / f"round-{number}"
@@ -75,7 +77,7 @@ def memorise(
                 folder,
                 now,
                 base=base,
-                start=start,
+                start=best,
                 resume=(folder / "run.json").is_file(),
                 on_progress=on_progress,
                 stop=stop,
@@ -87,20 +89,18 @@ def memorise(
         known: list[bool] = done["known"]
         shares.append(sum(known) / len(known))
         tokens, updates = tokens + done["tokens"], updates + done["updates"]
-        start = folder / "adapter"
+        if shares[-1] >= max(shares):
+            best = folder / "adapter"
+            missed = [e for e, ok in zip(examples, known, strict=True) if not ok]
+            chosen = [*examples, *missed]
         if shares[-1] >= goal:
             break
-        chosen = _review(examples, known, Random(f"{settings.seed} {number}"))
         now = msgspec.structs.replace(
-            settings, learning_rate=settings.learning_rate / 2, epochs=2, max_tokens=None
+            settings,
+            learning_rate=now.learning_rate / 2,
+            epochs=1,
+            max_tokens=None,
+            seed=settings.seed + number + 1,
         )
-    assert start is not None, "there is at least one round"
-    return Memorised(start, tuple(shares), tokens, updates)
-
-
-def _review(
-    examples: Sequence[TrainingExample], known: Sequence[bool], rng: Random
-) -> list[TrainingExample]:
-    missed = [e for e, ok in zip(examples, known, strict=True) if not ok]
-    sure = [e for e, ok in zip(examples, known, strict=True) if ok]
-    return [*missed, *rng.sample(sure, min(len(sure), len(missed)))]
+    assert best is not None, "there is at least one round"
+    return Memorised(best, tuple(shares), tokens, updates)
