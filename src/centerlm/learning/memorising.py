@@ -54,8 +54,8 @@ def memorise(
 
     Every round has a folder in `out`; what is done is not done again, a round that was cut short
     goes on from its last checkpoint. `load_base` gives (model, encoder), fresh each time. A review
-    goes on from the best round so far, at half the learning rate of the one before. It has the
-    known examples too: what a review leaves out is forgotten by it.
+    goes on from the best round so far, twice over its examples, at half the learning rate. It has
+    the known ones too: what a review leaves out is forgotten by it.
 
     Raises:
         InputError: `out` holds rounds of other examples or settings.
@@ -97,8 +97,8 @@ def memorise(
             break
         now = msgspec.structs.replace(
             settings,
-            learning_rate=now.learning_rate / 2,
-            epochs=1,
+            learning_rate=settings.learning_rate / 2,
+            epochs=2,
             max_tokens=None,
             seed=settings.seed + number + 1,
         )
