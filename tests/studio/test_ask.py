@@ -89,6 +89,7 @@ def test_pause_goes_on_where_it_was_and_cancel_ends(look: Look, home: Path) -> N
 
 
 def test_files_dropped_in_are_shown_asked_and_cited(look: Look, home: Path) -> None:
+    pytest.importorskip("av", reason="a picture is among them, which needs the extra media")
     with studio("cli_parts:river", sources=("calculator",), no_memory=True) as served:
         seen = look(served.url)
         page = seen.go()
