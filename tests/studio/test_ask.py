@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from centerlm.serving.server import Studio
+from serving_parts import until
 from studio_parts import Seen, studio
 
 Look = Callable[..., Seen]
@@ -69,6 +70,14 @@ def test_what_a_finding_says_stays_text(look: Look) -> None:
         assert "default-src 'none'" in policy and "unsafe" not in policy
 
 
+def test_the_page_of_an_episode_that_has_just_ended_is_its_end() -> None:
+    with studio("serving_parts:waiting", sources=("serving_parts:waits",)) as served:
+        asked = httpx.post(f"{served.url}/ask", json={"question": "wait 1"})
+        at = asked.headers["hx-redirect"]
+        page = until(lambda: "data-live" not in (text := httpx.get(served.url + at).text) and text)
+        assert 'class="outcome is-answered"' in page and "waited for wait 1" in page
+
+
 def test_pause_goes_on_where_it_was_and_cancel_ends(look: Look, home: Path) -> None:
     sources = ("serving_parts:waits",)
     with studio("serving_parts:waiting", sources=sources) as served:
@@ -89,7 +98,6 @@ def test_pause_goes_on_where_it_was_and_cancel_ends(look: Look, home: Path) -> N
 
 
 def test_files_dropped_in_are_shown_asked_and_cited(look: Look, home: Path) -> None:
-    pytest.importorskip("av", reason="a picture is among them, which needs the extra media")
     with studio("cli_parts:river", sources=("calculator",), no_memory=True) as served:
         seen = look(served.url)
         page = seen.go()

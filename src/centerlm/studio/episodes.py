@@ -166,6 +166,7 @@ class Episodes:
             raise Refused(
                 409, f"this episode was asked on the command line; run: centerlm resume {name}"
             )
+        self._last = None
         self.site.service.resume(accepted)
         return went(f"/episodes/{name}")
 
@@ -223,13 +224,13 @@ class Episodes:
             return []
 
     def tree(self, name: str, accepted: Accepted | None) -> Tree:
-        """The episode folded; the same one for requests that come at once."""
+        """The episode folded; of one that does not run, the same for requests that come at once."""
         now = time.monotonic()
         still = accepted is None or accepted.state != "open"
         if still and self._last and self._last[0] == name and now - self._last[1] < FRESH:
             return self._last[2]
         tree = Tree().take_all(self.events(name, accepted))
-        self._last = name, now, tree
+        self._last = (name, now, tree) if still else None
         return tree
 
     def row(self, name: str, tree: Tree, node: Node) -> str:
