@@ -146,6 +146,9 @@ class SqliteJournal(StoredJournal):
         for episode in list(self._locks):
             self.unlock(episode)
 
+    def _begin_removing(self) -> None:
+        """Nothing to do: while one process writes to a SQLite file, no other does."""
+
     def _lock_file(self, episode: str) -> Path:
         return self._locks_at / episode
 

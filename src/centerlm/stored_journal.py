@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -69,7 +70,7 @@ class Database(Protocol):
     def close(self) -> None: ...
 
 
-class StoredJournal:
+class StoredJournal(ABC):
     """A journal in a database, for one event loop; other processes may use it too.
 
     `name` says in errors which one it is.
@@ -305,6 +306,7 @@ class StoredJournal:
         finally:
             self.unlock(name)
 
+    @abstractmethod
     def _begin_removing(self) -> None:
         """Keep others from beginning to use content that is about to be removed."""
 
@@ -366,15 +368,17 @@ class StoredJournal:
             )
         self._ids.pop(episode, None)  # another process may have added events since
 
+    @abstractmethod
     def unlock(self, episode: str) -> None:
-        raise NotImplementedError
+        """Let an episode go."""
 
+    @abstractmethod
     def _take(self, episode: str) -> bool:
         """Lock an episode; false where another holds it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _unlock_all(self) -> None:
-        raise NotImplementedError
+        """Let all episodes go that are locked here."""
 
     def close(self) -> None:
         """Write what is queued and close the connection."""

@@ -12,14 +12,11 @@ from dataclasses import replace
 
 from centerlm.absorbing import absorb_finding
 from centerlm.errors import OutOfBudgetError
-from centerlm.events import StepPlanned
+from centerlm.evaluation.direct_steps import ask_source
 from centerlm.finding import Finding, Passage, Status, failed, nothing
 from centerlm.planning import is_leaf
 from centerlm.run import Level, Run
-from centerlm.seeking import seek_source
 from centerlm.solver import Descend
-from centerlm.sources.base import Card, Seek
-from centerlm.tasks import Task, finish_step, start_step
 
 ROUNDS = 4
 
@@ -39,7 +36,10 @@ def iterated(rounds: int = ROUNDS) -> Descend:
             if number > 1 and answered.answer:
                 query = f"{level.objective} {answered.answer}"
             try:
-                found = await _search(run, level, card, query, number)
+                text = " ".join(query.split())[:2000]
+                found = await ask_source(
+                    run, level, card.name, text, number, by="iterated", key="iterated"
+                )
                 passages |= {passage.id: passage for passage in found.passages}
                 latest = await _read(run, level, tuple(passages.values()), number)
             except OutOfBudgetError as error:
@@ -55,26 +55,6 @@ def iterated(rounds: int = ROUNDS) -> Descend:
         return answered
 
     return iterated_level
-
-
-async def _search(run: Run, level: Level, card: Card, query: str, number: int) -> Finding:
-    path = level.at(number)
-    text = " ".join(query.split())[:2000]
-    task = Task(path, (card.name,), text, text, text, {}, f"iterated {number}")
-    line = f"{number} [{card.name}] {text}"[:300]
-    run.recorder.emit(StepPlanned(path=path, line=line, by="iterated"))
-    start_step(run, task)
-    finding = await seek_source(
-        run.recorder,
-        level.account,
-        run.sources[card.name],
-        Seek(text, template=text.replace("#", "##"), objective=run.objective.text),
-        path=path,
-        attempt=0,
-        seconds=run.seconds(card),
-    )
-    finish_step(run, path, finding, generation=level.generation, key=task.key, tried=(card.name,))
-    return finding
 
 
 async def _read(run: Run, level: Level, passages: Sequence[Passage], number: int) -> Finding:

@@ -13,13 +13,11 @@ from dataclasses import dataclass, replace
 from centerlm.acts import Request
 from centerlm.calling import call_model
 from centerlm.errors import ModelError, OutOfBudgetError
-from centerlm.events import StepPlanned
+from centerlm.evaluation.direct_steps import ask_source
 from centerlm.finding import Finding, Status, clean_text, failed, nothing, short_answer
 from centerlm.models.base import LanguageModel, Message, Prompt, Sampling
 from centerlm.run import Level, Run
-from centerlm.seeking import seek_source
-from centerlm.sources.base import Card, Seek
-from centerlm.tasks import Task, finish_step, start_step
+from centerlm.sources.base import Card
 from centerlm.verify import cite
 
 TURNS = 8
@@ -85,7 +83,8 @@ async def react_level(run: Run, level: Level) -> Finding:
             turns.append(Turn(written, f"there is no source {name}"))
             continue
         try:
-            finding = await _act(run, level, name, asked, turn + 1)
+            text = " ".join(asked.split())[:2000]
+            finding = await ask_source(run, level, name, text, turn + 1, by="react", key="react")
         except OutOfBudgetError as error:
             return _best(seen, str(error))
         seen.append(finding)
@@ -142,26 +141,6 @@ def _fitting(
             break
         kept[at] = replace(kept[at], observed="(left out)")
     return kept
-
-
-async def _act(run: Run, level: Level, name: str, asked: str, number: int) -> Finding:
-    path = level.at(number)
-    text = " ".join(asked.split())[:2000]
-    task = Task(path, (name,), text, text, text, {}, f"react {number}")
-    run.recorder.emit(StepPlanned(path=path, line=f"{number} [{name}] {text}"[:300], by="react"))
-    start_step(run, task)
-    source = run.sources[name]
-    finding = await seek_source(
-        run.recorder,
-        level.account,
-        source,
-        Seek(text, template=text.replace("#", "##"), objective=run.objective.text),
-        path=path,
-        attempt=0,
-        seconds=run.seconds(source.card),
-    )
-    finish_step(run, path, finding, generation=level.generation, key=task.key, tried=(name,))
-    return finding
 
 
 def _finished(answer: str, seen: Sequence[Finding]) -> Finding:

@@ -18,17 +18,15 @@ from typing import Protocol, runtime_checkable
 from centerlm.acts import PlanView, Request
 from centerlm.calling import call_model
 from centerlm.errors import ModelError, OutOfBudgetError
+from centerlm.evaluation.direct_steps import ask_source
 from centerlm.evaluation.puzzle_steps import PossibleStep, Walk
 from centerlm.evaluation.stepping import StepExperience
-from centerlm.events import StepPlanned
 from centerlm.finding import Finding, Status, failed, nothing
 from centerlm.models.base import Sampling
 from centerlm.plan import Step, format_plan, make_plan
 from centerlm.run import Level, Run
-from centerlm.seeking import seek_source
 from centerlm.solver import Descend
-from centerlm.sources.base import Card, Seek
-from centerlm.tasks import Task, finish_step, start_step
+from centerlm.sources.base import Card
 
 MOST_SHOWN = 24
 """Steps the model is shown; of more, as many are drawn."""
@@ -95,7 +93,10 @@ async def _level(
             choices = await _propose(run, level, card, walk, experience, draw, choices)
             if not walk.proposal():
                 break
-            checked = await _check(run, level, card, stepping, walk.proposal(), number)
+            text = f"{stepping.check}({walk.proposal()})"
+            checked = await ask_source(
+                run, level, card.name, text, number, by="stepwise", key="proposal"
+            )
         except ModelError as error:
             return failed(str(error))
         except OutOfBudgetError as error:
@@ -157,27 +158,6 @@ async def _choose(
     text = " ".join(reply.text.split())
     named = [step for plan, step in plans.items() if plan == text or step.text in text]
     return max(named, key=lambda step: len(step.text), default=steps[0])
-
-
-async def _check(
-    run: Run, level: Level, card: Card, stepping: Stepping, proposal: str, number: int
-) -> Finding:
-    path, text = level.at(number), f"{stepping.check}({proposal})"
-    task = Task(path, (card.name,), text, text, text, {}, f"proposal {number}")
-    line = f"{number} [{card.name}] {text}"[:300]
-    run.recorder.emit(StepPlanned(path=path, line=line, by="stepwise"))
-    start_step(run, task)
-    finding = await seek_source(
-        run.recorder,
-        level.account,
-        run.sources[card.name],
-        Seek(text, template=text, objective=run.objective.text),
-        path=path,
-        attempt=0,
-        seconds=run.seconds(card),
-    )
-    finish_step(run, path, finding, generation=level.generation, key=task.key, tried=(card.name,))
-    return finding
 
 
 def _quoted(text: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ class Accepted:
     reason: str
 
 
-class AcceptedRequests:
+class AcceptedRequests(ABC):
     """The requests of all workers of one journal, for one event loop.
 
     Raises:
@@ -157,8 +158,9 @@ class AcceptedRequests:
         """Whether the worker of this name still runs."""
         return owner is not None and (owner == self.owner or self._alive(owner))
 
+    @abstractmethod
     def _alive(self, owner: str) -> bool:
-        raise NotImplementedError
+        """Whether another worker, of this name, still runs."""
 
     def claim(self, request: Accepted) -> bool:
         """Become the owner of an open request; false where another was faster, or it has ended."""
@@ -238,9 +240,9 @@ class AcceptedRequests:
                 "DELETE FROM requests WHERE state<>'open' AND ended<?", (time.time() - KEPT,)
             )
 
+    @abstractmethod
     def close(self) -> None:
         """Close the store; whatever this worker still owns is free for others."""
-        raise NotImplementedError
 
     @contextmanager
     def _writing(self) -> Generator[None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -97,7 +98,7 @@ def _notes(seek: Seek) -> list[str]:
     return [_text(binding.value) for _, binding in sorted(seek.values.items())]
 
 
-class _Source:
+class _Source(ABC):
     """What the three have in common. Never joined: the same words may be written twice."""
 
     def __init__(self, desk: Desk, name: str, knows: str) -> None:
@@ -121,8 +122,9 @@ class _Source:
             made = failed(str(error), source=self._card.name)
         return replace(made, usage=asking.spent)
 
+    @abstractmethod
     async def make(self, seek: Seek, asking: _Asking) -> Finding:
-        raise NotImplementedError
+        """The finding, without what it cost."""
 
 
 class Outline(_Source):
