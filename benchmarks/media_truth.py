@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from centerlm.errors import MissingExtraError
 from centerlm.evaluation.clips import Clip, Split, can_speak, make_clip, render, speak
 from centerlm.evaluation.metrics import normalise_answer
 from centerlm.evaluation.statistics import share_interval
@@ -125,7 +126,7 @@ def detecting(clips: Path | None) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     try:
         data: Any = load("skimage.data")
-    except Exception:  # noqa: BLE001 - it is optional, and only its pictures are wanted
+    except MissingExtraError:  # it is optional, and only its pictures are wanted
         data = None
     for name, label in PICTURES.items() if data is not None else ():
         seen = detector.detect(getattr(data, name)())

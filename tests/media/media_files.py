@@ -9,13 +9,28 @@ from typing import Any
 
 import pytest
 
+from centerlm.errors import MissingWeightsError
 from centerlm.media.loading import installed
+from centerlm.models.weights import find
 
 SIZE = (160, 120)
 PACKAGES = ("av", "cv2", "faster_whisper", "ioutrack", "PIL", "rapidocr", "scenedetect")
 needs_media = pytest.mark.skipif(
     not all(map(installed, PACKAGES)), reason="the extra media is not installed"
 )
+
+
+def has_weights(name: str) -> bool:
+    """Whether the pinned weights of this name are on this machine."""
+    try:
+        find(name)
+    except MissingWeightsError:
+        return False
+    return True
+
+
+needs_speech = pytest.mark.skipif(not has_weights("speech"), reason="no speech weights")
+needs_detector = pytest.mark.skipif(not has_weights("detector"), reason="no detector weights")
 
 
 def write_video(

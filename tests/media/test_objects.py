@@ -7,9 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from media_files import needs_media
+from media_files import needs_detector, needs_media
 
-from centerlm.errors import CenterError
 from centerlm.media.decode import Frame
 from centerlm.media.objects import CLASSES, Objects, labels_of, squares
 from centerlm.media.observation import Box, Observation
@@ -62,10 +61,7 @@ def watch(monkeypatch: pytest.MonkeyPatch, looks: Sequence[bool], shots: Sequenc
         return [("cup", 0.9, BOX)] if next(seen) else []
 
     monkeypatch.setattr(Objects, "detect", detect)
-    try:
-        looking = Objects()
-    except CenterError:
-        pytest.skip("no detector weights")
+    looking = Objects()
     pixels = np.zeros((60, 60, 3), np.uint8)
     for time, _ in enumerate(looks):
         shot = shots[time] if shots else 0
@@ -83,6 +79,7 @@ def watch(monkeypatch: pytest.MonkeyPatch, looks: Sequence[bool], shots: Sequenc
         ([False, True, True, False], [(1, 2)]),
     ],
 )
+@needs_detector
 def test_a_thing_is_there_until_two_looks_do_not_show_it(
     looks: list[bool], spans: list[tuple[float, float]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,6 +89,7 @@ def test_a_thing_is_there_until_two_looks_do_not_show_it(
 
 
 @needs_media
+@needs_detector
 def test_what_stands_in_another_shot_is_another_thing(monkeypatch: pytest.MonkeyPatch) -> None:
     told = watch(monkeypatch, [True] * 4, [0, 0, 1, 1])
     assert [(o.start, o.end) for o in told] == [(0, 1), (2, 3)]
@@ -126,10 +124,8 @@ def test_what_crosses_the_picture_is_not_called_a_thing_that_cannot() -> None:
     assert staying.facts["label"] == "cell phone"
 
 
+@needs_detector
 def test_the_weights_are_those_that_the_classes_are_of() -> None:
-    try:
-        path = find("detector")
-    except CenterError:
-        pytest.skip("no detector weights")
+    path = find("detector")
     assert path.name == "frozen_inference_graph.pb"
     assert (CLASSES[1], CLASSES[3], CLASSES[90]) == ("person", "car", "toothbrush")

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from media_files import needs_media, painted, write_sound, write_video
+from media_files import needs_detector, needs_media, needs_speech, painted, write_sound, write_video
 
-from centerlm.errors import CenterError, MediaError
+from centerlm.errors import MediaError, MissingWeightsError
 from centerlm.evaluation.clips import Clip, Mover, Said, can_speak, render, speak
 from centerlm.media.captions import read_captions
 from centerlm.media.decode import RATE, Sound
@@ -28,24 +28,12 @@ MOVERS = (
 )
 
 
-def has_weights(name: str) -> bool:
-    try:
-        find(name)
-    except CenterError:
-        return False
-    return True
-
-
-needs_speech = pytest.mark.skipif(not has_weights("speech"), reason="no speech weights")
-needs_detector = pytest.mark.skipif(not has_weights("detector"), reason="no detector weights")
-
-
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A data folder of its own, in which the pinned weights of this machine are found."""
     try:
         models = find("default").parent.parent
-    except CenterError:
+    except MissingWeightsError:
         models = None
     folder = tmp_path / "home"
     folder.mkdir()
