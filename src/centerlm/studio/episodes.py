@@ -105,25 +105,20 @@ class Episodes:
         )
         if detail is None:
             raise Refused(404, f"this episode has no step {path[:40]!r}; reload the page")
-        part = "hx-request" in request.headers
-        given: dict[str, Any] = {"name": name, "step": detail, "file_of": self.public}
-        if part:
-            return self.site.part("step.html", **given)
-        return self.site.page(request, "step_page.html", **given)
+        return self.site.opened(request, "step", name=name, step=detail, file_of=self.public)
 
     async def cited(self, request: Request) -> ASGIApp:
         """A citation, opened at its passage or second."""
         name, path, number, place = self._place(request)
-        given: dict[str, Any] = {
-            "name": name,
-            "path": path,
-            "number": number,
-            "cited": place,
-            "file": self.public(place.cite["file"]),
-        }
-        if "hx-request" in request.headers:
-            return self.site.part("cited.html", **given)
-        return self.site.page(request, "cited_page.html", **given)
+        return self.site.opened(
+            request,
+            "cited",
+            name=name,
+            path=path,
+            number=number,
+            cited=place,
+            file=self.public(place.cite["file"]),
+        )
 
     async def cited_file(self, request: Request) -> ASGIApp:
         """A cited picture, recording or video that is the episode's: no other file, whatever a

@@ -109,8 +109,9 @@ def _reports(root: Path) -> Iterator[Report]:
 def _report(folder: Path, at: str) -> Report | None:
     """The report of a folder; None where its results are none."""
     data = read_json(folder / RESULTS)
+    if data is None:
+        return None
     try:
-        assert data is not None
         metric = str(data["metric"])
         systems = tuple(
             (str(name), float(cell["value"]), float(cell["low"]), float(cell["high"]))
@@ -126,5 +127,5 @@ def _report(folder: Path, at: str) -> Report | None:
             (folder / RESULTS).stat().st_mtime,
             (folder / PAGE).is_file(),
         )
-    except (AssertionError, KeyError, TypeError, ValueError, AttributeError, OSError):
+    except (KeyError, TypeError, ValueError, AttributeError, OSError):
         return None

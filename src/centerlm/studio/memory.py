@@ -95,19 +95,13 @@ class MemoryPages:
         if not wanted.isdigit():
             raise Refused(404, "there is no such kind; see all under Memory")
         shown = await self._with(request, lambda memory: show_kind(memory, wanted))
-        given: dict[str, Any] = {"kind": shown}
-        if "hx-request" in request.headers:
-            return self.site.part("kind.html", **given)
-        return self.site.page(request, "kind_page.html", **given)
+        return self.site.opened(request, "kind", kind=shown)
 
     async def note(self, request: Request) -> ASGIApp:
         """One note: where it stands, what it rests on, which episodes found it."""
         number: int = request.path_params["note"]
         shown = await self._with(request, lambda memory: show_note(memory, number))
-        given: dict[str, Any] = {"note": shown, "file_of": _name}
-        if "hx-request" in request.headers:
-            return self.site.part("note.html", **given)
-        return self.site.page(request, "note_page.html", **given)
+        return self.site.opened(request, "note", note=shown, file_of=_name)
 
     async def forget(self, request: Request) -> ASGIApp:
         """Forget for good: it is not learned again from the episodes that told it.

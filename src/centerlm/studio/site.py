@@ -89,6 +89,12 @@ class Site:
         """A part of a page."""
         return html(self.text(name, **more))
 
+    def opened(self, request: Request, name: str, /, **more: Any) -> Response:
+        """What was clicked: NAME.html for the page it was clicked on, NAME_page.html by itself."""
+        if from_page(request):
+            return self.part(f"{name}.html", **more)
+        return self.page(request, f"{name}_page.html", **more)
+
     def text(self, name: str, /, **more: Any) -> str:
         return self.templates.get_template(name).render(**more)
 
@@ -125,7 +131,7 @@ class Paging(Answering):
     def refusal(self, request: Request, refused: Refused) -> ASGIApp:
         headers = later(refused)
         message = clean_text(refused.message)
-        if "hx-request" in request.headers:
+        if from_page(request):
             text = self._site.text("problem.html", message=message)
             headers |= {"HX-Retarget": "#messages", "HX-Reswap": "innerHTML"}
             return html(text, status=refused.status, headers=headers)
@@ -150,6 +156,11 @@ def went(path: str) -> Response:
     from starlette.responses import Response
 
     return Response(status_code=204, headers={"HX-Redirect": path})
+
+
+def from_page(request: Request) -> bool:
+    """Whether the script of a page asks, for a part of it."""
+    return "hx-request" in request.headers
 
 
 def client_of(request: Request) -> str:
