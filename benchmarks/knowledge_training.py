@@ -45,18 +45,17 @@ class Budgets:
     `tokens` of compositions are processed by the center and by the two baselines alike. So that
     these keep what they know, they see facts again on top of that: `replay` is a share of `tokens`.
     `rates` are learning rates, `row_tokens` the tokens of a packed row and `rows` the rows of an
-    update: of facts, and of compositions. Rows of facts are short, so that an update has facts of
-    several relations.
+    update: of facts, and of compositions. Updates are small and many: tokens are few.
     """
 
-    epochs: int = 6
+    epochs: int = 14
     reviews: int = 3
     goal: float = 0.98
-    tokens: int = 60_000
+    tokens: int = 90_000
     replay: float = 1 / 3
-    rates: tuple[float, float] = (1.5e-3, 8e-4)
+    rates: tuple[float, float] = (1e-3, 8e-4)
     row_tokens: tuple[int, int] = (384, 768)
-    rows: tuple[int, int] = (2, 2)
+    rows: tuple[int, int] = (1, 1)
     rank: int = 32
 
 
