@@ -46,7 +46,7 @@ $(DEMO): pyproject.toml constraints.txt
 # Tests and checks also need what trains (that has torch in it) and what evaluates.
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) --editable '.[local,train,eval,serve,studio,postgres,mcp,otel,books,dev]'
+	$(PIP) --editable '.[local,train,eval,ray,serve,studio,postgres,mcp,otel,books,dev]'
 	@touch $(INSTALLED) $(DEMO)
 
 $(MEDIA): $(INSTALLED)

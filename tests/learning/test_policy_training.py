@@ -225,6 +225,18 @@ def test_two_workers_of_ray_train_what_one_does(base: Path, alone: Path, tmp_pat
     worker(alone, base, tmp_path / "ray", sys.executable, more=("--ray", "2"))
 
 
+def test_workers_without_room_are_refused_at_once(alone: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray.train", reason="needs the extra ray")
+    asked = (str(alone / "rows.jsonl"), "--out", str(tmp_path), "--ray", "99", "--gpu")
+    done = subprocess.run(
+        [sys.executable, "-m", "centerlm.learning.policy_worker", *asked],
+        env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert "99 workers need as many GPUs" in done.stderr.splitlines()[-1]
+
+
 def test_perverse_policies_do_not_win(base: Path, tmp_path: Path) -> None:
     """From one group of a sensible episode and three perverse ones, the sensible plan gains most:
     over searching for everything, asking one source for all, and never stopping.

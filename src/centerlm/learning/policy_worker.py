@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -82,19 +83,22 @@ def work(job: dict[str, Any], *, prepare: Any = None) -> None:
 
 
 def with_ray(job: dict[str, Any], workers: int, *, gpu: bool = False) -> None:
-    """Train with `workers` processes that Ray Train starts, on this machine or a cluster's.
+    """Train with `workers` processes that Ray Train starts: on the cluster that the variable
+    RAY_ADDRESS names, else on this machine.
 
     `out` must be on a file system that all of them see.
 
     Raises:
         MissingExtraError: the extra `ray` is not installed.
-        InputError: a worker failed; the sentence is its own.
+        InputError: the cluster has no room for them; a worker failed, the sentence is its own.
     """
     try:
+        ray: Any = importlib.import_module("ray")
         torch_side: Any = importlib.import_module("ray.train.torch")
         train: Any = importlib.import_module("ray.train")
     except ModuleNotFoundError:
         raise MissingExtraError("ray", "ray") from None
+    _make_room(ray, workers, "GPU" if gpu else "CPU")
     trainer = torch_side.TorchTrainer(
         _ray_worker,
         train_loop_config=job,
@@ -105,6 +109,25 @@ def with_ray(job: dict[str, Any], workers: int, *, gpu: bool = False) -> None:
         trainer.fit()
     except Exception as error:
         raise InputError(f"a Ray worker failed: {str(error).strip().splitlines()[-1]}") from error
+
+
+def _make_room(ray: Any, workers: int, what: str) -> None:
+    """Begin Ray, and refuse more workers than it has room for: Ray Train would wait for ever."""
+    if not ray.is_initialized():
+        if os.environ.get("RAY_ADDRESS"):
+            ray.init()
+        else:  # workers share the cores where there are fewer
+            ray.init(
+                address="local",
+                num_cpus=max(workers, os.cpu_count() or 1),
+                include_dashboard=False,
+            )
+    have = ray.cluster_resources().get(what, 0)
+    if have < workers:
+        raise InputError(
+            f"--ray {workers}: {workers} workers need as many {what}s and Ray has {have:g}; start "
+            "fewer, or add nodes first"
+        )
 
 
 def _ray_worker(job: dict[str, Any]) -> None:
