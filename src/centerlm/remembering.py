@@ -57,7 +57,8 @@ def remembered_by(
 def opened_memory(
     setup: Mapping[str, str] | None, journal: StoredJournal | None = None
 ) -> Generator[SeekingMemory | None]:
-    """The memory of an episode, as its setup names it; what went wrong with it is said at the end.
+    """The memory of an episode, as its setup names it; what went wrong with it, and which source
+    it misses, is said at the end.
 
     Raises:
         MemoryFileError: the file is no memory, is damaged, too new, or not accessible.
@@ -75,8 +76,8 @@ def opened_memory(
         yield memory
     finally:
         memory.close()
-        for problem in memory.problems:
-            complain(problem)
+        for told in (*memory.problems, *memory.missed):
+            complain(told)
 
 
 def _open(path: Path, project: str, *, keeps: bool = True) -> SeekingMemory:

@@ -57,6 +57,16 @@ def test_what_was_recalled_is_said_and_shown_to_the_plan(run: Run, solve: list[s
     assert run("replay", "last").code == 0
 
 
+def test_a_source_that_answered_best_and_is_gone_is_said_and_kept(
+    run: Run, solve: list[str]
+) -> None:
+    for _ in range(3):
+        assert "not among the sources" not in run(*solve).err
+    without = run("solve", QUESTION, "--model", "scripted:cli_parts:river")
+    assert without.err.count("documents, which answered 3 of 3 questions like these, is not") == 1
+    assert "3 of 3" in run("memory", "list").out
+
+
 def test_it_can_be_turned_off(run: Run, solve: list[str], home: Path) -> None:
     run(*solve, "--no-memory")
     assert "nothing is remembered yet" in run("memory", "list").out

@@ -67,6 +67,27 @@ def test_it_speaks_only_of_sources_that_are_offered() -> None:
     assert set(ordered(memory, BORN)) == {"docs", "mirror"}
 
 
+def test_it_says_that_the_source_that_answered_best_is_gone() -> None:
+    memory = opened()
+    teach(memory, "docs", [1, 0, 0, 0])
+    teach(memory, "gone", [1] * 9 + [0])
+    recalled(memory, BORN, Card("gone", "texts"), DOCS)
+    assert memory.missed == []
+    recalled(memory, BORN)
+    recalled(memory, BORN)
+    (told,) = memory.missed
+    assert told.startswith("gone, which answered 9 of 10 questions like these, is not among the")
+    assert {view.source: view.asked for view in memory.views(BORN, ["gone"])} == {"gone": 10}
+
+
+def test_a_source_that_is_gone_and_did_worse_is_not_missed() -> None:
+    memory = opened()
+    teach(memory, "docs", [1] * 9)
+    teach(memory, "gone", [1, 0, 0, 0])
+    recalled(memory, BORN)
+    assert memory.missed == []
+
+
 def test_two_questions_are_too_few_to_speak_of() -> None:
     memory = opened()
     teach(memory, "docs", [1, 1])

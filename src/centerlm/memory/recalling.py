@@ -11,6 +11,8 @@ from centerlm.experience import experience_line, query_line
 from centerlm.memory.belief import PRIOR, UNKNOWN, Posterior, counts, posterior
 from centerlm.memory.filing import decode_belief
 from centerlm.memory.window import faded, last_at, spent
+from centerlm.plan import CENTER
+from centerlm.sources.base import KNOWN
 
 COST_WEIGHT = 0.2
 """Of two sources, one whose cost is the whole scale has to be right a quarter more often."""
@@ -125,6 +127,26 @@ def lines_of(
             like = _example(db, kind, view.source)
             lines.append(experience_line(view.source, view.found, view.asked, like))
     return tuple(lines[:MAX_LINES])
+
+
+def missed_source(
+    db: sqlite3.Connection, project: int, kind: int, sources: Sequence[str], now: float
+) -> str:
+    """A sentence on the source that answered a kind best, where it is no longer there to be asked;
+    "" where one that is there did as well.
+    """
+    given = {*sources, CENTER, KNOWN}
+    asked = [name for (name,) in db.execute("SELECT source FROM arms WHERE kind=?", (kind,))]
+    views = view_sources(db, project, kind, asked, now)
+    known = [view for view in views if view.asked >= ASKED_ENOUGH and view.found]
+    best = max(known, key=lambda view: view.posterior.mean, default=None)
+    if best is None or best.source in given:
+        return ""
+    return (
+        f"{best.source}, which answered {best.found} of {best.asked} questions like these, is not "
+        "among the sources now; what is known of it is kept, and forgotten with: "
+        f"centerlm memory forget --source {best.source}"
+    )
 
 
 def _example(db: sqlite3.Connection, kind: int, source: str) -> str:

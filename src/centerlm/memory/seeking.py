@@ -35,6 +35,7 @@ from centerlm.memory.recalling import (
     SourceView,
     drawn_order,
     lines_of,
+    missed_source,
     queries_of,
     view_sources,
 )
@@ -57,7 +58,8 @@ class SeekingMemory:
     `embedder` "installed" takes MiniLM where it is installed, None compares by words. With `learns`
     False it recalls and never changes: for evaluation, where no item may teach another. With
     `keeps` it keeps findings as notes; they are used from `open_web` on. `problems` are sentences
-    about what could not be recalled or learned.
+    about what could not be recalled or learned, `missed` those about the sources that did best and
+    are no longer there.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class SeekingMemory:
         self.learns = learns
         self.keeps = keeps
         self.problems: list[str] = []
+        self.missed: list[str] = []
         self._embedder = embedder
         self._clock = clock
         self._lock = threading.Lock()
@@ -141,6 +144,10 @@ class SeekingMemory:
                 known = self._web.lines(objective, self._clock())
             kinds = self._alike(objective)
             lines = known + lines_of(self._db, self._project(), kinds, names, self._clock())
+            for kind in kinds[:1]:
+                told = missed_source(self._db, self._project(), kind, names, self._clock())
+                if told and told not in self.missed:
+                    self.missed.append(told)
             return Experience(lines, self._plans_like(objective, names))
 
         return await self._guarded(experience, Experience())
