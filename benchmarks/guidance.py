@@ -7,7 +7,7 @@ A simulated person corrects the center's plans until they are the human decompos
 and Break (CWQ, ComQA); after 0, 50, ... corrected plans the center plans objectives of families it
 was never corrected on (MuSiQue, Break's DROP), and the corrections that these need are counted:
 typed edits of the plan graph (`centerlm.evaluation.corrections`). It starts as the untrained model
-that is shown example plans, and learns by its weights (a LoRA on the person's plans), by
+that is shown example plans, and learns by its weights (a LoRA on all the person's plans so far), by
 preferences (the same, then DPO on pairs of edit and original), by memory alone (the person's plans
 of like objectives are recalled into the prompt), or by both weights and memory. Everything is kept
 in the cache folder: the same command goes on where it stopped. Writes guidance.json, .md and .svg.
@@ -73,8 +73,8 @@ def parse(argv: Sequence[str]) -> Arguments:
     parser.add_argument("--questions", type=int, default=60, help="held out (%(default)s)")
     parser.add_argument("--arms", type=names_of(ARMS, "arm"), default=ARMS)
     parser.add_argument("--pairs", type=int, default=24, help="of DPO a point (%(default)s)")
-    parser.add_argument("--epochs", type=int, default=3, help="of training (%(default)s)")
-    parser.add_argument("--learning-rate", type=float, default=5e-4, help="(%(default)s)")
+    parser.add_argument("--epochs", type=int, default=4, help="of training (%(default)s)")
+    parser.add_argument("--learning-rate", type=float, default=1e-3, help="(%(default)s)")
     parser.add_argument("--base", type=Path, help="a GGUF file (the default model)")
     add_cache(parser, "adapters and answers")
     add_files(parser, "guidance")
@@ -85,6 +85,7 @@ def parse(argv: Sequence[str]) -> Arguments:
     settings = TrainSettings(
         learning_rate=given.learning_rate,
         epochs=given.epochs,
+        row_tokens=512,  # small updates and many: examples are few
         rows=1,
         dtype="auto",
         threads=given.threads,
@@ -154,7 +155,9 @@ class Loop:
             trains = {"weights", "preferences", "both"} & set(self._arguments.arms)
             adapter: Path | None = None
             if trains:
-                adapter = self._trained(point, new, last)
+                adapter = self.school.taught(
+                    f"weights-{point}", self._cases.stream[:point], self._telling
+                )
             if "weights" in trains:
                 page = self._measured("weights", point, adapter, remembers=False)
             if "memory" in self._arguments.arms:
@@ -165,10 +168,6 @@ class Loop:
                 page = self._preferred(point, new, last, adapter)
             last = adapter
         return page
-
-    def _trained(self, point: int, new: Sequence[Guidance], last: Path | None) -> Path:
-        start = last.parent / "adapter" if last else None
-        return self.school.taught(f"weights-{point}", new, start, self._telling)
 
     def _preferred(
         self, point: int, new: Sequence[Guidance], last: Path | None, adapter: Path

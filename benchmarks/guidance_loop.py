@@ -161,10 +161,8 @@ class School:
         finally:
             await center.model.close()
 
-    def taught(
-        self, name: str, corrected: Sequence[Guidance], start: Path | None, telling: Telling
-    ) -> Path:
-        """An adapter trained on people's plans, from `start` on (a folder of PEFT)."""
+    def taught(self, name: str, corrected: Sequence[Guidance], telling: Telling) -> Path:
+        """An adapter trained on people's plans, from the base on."""
         folder = self.folder / name
         if not _finished(folder):
             model, tokenizer = load_base(self.base)
@@ -181,7 +179,6 @@ class School:
                 folder,
                 self.settings,
                 base=base_name(self.base),
-                start=start,
                 resume=(folder / RECORD).exists(),
                 on_progress=_shown(telling, name),
             )
