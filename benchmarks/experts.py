@@ -174,7 +174,7 @@ def main() -> int:
     parser.add_argument(
         "--center", help="an adapter, few-shot or untrained: its choice is measured"
     )
-    parser.add_argument("--epochs", type=int, default=6, help="over the facts (%(default)s)")
+    parser.add_argument("--epochs", type=int, default=14, help="over the facts (%(default)s)")
     parser.add_argument("--reviews", type=int, default=3, help="of facts not known (%(default)s)")
     parser.add_argument("--seeds", type=int, default=10, help="streams (%(default)s)")
     parser.add_argument(
