@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from gguf_file import write_lora
 
-from centerlm import assembly, config
+from centerlm import assembly, config, opening, places
 from centerlm.center import EXAMPLES
 from centerlm.errors import ConfigError, InputError
 from centerlm.models import lora
@@ -80,7 +80,7 @@ def test_the_file_of_the_folder_is_found() -> None:
 
 def test_every_part_is_put_together() -> None:
     settings = _load(FULL)
-    center = assembly.open_center(settings)
+    center = opening.open_center(settings)
     assert isinstance(center.model, OpenAIModel)
     assert (center.model.name, center.model.constraint, center.model.context) == (
         "planner", "none", 4096,
@@ -92,8 +92,8 @@ def test_every_part_is_put_together() -> None:
     options = assembly.options_of(settings)
     assert (options.seed, options.each_limit, options.seek_seconds) == (7, 5, 9.5)
     assert assembly.options_of(settings, 11).seed == 11
-    assert assembly.journal_path(settings, None) == Path("~/journal.sqlite").expanduser()
-    assert assembly.journal_path(settings, Path("given")) == Path("given")
+    assert places.journal_path(settings, None) == Path("~/journal.sqlite").expanduser()
+    assert places.journal_path(settings, Path("given")) == Path("given")
 
 
 def test_experts_are_used_unless_sources_are_named() -> None:
@@ -109,7 +109,7 @@ def test_experts_are_used_unless_sources_are_named() -> None:
 
 def test_models_of_one_endpoint_share_it() -> None:
     section = config.ModelSettings(model="openai:a", base_url="http://127.0.0.1:1/v1")
-    endpoints = assembly.Endpoints()
+    endpoints = opening.Endpoints()
     assert endpoints.of(section) is endpoints.of(msgspec.structs.replace(section, model="openai:b"))
     other = msgspec.structs.replace(section, base_url="http://127.0.0.1:2/v1")
     assert endpoints.of(section) is not endpoints.of(other)
@@ -163,12 +163,12 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 )
 def test_settings_that_do_not_go_together(section: dict[str, str], says: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(says)):
-        assembly.open_model_of(config.ModelSettings(**section))
+        opening.open_model_of(config.ModelSettings(**section))
 
 
 def test_an_endpoint_that_needs_no_key() -> None:
     section = config.ModelSettings(model="openai:m", base_url="http://far/v1", api_key_env="")
-    assert assembly.Endpoints().of(section).key() == ""
+    assert opening.Endpoints().of(section).key() == ""
 
 
 def test_attached_files_are_read_once_and_again_when_they_change(tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_the_example_of_the_reference_is_valid() -> None:
 
 
 def _adapters(settings: config.Settings) -> tuple[Path, ...]:
-    model = assembly.open_center(settings).model
+    model = opening.open_center(settings).model
     assert isinstance(model, LlamaCppModel)
     return tuple(adapter.path for adapter in model._adapters)  # pyright: ignore[reportPrivateUsage]
 
@@ -254,8 +254,8 @@ def test_the_shipped_adapter_is_used_without_examples(shipped: Path) -> None:
     for text in ("", '[center]\nmodel = "local"\n'):
         settings = _load(text)
         assert _adapters(settings) == (shipped,)
-        assert assembly.open_center(settings).examples == ()
-    assert assembly.open_center(_load("[center]\nexamples = true\n")).examples == EXAMPLES
+        assert opening.open_center(settings).examples == ()
+    assert opening.open_center(_load("[center]\nexamples = true\n")).examples == EXAMPLES
 
 
 def test_without_the_shipped_adapter_examples_are_shown(
@@ -263,30 +263,30 @@ def test_without_the_shipped_adapter_examples_are_shown(
 ) -> None:
     monkeypatch.setattr(lora, "ADAPTERS", tmp_path)
     assert _adapters(_load("")) == ()
-    assert assembly.open_center(_load("")).examples == EXAMPLES
-    assert assembly.open_center(_load("[center]\nexamples = false\n")).examples == ()
+    assert opening.open_center(_load("")).examples == EXAMPLES
+    assert opening.open_center(_load("[center]\nexamples = false\n")).examples == ()
 
 
 def test_the_settings_say_otherwise(shipped: Path) -> None:
     none = _load('[center]\nadapter = "none"\n')
-    assert _adapters(none) == () and assembly.open_center(none).examples == EXAMPLES
+    assert _adapters(none) == () and opening.open_center(none).examples == EXAMPLES
     own = _load('[center]\nadapter = "mine.gguf"\n')
-    assert _adapters(own) == (Path("mine.gguf"),) and assembly.open_center(own).examples == ()
+    assert _adapters(own) == (Path("mine.gguf"),) and opening.open_center(own).examples == ()
     other = _load('[center]\nmodel = "local:other.gguf"\n')
-    assert _adapters(other) == () and assembly.open_center(other).examples == EXAMPLES
+    assert _adapters(other) == () and opening.open_center(other).examples == EXAMPLES
     hosted = _load('[center]\nmodel = "openai:m"\nbase_url = "http://localhost:1"\n')
-    assert assembly.open_center(hosted).examples == EXAMPLES
+    assert opening.open_center(hosted).examples == EXAMPLES
 
 
 def test_experts_run_without_the_centers_adapter(shipped: Path) -> None:
     settings = _load('[experts.history]\nmodel = "local"\n')
-    model = assembly.open_model_of(settings.experts["history"])
+    model = opening.open_model_of(settings.experts["history"])
     assert isinstance(model, LlamaCppModel)
     assert model._adapters == ()  # pyright: ignore[reportPrivateUsage]
 
 
 def test_local_experts_share_one_base_and_hosted_ones_take_their_place(tmp_path: Path) -> None:
-    endpoints = assembly.Endpoints()
+    endpoints = opening.Endpoints()
     settings = _load(
         '[experts.law]\nadapter = "law.gguf"\n[experts.art]\nadapter = "art.gguf"\n'
         '[experts.big]\nadapter = "big.gguf"\ncontext = 1024\n'

@@ -13,7 +13,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from centerlm.assembly import open_center
     from centerlm.center import CenterLM, Example
     from centerlm.errors import CenterError, PlanError
     from centerlm.finding import (
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from centerlm.models.provider import Provider
     from centerlm.models.scripted import ScriptedModel
     from centerlm.objective import Attachment, Budget, Objective
+    from centerlm.opening import open_center
     from centerlm.plan import Plan, Step, format_plan, parse_plan
     from centerlm.run import Options
     from centerlm.solver import Solution, solve
@@ -103,7 +103,7 @@ __all__ = [
 
 _HOMES = {
     "center": ("CenterLM", "Example"),
-    "assembly": ("open_center",),
+    "opening": ("open_center",),
     "errors": ("CenterError", "PlanError"),
     "finding": (
         *("Citation", "Finding", "Passage", "Quantity", "Status", "Usage", "Value"),

@@ -21,6 +21,8 @@ import msgspec
 
 from centerlm import assembly as _assembly
 from centerlm import config as _config
+from centerlm import opening as _opening
+from centerlm import places as _places
 from centerlm.center import CenterLM
 from centerlm.continuing import continuation_of, continuing, length_of, print_continuation
 from centerlm.episode import episode_to_json, fold
@@ -73,7 +75,7 @@ def run_solve(
     objective = Objective(
         question, answer_type=answer_type, budget=_assembly.budget_of(settings, budget)
     )
-    library = library or _assembly.library_path(settings)
+    library = library or _places.library_path(settings)
     words = length_of(question, length)
     if words is not None and library is None and not attachments:
         raise InputError("there is no book to continue; give it with --attach novel.txt")
@@ -110,7 +112,7 @@ def run_resume(
     as_json: bool,
 ) -> int:
     """Go on with an episode; what the command line gives replaces what the episode began with."""
-    at = _assembly.journal_at(_settings(config, model, base_url), journal)
+    at = _places.journal_at(_settings(config, model, base_url), journal)
     store, name = existing_journal(at, episode)
     state = fold(store.events(name))
     stored = store.blob(state.settings) if state.settings else b""
@@ -185,15 +187,15 @@ def _solve(
     """Solve or go on with `episode`, in the journal `at` (default: given or configured). Cited
     frames are written to the folder `frames`.
     """
-    library, endpoints = setup.get("library"), _assembly.Endpoints()
+    library, endpoints = setup.get("library"), _opening.Endpoints()
     attached = tuple(Path(path) for path in setup.get("attachments") or ())
-    center = _assembly.open_center(settings, endpoints)
+    center = _opening.open_center(settings, endpoints)
     length, solving = setup.get("length"), center
     if length is not None:
         folder = (
             _assembly.attached_library(attached, vectors=False) if attached else Path(str(library))
         )
-        writing = _assembly.open_writer(settings, endpoints)
+        writing = _opening.open_writer(settings, endpoints)
         made = continuing(objective.text, folder, length, center, writing)
         solving, sources = made.center, [*made.sources]
     else:
@@ -227,7 +229,7 @@ def _solve(
         finally:
             await endpoints.close()
 
-    path = at or _assembly.journal_at(settings, journal)
+    path = at or _places.journal_at(settings, journal)
     with (
         opened_journal(path, settings.journal.synchronous) as store,
         opened_memory(setup.get("memory"), store) as memory,
@@ -303,7 +305,7 @@ def _leave_at_once(number: int) -> NoReturn:
 @contextmanager
 def opened_journal(path: Path | str, synchronous: Any) -> Generator[StoredJournal]:
     """The journal, closed at the end. After an error, one of closing says nothing new."""
-    store = _assembly.open_journal_at(path, synchronous)
+    store = _places.open_journal_at(path, synchronous)
     try:
         yield store
     except BaseException:
@@ -364,7 +366,7 @@ def run_plan(
     settings = _settings(config, model, base_url)
     objective = Objective(question, budget=_assembly.budget_of(settings, budget))
     opened = _assembly.open_sources(settings, library=library, names=sources)
-    center = _assembly.open_center(settings)
+    center = _opening.open_center(settings)
     cards: tuple[Card, ...] = tuple(source.card for source in opened)
     remembering = None if no_memory else remembered_by(settings, config, use_web=use_web)
     if remembering is not None and not Path(remembering["path"]).exists():

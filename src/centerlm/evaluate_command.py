@@ -18,6 +18,8 @@ import msgspec
 
 from centerlm import assembly as _assembly
 from centerlm import config as _config
+from centerlm import opening as _opening
+from centerlm import places as _places
 from centerlm.cluster import Cluster
 from centerlm.errors import InputError
 from centerlm.evaluate_worker import EvaluationOpener, keep_calls, open_centers
@@ -104,7 +106,7 @@ def run_evaluate(
     )
     opened = open_scenario(scenario, opening)
     try:
-        endpoints = _assembly.Endpoints()
+        endpoints = _opening.Endpoints()
         centers = open_centers(settings, endpoints, out, replay=replay)
         check_weights(chosen, fragmentation=centers.fragmentation is not None)
         made = _about(opened, opening, chosen, centers, how)
@@ -136,7 +138,7 @@ def _remembering(settings: _config.Settings, config: Path | None, how: How) -> H
     if not path.is_file():
         raise InputError(f"there is no memory {path}; check [evaluate] memory")
     digest = file_sha256(path)
-    project = settings.evaluate.memory_project or _assembly.project_of(settings, config)
+    project = settings.evaluate.memory_project or _places.project_of(settings, config)
     memory = SeekingMemory(path, project=project, learns=False)
     return replace(how, memory=memory, remembers=digest)
 
@@ -158,7 +160,7 @@ async def _run(
     scenario: Scenario,
     systems: tuple[System, ...],
     centers: Centers,
-    endpoints: _assembly.Endpoints,
+    endpoints: _opening.Endpoints,
     how: How,
     journal: SqliteJournal,
     cluster: Cluster | None,

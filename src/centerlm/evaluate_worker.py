@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from centerlm import assembly as _assembly
 from centerlm import config as _config
+from centerlm import opening as _opening
 from centerlm.center import CenterLM
 from centerlm.cluster import Files, WorkerError, one_at_a_time
 from centerlm.evaluation.harness import EpisodeJob, How, arrange, episode_name, solve_episode
@@ -29,7 +29,7 @@ OnUsed = Callable[[Path], object]
 
 def open_centers(
     settings: _config.Settings,
-    endpoints: _assembly.Endpoints,
+    endpoints: _opening.Endpoints,
     folder: Path,
     *,
     replay: Path | None = None,
@@ -47,7 +47,7 @@ def open_centers(
         return RecordingModel(Watched(model), folder / CALLS, on_used=on_used)
 
     def opened(settings: _config.Settings) -> CenterLM:
-        center = _assembly.open_center(settings, endpoints)
+        center = _opening.open_center(settings, endpoints)
         return replace(center, model=kept(center.model))
 
     def trained(adapter: str | None) -> CenterLM | None:
@@ -90,7 +90,7 @@ class EvaluationOpener:
             scenario = open_scenario(self.scenario, self.opening)
         used: set[Path] = set()
         centers = open_centers(
-            self.settings, _assembly.Endpoints(), self.opening.work, on_used=used.add
+            self.settings, _opening.Endpoints(), self.opening.work, on_used=used.add
         )
         return EvaluationSolver(scenario, centers, self.how, self.opening.work, used)
 

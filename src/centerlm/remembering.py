@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from centerlm import assembly as _assembly
 from centerlm import config as _config
+from centerlm import places as _places
 from centerlm.errors import InputError, JournalError, MemoryFileError
 from centerlm.events import EpisodeStarted, Event
 from centerlm.printing import complain, print_json, wide_console
@@ -48,8 +48,8 @@ def remembered_by(
         return None
     return {
         "web": "use" if use_web else settings.memory.web,
-        "path": str(_assembly.memory_path(settings).resolve()),
-        "project": _assembly.project_of(settings, config),
+        "path": str(_places.memory_path(settings).resolve()),
+        "project": _places.project_of(settings, config),
     }
 
 
@@ -195,13 +195,13 @@ def opened_at(
     """The memory that the options name; None where there is none yet (unless `make`)."""
     config = config or _config.default_file()
     settings = _config.load_settings(config)
-    at = _assembly.memory_path(settings, path)
+    at = _places.memory_path(settings, path)
     if not at.exists() and not make:
         if path is not None:
             raise InputError(f"there is no memory {path}; check the path")
         yield None
         return
-    memory = _open(at, project or _assembly.project_of(settings, config))
+    memory = _open(at, project or _places.project_of(settings, config))
     try:
         with _readable(memory):
             yield memory
@@ -346,8 +346,8 @@ def _export_examples(
     from centerlm.learning.consolidating import consolidate
     from centerlm.learning.stored import write_examples
 
-    at = _assembly.journal_at(_config.load_settings(config), journal)
-    store = _assembly.existing_journal_at(at)
+    at = _places.journal_at(_config.load_settings(config), journal)
+    store = _places.existing_journal_at(at)
     if store is None:
         raise InputError(f"there is no journal {at}; examples are made of its episodes")
     try:

@@ -14,6 +14,8 @@ import click
 
 from centerlm import assembly as _assembly
 from centerlm import config as _config
+from centerlm import opening as _opening
+from centerlm import places as _places
 from centerlm.commands import opened_journal, stoppable
 from centerlm.errors import InputError
 from centerlm.objective import Budget
@@ -46,14 +48,14 @@ def run_study(
 
     config = config or _config.default_file()
     settings = _config.with_model(_config.load_settings(config), model, base_url)
-    folder, topic = _subject(subject, library or _assembly.library_path(settings))
+    folder, topic = _subject(subject, library or _places.library_path(settings))
     limits = _assembly.budget_of(settings, budget)
     if limits == Budget(depth=limits.depth):
         limits = Budget(calls=CALLS)
     remembering = remembered_by(settings, config, use_web=True)
     assert remembering is not None  # it was asked to be used
     with Library.open(folder) as opened:
-        path = _assembly.journal_at(settings, journal)
+        path = _places.journal_at(settings, journal)
         return _study(settings, opened, topic, limits, remembering, path, as_json)
 
 
@@ -87,8 +89,8 @@ def _study(
     from centerlm.sources.documents import Documents
     from centerlm.study import study
 
-    endpoints = _assembly.Endpoints()
-    center = _assembly.open_center(settings, endpoints)
+    endpoints = _opening.Endpoints()
+    center = _opening.open_center(settings, endpoints)
     signals: list[int] = []
     with (
         opened_journal(journal, settings.journal.synchronous) as store,

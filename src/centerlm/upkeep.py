@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from centerlm import assembly as _assembly
 from centerlm import config as _config
+from centerlm import places as _places
 from centerlm.errors import InputError, JournalError
 from centerlm.printing import complain, print_json
 from centerlm.remembering import forget_removed, memory_of
@@ -72,8 +72,8 @@ def open_journal(path: Path | str | None) -> StoredJournal | None:
     none.
     """
     if path is None or isinstance(path, Path):
-        path = _assembly.journal_at(_config.load_settings(None), path)
-    return _assembly.existing_journal_at(path)
+        path = _places.journal_at(_config.load_settings(None), path)
+    return _places.existing_journal_at(path)
 
 
 def existing_journal(path: Path | str | None, episode: str) -> tuple[StoredJournal, str]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from centerlm import assembly as _assembly
 from centerlm import config as _config
+from centerlm import places as _places
 from centerlm.errors import InputError
 from centerlm.printing import print_json, wide_console
 from centerlm.remembering import nothing_remembered, opened_at
@@ -36,7 +36,7 @@ def run_web(
     from centerlm.memory.web_views import list_notes, show_note
 
     settings = _config.load_settings(config or _config.default_file())
-    folder = library or _assembly.library_path(settings)
+    folder = library or _places.library_path(settings)
     with opened_at(path, project, config) as memory, _documents_of(folder) as sources:
         if about.strip().isdigit():
             if memory is None:

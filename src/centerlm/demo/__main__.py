@@ -13,7 +13,7 @@ import time
 
 import click
 
-from centerlm import assembly, config
+from centerlm import assembly, config, opening
 from centerlm.commands import screen
 from centerlm.demo.articles import build_demo_library
 from centerlm.demo.questions import DemoQuestion, demo_questions, is_right
@@ -47,7 +47,7 @@ def demo(given_plans: bool, limit: int) -> None:
         click.echo(report.note)
     settings = config.load_settings(None)
     sources = assembly.open_sources(settings, library=folder / "library")
-    center = assembly.open_center(settings)
+    center = opening.open_center(settings)
     right = asyncio.run(_all(demo_questions()[:limit], center, sources, given_plans))
     click.echo(f"\n{right} of {limit} right.")
 

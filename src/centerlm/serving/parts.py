@@ -12,6 +12,8 @@ import msgspec
 
 from centerlm import assembly as _assembly
 from centerlm import config as _config
+from centerlm import opening as _opening
+from centerlm import places as _places
 from centerlm.center import CenterLM
 from centerlm.journal import SqliteJournal
 from centerlm.objective import Budget
@@ -22,9 +24,9 @@ from centerlm.serving.order import Order, Refused
 from centerlm.sources.base import Source
 
 if TYPE_CHECKING:
-    from centerlm.assembly import Endpoints
     from centerlm.config import Settings
     from centerlm.memory import SeekingMemory
+    from centerlm.opening import Endpoints
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -73,7 +75,7 @@ class Parts:
             CenterError: a setting, model, library, source or the journal cannot be used.
         """
         settings = given.settings()
-        endpoints = _assembly.Endpoints()
+        endpoints = _opening.Endpoints()
         library = Path(given.library) if given.library else None
         sources = _assembly.open_sources(
             settings, library=library, names=given.sources, endpoints=endpoints
@@ -82,10 +84,10 @@ class Parts:
             given,
             settings,
             endpoints,
-            _assembly.open_center(settings, endpoints),
+            _opening.open_center(settings, endpoints),
             tuple(sources),
-            _assembly.open_journal_at(
-                _assembly.journal_at(settings, Path(given.journal) if given.journal else None),
+            _places.open_journal_at(
+                _places.journal_at(settings, Path(given.journal) if given.journal else None),
                 settings.journal.synchronous,
             ),
             _assembly.budget_of(settings, given.budget),
@@ -97,7 +99,7 @@ class Parts:
         """The folder of the library, if there is one."""
         if self.given.library:
             return Path(self.given.library)
-        return _assembly.library_path(self.settings)
+        return _places.library_path(self.settings)
 
     def named(self, order: Order) -> dict[str, Source]:
         """The server's sources by name.
@@ -148,9 +150,9 @@ class Parts:
         if self.given.no_memory or not settings.memory.enabled:
             return None
         config = Path(self.given.config) if self.given.config else _config.default_file()
-        project = _assembly.project_of(settings, config)
+        project = _places.project_of(settings, config)
         return {
-            "path": str(_assembly.memory_path(settings).resolve()),
+            "path": str(_places.memory_path(settings).resolve()),
             "project": f"{project} for {client}" if self.apart else project,
             # Episodes of several clients share the memory at once: what it knows is not asked here.
             "web": "off" if settings.memory.web == "off" else "keep",

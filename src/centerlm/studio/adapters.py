@@ -10,10 +10,10 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from centerlm.assembly import center_adapter, open_center
 from centerlm.errors import InputError
 from centerlm.learning.run_folder import read_json, write_json
 from centerlm.models.weights import home
+from centerlm.opening import center_adapter, open_center
 from centerlm.serving.parts import Parts
 
 

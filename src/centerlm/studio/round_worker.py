@@ -13,7 +13,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from centerlm.assembly import open_center
 from centerlm.config import CenterSettings, Settings
 from centerlm.errors import CenterError, ModelError, PlanError
 from centerlm.evaluation.corrections import corrections
@@ -24,6 +23,7 @@ from centerlm.learning.readers.own import read_own
 from centerlm.learning.run_folder import read_json, write_json
 from centerlm.learning.sample_cards import cards_naming
 from centerlm.objective import Objective
+from centerlm.opening import open_center
 from centerlm.plan import CENTER
 from centerlm.plan_alone import plan_alone
 
