@@ -1,16 +1,18 @@
 """The guidance loop, closed: how many corrections a plan still needs after so many were made.
 
     python benchmarks/guidance.py --data DIR [--points 0,50,100,200,400] [--questions 60]
-        [--arms weights,preferences,memory,both] [--base FILE.gguf] [--cache DIR] [--out DIR]
+        [--arms weights,preferences,memory,both] [--held sets|families] [--base FILE.gguf]
+        [--cache DIR] [--out DIR]
 
 A simulated person corrects the center's plans until they are the human decompositions of StrategyQA
 and Break (CWQ, ComQA); after 0, 50, ... corrected plans the center plans objectives of families it
-was never corrected on (MuSiQue, Break's DROP), and the corrections that these need are counted:
-typed edits of the plan graph (`centerlm.evaluation.corrections`). It starts as the untrained model
-that is shown example plans, and learns by its weights (a LoRA on all the person's plans so far), by
-preferences (the same, then DPO on pairs of edit and original), by memory alone (the person's plans
-of like objectives are recalled into the prompt), or by both weights and memory. Everything is kept
-in the cache folder: the same command goes on where it stopped. Writes guidance.json, .md and .svg.
+was never corrected on (MuSiQue, Break's DROP; with --held families: of the corrected sets, what
+asks like no corrected one), and the corrections that these need are counted: typed edits of the
+plan graph (`centerlm.evaluation.corrections`). It starts as the untrained model that is shown
+example plans, and learns by its weights (a LoRA on all the person's plans so far), by preferences
+(the same, then DPO on pairs of edit and original), by memory alone (the person's plans of like
+objectives are recalled into the prompt), or by both weights and memory. Everything is kept in the
+cache folder: the same command goes on where it stopped. Writes guidance.json, .md and .svg.
 """
 
 from __future__ import annotations
@@ -35,8 +37,10 @@ from centerlm.learning.guidance import Guidance
 from centerlm.learning.train_settings import TrainSettings
 from centerlm.plan import Plan
 from guidance_loop import (
+    FAMILIES,
     GUIDED,
     HELD_OUT,
+    SETS,
     Cases,
     School,
     default_base,
@@ -56,6 +60,7 @@ class Arguments:
     points: tuple[int, ...]
     questions: int
     arms: tuple[str, ...]
+    held: str
     pairs: int
     base: Path | None
     cache: Path
@@ -72,6 +77,7 @@ def parse(argv: Sequence[str]) -> Arguments:
     parser.add_argument("--points", type=_points, default=_points("0,50,100,200,400"))
     parser.add_argument("--questions", type=int, default=60, help="held out (%(default)s)")
     parser.add_argument("--arms", type=names_of(ARMS, "arm"), default=ARMS)
+    parser.add_argument("--held", choices=(SETS, FAMILIES), default=SETS)
     parser.add_argument("--pairs", type=int, default=24, help="of DPO a point (%(default)s)")
     parser.add_argument("--epochs", type=int, default=4, help="of training (%(default)s)")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="(%(default)s)")
@@ -80,7 +86,7 @@ def parse(argv: Sequence[str]) -> Arguments:
     add_files(parser, "guidance")
     add_speed(parser)
     given = parser.parse_args(argv)
-    if given.questions < len(HELD_OUT) or given.pairs < 0:
+    if given.questions < len(GUIDED) or given.pairs < 0:
         raise InputError("--questions: at least one of each family; --pairs: none or more")
     settings = TrainSettings(
         learning_rate=given.learning_rate,
@@ -95,6 +101,7 @@ def parse(argv: Sequence[str]) -> Arguments:
         given.points,
         given.questions,
         tuple(given.arms),
+        given.held,
         given.pairs,
         given.base,
         given.cache,
@@ -206,7 +213,7 @@ class Loop:
             "command": command_line(),
             "date": time.strftime("%Y-%m-%d"),
             "corrected_on": list(GUIDED),
-            "measured_on": list(HELD_OUT),
+            "measured_on": list(HELD_OUT) if arguments.held == SETS else "new families of these",
             "questions": arguments.questions,
             "epochs": arguments.train.epochs,
             "learning_rate": arguments.train.learning_rate,
@@ -236,7 +243,7 @@ def _counted(
 
 
 def run(arguments: Arguments) -> Path:
-    cases = read_cases(arguments.data, arguments.points[-1], arguments.questions)
+    cases = read_cases(arguments.data, arguments.points[-1], arguments.questions, arguments.held)
     with Telling() as telling:
         return Loop(arguments, cases, telling).run()
 

@@ -32,6 +32,7 @@ from centerlm.learning.training import train, with_adapter
 from centerlm.learning.watching import Progress
 from centerlm.many import each_of
 from centerlm.memory import SeekingMemory
+from centerlm.memory.kinds import mask
 from centerlm.models import RecordingModel
 from centerlm.models.llama_cpp import LlamaCppModel
 from centerlm.models.llama_server import Adapter
@@ -44,6 +45,10 @@ from telling import Telling
 GUIDED = ("strategyqa", "qdmr:cwq", "qdmr:comqa")
 HELD_OUT = ("musique", "qdmr:drop")
 """Families of questions: by the set of Break, or the set itself. None is in both."""
+SETS, FAMILIES = "sets", "families"
+"""What is held out: other sets, or of the same sets questions that ask alike (names and numbers
+masked), which the studio calls a family too.
+"""
 
 CARDS = (
     Card("documents", "articles on people, places, works, games and events"),
@@ -60,7 +65,9 @@ class Cases:
     held_out: tuple[Guidance, ...]
 
 
-def read_cases(data: Path, corrected: int, questions: int, seed: int = 0) -> Cases:
+def read_cases(
+    data: Path, corrected: int, questions: int, held: str = SETS, seed: int = 0
+) -> Cases:
     """`corrected` human plans of the guided families, `questions` of those held out.
 
     MuSiQue's are of its dev file, Break's of the two files of training that there are: no
@@ -72,11 +79,26 @@ def read_cases(data: Path, corrected: int, questions: int, seed: int = 0) -> Cas
     read = read_guidance(data, ("strategyqa", "qdmr")).guidance
     read += read_guidance(data, ("musique",), split="dev").guidance
     stream = _mixed(read, GUIDED, corrected, seed)
-    seen = {one.objective.casefold() for one in stream}
-    held = _mixed(
-        [one for one in read if one.objective.casefold() not in seen], HELD_OUT, questions, seed
+    return Cases(stream, held_out(read, stream, questions, held, seed))
+
+
+def held_out(
+    read: Sequence[Guidance], stream: Sequence[Guidance], questions: int, held: str, seed: int = 0
+) -> tuple[Guidance, ...]:
+    """Objectives of families that are not in the stream: of other sets, or of the same sets those
+    that ask like none of it.
+
+    Raises:
+        InputError: there are fewer.
+    """
+    if held == SETS:
+        seen = {one.objective.casefold() for one in stream}
+        apart = [one for one in read if one.objective.casefold() not in seen]
+        return _mixed(apart, HELD_OUT, questions, seed)
+    asked = {mask(one.objective) for one in stream}
+    return _mixed(
+        [one for one in read if mask(one.objective) not in asked], GUIDED, questions, seed
     )
-    return Cases(stream, held)
 
 
 def _mixed(

@@ -42,6 +42,21 @@ def test_families_are_mixed_evenly_and_objectives_are_there_once() -> None:
         _mixed(read, ("a", "b"), 19, 0)
 
 
+def test_held_out_are_other_sets_or_what_asks_like_nothing_corrected() -> None:
+    from guidance_loop import FAMILIES, GUIDED, HELD_OUT, SETS, held_out
+
+    read = [_guidance(family, n) for family in (*GUIDED, *HELD_OUT) for n in range(4)]
+    plan = read[0].plan
+    alike = Guidance("cwq-9", "Is the writer of 9 qdmr:cwq?", plan, "qdmr:cwq")
+    unlike = [Guidance(f"{family}-8", f"Where is {family}?", plan, family) for family in GUIDED]
+    stream = [one for one in read if one.by in GUIDED]
+    read += [alike, *unlike]
+    assert {one.by for one in held_out(read, stream, 8, SETS)} == set(HELD_OUT)
+    assert list(held_out(read, stream, 3, FAMILIES)) == unlike
+    with pytest.raises(InputError, match="ask for fewer"):
+        held_out(read, stream, 4, FAMILIES)
+
+
 def test_pairs_are_edits_of_what_was_a_plan_and_another() -> None:
     from guidance_loop import edit_pairs
 
