@@ -69,6 +69,7 @@ def arms_of(comparison: Comparison, recipe: Recipe, work: Path, seed: int, told:
             forms=recipe.worlds.forms,
             templates=False,
             without=recipe.worlds.without,
+            kinds=recipe.worlds.kinds,
         )
         split = split_seed(range(worlds.seed, worlds.seed + worlds.count))
         _made(pieces[-1], _only(recipe, worlds, sets=(), split=split), None, told)
@@ -176,12 +177,15 @@ def _paragraphs(data: Path) -> dict[str, list[Text]]:
     return found
 
 
-def shaped(comparison: Comparison, *, aliases: bool = True) -> Recipe:
+def shaped(
+    comparison: Comparison, *, aliases: bool = True, kinds: tuple[str, ...] = ("chain",)
+) -> Recipe:
     """The recipe that the arms share, before how they train. Its worlds have documents and a
-    calculator, so that few tokens teach what the questions of the comparison need.
+    calculator, and questions of these kinds alone (none named: all), by default those that the
+    comparison asks: few tokens teach no more.
     """
     return Recipe(
         base=comparison.base,
         data=DataSection(aliases=aliases),
-        worlds=WorldsSection(forms=(comparison.form,), without=BEYOND),
+        worlds=WorldsSection(forms=(comparison.form,), without=BEYOND, kinds=kinds),
     )

@@ -103,7 +103,7 @@ def before_and_after(
     base = base_of(comparison)
     begin(comparison, work, rounds=sizes.rounds, tried=sizes.tried, k=sizes.k)
     told.line(estimate(sizes))
-    study = Study(comparison, work, told, stop, shaped(comparison))
+    study = Study(comparison, work, told, stop, shaped(comparison, kinds=()))
     found: dict[str, dict[int, Tried]] = {}
     rounds: dict[str, dict[str, Any]] = {}
     perverse: dict[str, Tried] = {}

@@ -117,7 +117,7 @@ def unseen(
     base = base_of(comparison)
     begin(comparison, work, kinds=list(sizes.kinds))
     told.line(estimate(sizes))
-    recipe = shaped(comparison)
+    recipe = shaped(comparison, kinds=())
     worlds = msgspec.structs.replace(recipe.worlds, without=sizes.kinds)
     study = Study(
         comparison,

@@ -63,7 +63,8 @@ class DataSection(_Section, frozen=True):
 
 class WorldsSection(_Section, frozen=True):
     """Generated worlds. `templates`: half of the documents are written from train passages. Kinds
-    of sources in `without` are held out: no card names one, no question needs one.
+    of sources in `without` are held out: no card names one, no question needs one. With `kinds`
+    (as "chain", "more") there are no questions but of these.
 
     At the end of `all`, `tested` questions of each number of hops are asked of fresh worlds.
     """
@@ -75,6 +76,7 @@ class WorldsSection(_Section, frozen=True):
     forms: tuple[Literal["peel", "flat"], ...] = ("peel", "flat")
     templates: bool = True
     without: tuple[Literal["expert", "person", "experiment"], ...] = ()
+    kinds: tuple[str, ...] = ()
     tested: _Count = 40
 
 

@@ -82,14 +82,16 @@ def make_world(
     people: int = 12,
     passages: Sequence[Template] = (),
     without: Collection[str] = (),
+    kinds: Sequence[str] = KINDS,
 ) -> World:
-    """Make the world of a seed, with 24 questions of up to `max_hops` (1-8) hops.
+    """Make the world of a seed, with 24 questions of these kinds of up to `max_hops` (1-8) hops.
 
     `passages` are templates of real passages (`realistic.templates`) to write documents from. Kinds
     of sources in `without` (of `BEYOND`) are not there: no card names one, no question needs one.
 
     Raises:
-        InputError: `max_hops` is not 1..8, or `people` not 6..200; there is no such kind.
+        InputError: `max_hops` is not 1..8, or `people` not 6..200; there is no such kind,
+            of sources or of questions.
     """
     if unknown := sorted({*without} - {*BEYOND}):
         raise InputError(f"no world has sources of kind {unknown[0]!r}; known: {', '.join(BEYOND)}")
@@ -111,7 +113,7 @@ def make_world(
         for name, card in make_cards(secrets, rng, new=new).items()
         if name.partition(":")[0] not in without
     }
-    kinds = [kind for kind in KINDS if kind not in without]
+    kinds = [kind for kind in kinds if kind not in without]
     world = World(seed, split, documents.texts, (), graph, documents.where, secrets, cards)
     asked = questions_of(world, hops=range(1, max_hops + 1), kinds=kinds)
     return replace(world, questions=asked)
