@@ -301,3 +301,11 @@ def test_kinds_of_sources_can_be_held_out() -> None:
             assert not {"person", "experiment"} & (named | offered)
     with pytest.raises(InputError, match="no world has sources of kind 'maps'"):
         make_world(1, without=("maps",))
+
+
+def test_a_world_may_be_asked_of_some_kinds_alone() -> None:
+    made = make_world(3, kinds=("chain",))
+    assert {question.kind for question in made.questions} == {"chain"}
+    assert {question.kind for question in make_world(3).questions} > {"chain"}
+    with pytest.raises(InputError, match="no kind of question 'riddle'; known: "):
+        make_world(3, kinds=("riddle",))
