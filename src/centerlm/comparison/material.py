@@ -26,7 +26,7 @@ from centerlm.learning.material import (
     is_held,
     statistics,
 )
-from centerlm.learning.recipe import DataSection, Recipe, WorldsSection, recipe_toml
+from centerlm.learning.recipe import DataSection, MixSection, Recipe, WorldsSection, recipe_toml
 from centerlm.learning.records import Text
 from centerlm.learning.run_folder import read_json, write_json
 from centerlm.learning.run_material import Lessons, evenly
@@ -187,5 +187,6 @@ def shaped(
     return Recipe(
         base=comparison.base,
         data=DataSection(aliases=aliases),
+        mix=MixSection(decompose=0.55, seek=0.05, absorb=0.4),
         worlds=WorldsSection(forms=(comparison.form,), without=BEYOND, kinds=kinds),
     )

@@ -80,11 +80,11 @@ class Comparison:
     Each of `seeds` trains every arm on `tokens` processed tokens; on the first, each arm is tried
     at every learning rate of `rates`, and the best by the check split of the training records is
     taken for all its seeds. `questions` of each of `hops` are asked of worlds, `limit` items of
-    each of `sets` (None: all). `worlds` are made to train on (few, so
-    that all arms see the same records), `formats` plan examples shown to every arm.
-    `minutes` bounds a call: cells not begun by then stay empty. With `start`, an adapter (.gguf),
-    every arm goes on from it, and the untrained and few-shot ones are the base with it: arms that
-    already read alike differ by how they were taught to join, where `tokens` are too few for both.
+    each of `sets` (None: all). `worlds` are made to train on, `formats` plan examples shown to
+    every arm. `minutes` bounds a call: cells not begun by then stay empty. With `start`, an
+    adapter (.gguf), every arm goes on from it, and the untrained and few-shot ones are the base
+    with it: arms that already read alike differ by how they were taught to join, where `tokens`
+    are too few for both.
     """
 
     base: str = "default"
@@ -101,7 +101,7 @@ class Comparison:
     questions: int = 8
     limit: int | None = None
     sets: tuple[str, ...] = ("musique", "2wiki")
-    worlds: int = 12
+    worlds: int = 48
     people: int = 12
     formats: int = 200
     check: int = 16
