@@ -80,6 +80,17 @@ def test_langchain_works_unchanged(sums: Served) -> None:
     assert "".join(chunk.content for chunk in model.stream("What?")) == "10"
 
 
+def test_llamaindex_works_unchanged(sums: Served) -> None:
+    llamaindex = pytest.importorskip(
+        "llama_index.llms.openai_like", reason="its pins do not go with those of the suite"
+    )
+    model = llamaindex.OpenAILike(
+        model="centerlm", api_base=sums.url, api_key="none", is_chat_model=True
+    )
+    assert model.complete("What is twice the sum?").text == "10"
+    assert [chunk.text for chunk in model.stream_complete("What?")][-1] == "10"
+
+
 def test_models_and_health(sums: Served) -> None:
     assert [model.id for model in _client(sums).models.list()] == ["centerlm"]
     assert _client(sums).models.retrieve("centerlm").owned_by == "centerlm"
