@@ -50,7 +50,7 @@ def measure_losses(requests: int, seed: int) -> Losses:
             log = folder / "lookups"
             serving = Serving(folder, fake.base_url, LOOKUP_LOG=str(log))
             await asyncio.to_thread(serving.start)
-            slots = asyncio.Semaphore(64)
+            slots, half = asyncio.Semaphore(64), asyncio.Event()
 
             async def client(session: aiohttp.ClientSession, name: str) -> None:
                 nonlocal dropped
@@ -69,6 +69,8 @@ def measure_losses(requests: int, seed: int) -> Losses:
                                 data = await answer.json()
                                 if answer.status == 200:
                                     told[name] = data["choices"][0]["message"]["content"]
+                                    if len(told) >= requests // 2:
+                                        half.set()
                                     return
                         except TimeoutError:
                             dropped += leaves
@@ -77,8 +79,8 @@ def measure_losses(requests: int, seed: int) -> Losses:
                         await asyncio.sleep(min(0.05 * 2**attempt, 1.0))
 
             async def killer() -> None:
-                while len(told) < requests // 2:  # noqa: ASYNC110 - several write it
-                    await asyncio.sleep(0.01)
+                if requests // 2:
+                    await half.wait()
                 await asyncio.to_thread(serving.kill)
                 await asyncio.to_thread(serving.start)
 

@@ -35,7 +35,7 @@ from centerlm.learning.rollout_worker import Remote, rolling
 from centerlm.learning.rollouts import Question, Rollout, RolloutSettings
 from centerlm.learning.run_folder import read_json, write_json
 from centerlm.learning.world_questions import WorldSources, trained_ids
-from centerlm.learning.worlds import KINDS, World, make_world
+from centerlm.learning.worlds import World, make_world
 from centerlm.run import Options
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def fresh_worlds(number: int, recipe: Recipe, used: Collection[str]) -> list[Wor
             max_hops=rounds.max_hops,
             people=recipe.worlds.people,
             without=recipe.worlds.without,
-            kinds=recipe.worlds.kinds or KINDS,
+            kinds=recipe.worlds.kinds,
         )
         for seed in count(FIRST_SEED + number * _APART)
     )

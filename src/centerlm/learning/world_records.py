@@ -15,7 +15,7 @@ from centerlm.learning.material import Composed, Say, Shelf, is_held
 from centerlm.learning.noting import NoteSet, Question, pool
 from centerlm.learning.recipe import WorldsSection
 from centerlm.learning.records import Text
-from centerlm.learning.worlds import KINDS, World, WorldQuestion, make_world, templates
+from centerlm.learning.worlds import World, WorldQuestion, make_world, templates
 from centerlm.plan import format_plan
 
 SHOWN = 5
@@ -36,7 +36,7 @@ def add_worlds(shelf: Shelf, data: Path | None, say: Say) -> None:
             people=section.people,
             passages=passages,
             without=section.without,
-            kinds=section.kinds or KINDS,
+            kinds=section.kinds,
         )
         held = is_held(world.id, share.held, share.seed)
         _add(shelf, world, section, held=held)

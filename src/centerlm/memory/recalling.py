@@ -137,6 +137,8 @@ def missed_source(
     """
     given = {*sources, CENTER, KNOWN}
     asked = [name for (name,) in db.execute("SELECT source FROM arms WHERE kind=?", (kind,))]
+    if given.issuperset(asked):
+        return ""
     views = view_sources(db, project, kind, asked, now)
     known = [view for view in views if view.asked >= ASKED_ENOUGH and view.found]
     best = max(known, key=lambda view: view.posterior.mean, default=None)

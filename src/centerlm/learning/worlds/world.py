@@ -82,9 +82,10 @@ def make_world(
     people: int = 12,
     passages: Sequence[Template] = (),
     without: Collection[str] = (),
-    kinds: Sequence[str] = KINDS,
+    kinds: Sequence[str] = (),
 ) -> World:
-    """Make the world of a seed, with 24 questions of these kinds of up to `max_hops` (1-8) hops.
+    """Make the world of a seed, with 24 questions of up to `max_hops` (1-8) hops, of these kinds
+    (none named: all).
 
     `passages` are templates of real passages (`realistic.templates`) to write documents from. Kinds
     of sources in `without` (of `BEYOND`) are not there: no card names one, no question needs one.
@@ -113,7 +114,7 @@ def make_world(
         for name, card in make_cards(secrets, rng, new=new).items()
         if name.partition(":")[0] not in without
     }
-    kinds = [kind for kind in kinds if kind not in without]
+    kinds = [kind for kind in kinds or KINDS if kind not in without]
     world = World(seed, split, documents.texts, (), graph, documents.where, secrets, cards)
     asked = questions_of(world, hops=range(1, max_hops + 1), kinds=kinds)
     return replace(world, questions=asked)
