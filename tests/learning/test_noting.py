@@ -115,6 +115,18 @@ def test_a_share_of_the_sets_has_lost_its_own_passage(search: Search) -> None:
     assert 0.2 < share < 0.6
 
 
+@pytest.mark.parametrize("absent", [0.0, 0.15, 0.4])
+def test_a_share_of_the_questions_has_no_answer(search: Search, absent: float) -> None:
+    asked = [
+        question.answer is None
+        for seed in range(8)
+        for made in noted(READINGS, TEXTS, search, seed=seed, absent=absent)
+        for question in made.questions
+    ]
+    assert len(asked) > 100
+    assert abs(sum(asked) / len(asked) - absent) < 0.05
+
+
 def test_equal_seeds_give_equal_sets(search: Search) -> None:
     one = list(noted(READINGS, TEXTS, search, seed=3))
     assert one == list(noted(READINGS, TEXTS, search, seed=3))

@@ -107,7 +107,7 @@ class Comparison:
     check: int = 16
     form: Form = "peel"
     rank: int = 16
-    row_tokens: int = 1024
+    row_tokens: int = 768
     calls: int = 8
     minutes: float | None = None
     vectors: bool = True
