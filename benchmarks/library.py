@@ -20,6 +20,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from reporting import readable_json
+
 HERE = Path(__file__).resolve().parent
 SOURCE = HERE.parent / "src"
 OWN = ("fts5", "library", "exact", "signs")
@@ -147,7 +149,7 @@ def report(out: Path, facts: dict[str, Any], rows: list[dict[str, Any]]) -> None
     out.mkdir(parents=True, exist_ok=True)
     rows = sorted(rows, key=lambda row: row["passages"])
     data = {**facts, "rows": rows}
-    (out / "library.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    (out / "library.json").write_text(readable_json(data) + "\n", encoding="utf-8")
     lines = [
         "| passages | engine | build s | MB on disk | query p50 ms | p99 ms | p50 CPU ms "
         "| RSS MB | recall@10 | load |",

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import platform
 import statistics
 import time
@@ -22,6 +21,7 @@ import xllamacpp
 from centerlm.models.base import Message, Prompt, Sampling
 from centerlm.models.llama_cpp import LlamaCppModel
 from centerlm.models.weights import find
+from reporting import readable_json
 
 RULES = {
     "decompose": (
@@ -186,7 +186,7 @@ def main() -> None:
         "no_cache": asyncio.run(episode(path, keep=False)),
     }
     given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "local_decoding.json").write_text(json.dumps(results, indent=1) + "\n")
+    (given.out / "local_decoding.json").write_text(readable_json(results) + "\n")
     (given.out / "local_decoding.md").write_text(report(results))
     print(report(results))
 

@@ -28,6 +28,7 @@ from typing import Any
 
 from overhead import footprint, report
 from overhead.growth import SIZES
+from reporting import readable_json
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("http", "graphs", "growth", "imports", "installs")
@@ -227,7 +228,7 @@ def main() -> int:
             "core": footprint.install(()),
             "core and local": footprint.install(("local",)),
         }
-    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    path.write_text(readable_json(result) + "\n", encoding="utf-8")
     (given.out / "overhead.md").write_text(report.write(result), encoding="utf-8")
     print(path.with_suffix(".md").read_text(encoding="utf-8"))
     return 0

@@ -29,6 +29,7 @@ from centerlm.errors import CenterError
 from centerlm.learning.relations import is_relation, relation_to_question
 from centerlm.library import Library
 from centerlm.library.search import HYBRID_ROWS, NEAREST, Weights
+from reporting import readable_json
 
 PASSAGES = 8
 DEPTH = 32  # ranked passages a search, so that distinct ones remain after those already seen
@@ -193,7 +194,7 @@ def write(
             rows.append(row)
     out.mkdir(parents=True, exist_ok=True)
     (out / "retrieval.json").write_text(
-        json.dumps({"config": config, "rows": rows}, indent=1) + "\n", encoding="utf-8"
+        readable_json({"config": config, "rows": rows}) + "\n", encoding="utf-8"
     )
     lines = [
         "# Retrieval: support recall on MuSiQue",

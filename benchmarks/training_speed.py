@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import json
 import statistics
 import tempfile
 import time
@@ -34,7 +33,7 @@ from centerlm.learning.packing import Tokens
 from centerlm.learning.train_settings import TrainSettings
 from centerlm.learning.training import plan_updates, train
 from centerlm.learning.worlds import make_world
-from reporting import command_line
+from reporting import command_line, readable_json
 
 PLAIN, BFD, PACKED = "TRL SFTTrainer", "TRL SFTTrainer, bfd packing", "centerlm, packed rows"
 COMPILED = "centerlm, packed rows, compiled"
@@ -244,7 +243,7 @@ def _write(paces: dict[str, list[Pace]], args: argparse.Namespace, examples: int
         "ratios": ratios,
     }
     args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / f"{args.name}.json").write_text(json.dumps(result, indent=1) + "\n")
+    (args.out / f"{args.name}.json").write_text(readable_json(result) + "\n")
     lines = [
         "# Training speed",
         "",

@@ -16,6 +16,7 @@ from centerlm.evaluation.statistics import Interval
 PACKAGES = ("centerlm", "numpy", "onnxruntime", "tokenizers", "xllamacpp")
 TRAINING = ("centerlm", "torch", "transformers", "peft", "numpy", "tokenizers", "xllamacpp")
 """What matters where models were trained for the page."""
+_LINE = 100
 
 
 def write(out: Path, name: str, report: Mapping[str, Any], page: str) -> Path:
@@ -25,11 +26,28 @@ def write(out: Path, name: str, report: Mapping[str, Any], page: str) -> Path:
         OSError: they cannot be written.
     """
     out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
-    (out / f"{name}.json").write_text(text, encoding="utf-8")
+    (out / f"{name}.json").write_text(readable_json(report) + "\n", encoding="utf-8")
     markdown = out / f"{name}.md"
     markdown.write_text(page, encoding="utf-8")
     return markdown
+
+
+def readable_json(data: Any) -> str:
+    """JSON where what fits on one line has one line: a row of figures is no page of its own."""
+    return _lines(json.loads(json.dumps(data)), 0)
+
+
+def _lines(data: Any, indent: int) -> str:
+    line = json.dumps(data, ensure_ascii=False)
+    if indent + len(line) <= _LINE or not isinstance(data, dict | list):
+        return line
+    if isinstance(data, list):
+        parts = [_lines(item, indent + 1) for item in cast("list[Any]", data)]
+    else:
+        pairs = cast("dict[str, Any]", data).items()
+        parts = [f"{json.dumps(k, ensure_ascii=False)}: {_lines(v, indent + 1)}" for k, v in pairs]
+    inner = "\n" + " " * (indent + 1)
+    return f"{line[0]}{inner}{f',{inner}'.join(parts)}{inner[:-1]}{line[-1]}"
 
 
 def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:

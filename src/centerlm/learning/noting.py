@@ -182,7 +182,7 @@ class _Shelf:
 @dataclass(frozen=True, slots=True)
 class _Drawing:
     """What note sets are drawn with. `absent` questions without an answer are asked for each that
-    has one; `answered` and `missed` count the sets in which each reading had an answer and had none.
+    has one; `answered` and `missed` count the sets in which a reading had an answer and had none.
     """
 
     shelf: _Shelf
