@@ -202,7 +202,7 @@ class Cluster:
         self._held.enter_context(redirect_stdout(sys.stderr))
         try:
             if not ray.is_initialized():
-                _connect(ray, self.address)
+                connect(ray, self.address)
                 self._began = True
             count = self._room(ray)
             made = ray.remote(
@@ -307,9 +307,13 @@ def _ray() -> Any:
         raise MissingExtraError("ray", "ray") from None
 
 
-def _connect(ray: Any, address: str) -> None:
-    """Raises: InputError: there is no cluster, it does not start, or its versions are others."""
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+def connect(ray: Any, address: str, **options: Any) -> None:
+    """Begin Ray at an address, as `Cluster` takes it, with `options` of `ray.init` besides.
+
+    Raises:
+        InputError: there is no cluster, it does not start, or its versions are others.
+    """
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"} | options
     if address == LOCAL:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         quiet["include_dashboard"] = False

@@ -98,8 +98,27 @@ def test_what_is_collected_is_what_it_was(tmp_path: Path, monkeypatch: pytest.Mo
     made = collect(recipe, towns(tmp_path), say=say)
     examples = examples_of(made.train, seed=0), examples_of(made.held, seed=1)
     assert {e.origin for some in examples for e in some} == {"xquad", "worlds"}
-    assert [len(some) for some in examples] == [35, 332]
-    assert [data_hash(some)[:16] for some in examples] == ["b5421a3e7918a091", "cd9fa8902de92637"]
+    assert [len(some) for some in examples] == [21, 286]
+    assert [data_hash(some)[:16] for some in examples] == ["7cf248630ebe8126", "c4790fddedccbe51"]
+
+
+@pytest.mark.parametrize("absent", [0.0, 0.4])
+def test_so_many_readings_have_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, absent: float
+) -> None:
+    monkeypatch.setattr(material, "embedder", lambda: None)
+    recipe = Recipe(
+        data=DataSection(sets=("xquad",), held=0, absent=absent),
+        worlds=WorldsSection(count=1, max_hops=1, people=6, templates=False),
+    )
+    made = collect(recipe, towns(tmp_path), say=say)
+    readings = [q for one in made.train.note_sets for q in one.questions]
+    of_towns, of_worlds = (
+        [q.answer is None for q in readings if (q.reading.origin == "xquad") is natural]
+        for natural in (True, False)
+    )
+    assert abs(sum(of_towns) / len(of_towns) - absent) < 0.1
+    assert abs(sum(of_worlds) / len(of_worlds) - absent) < 0.2
 
 
 def test_guidance_gives_decisions_and_composed_questions() -> None:

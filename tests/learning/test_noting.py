@@ -91,14 +91,16 @@ def test_all_questions_of_the_shown_passages_are_asked_together(sets: list[NoteS
     assert sum(len(made.questions) for made in sets) / len(sets) >= 3
 
 
-def test_the_gold_passage_stands_anywhere(search: Search) -> None:
-    places: Counter[int] = Counter()
-    for seed in range(25):
-        for made in noted(READINGS, TEXTS, search, seed=seed, ks=(4,), absent=0):
-            if len(made.notes) == 4:
-                places.update(n for q in made.questions for n in q.cited)
-    assert set(places) == {1, 2, 3, 4}
-    assert max(places.values()) < 1.5 * min(places.values())
+def test_passages_stand_as_the_search_ranks_them_but_in_a_quarter_of_the_sets(
+    search: Search,
+) -> None:
+    made = [m for seed in range(25) for m in noted(READINGS, TEXTS, search, seed=seed, absent=0)]
+    ranked = {tuple(search(r.question, k)) for r in READINGS for k in (2, 3, 4, 5)}
+    as_ranked = [
+        tuple(note.id for note in one.notes) in ranked for one in made if len(one.notes) > 3
+    ]
+    assert 0.6 < sum(as_ranked) / len(as_ranked) < 0.9
+    assert {n for one in made for q in one.questions for n in q.cited} == {1, 2, 3, 4, 5}
 
 
 def test_a_share_of_the_sets_has_lost_its_own_passage(search: Search) -> None:
@@ -128,9 +130,9 @@ def test_a_share_of_the_questions_has_no_answer(search: Search, absent: float) -
 
 
 def test_equal_seeds_give_equal_sets(search: Search) -> None:
-    one = list(noted(READINGS, TEXTS, search, seed=3))
-    assert one == list(noted(READINGS, TEXTS, search, seed=3))
-    assert one != list(noted(READINGS, TEXTS, search, seed=4))
+    one = list(noted(READINGS, TEXTS, search, seed=3, absent=0.25))
+    assert one == list(noted(READINGS, TEXTS, search, seed=3, absent=0.25))
+    assert one != list(noted(READINGS, TEXTS, search, seed=4, absent=0.25))
 
 
 def test_a_passage_that_search_misses_is_shown_nevertheless() -> None:
@@ -143,20 +145,20 @@ def test_a_passage_that_search_misses_is_shown_nevertheless() -> None:
 
 def test_a_question_without_a_passage_is_asked_of_what_is_found(search: Search) -> None:
     reading = Reading("x:0", "made", "Who painted Torana?", None, ())
-    made = list(noted([reading], TEXTS, search, seed=1))
+    made = list(noted([reading], TEXTS, search, seed=1, absent=0.25))
     assert [(q.reading, q.answer, q.cited) for q in made[0].questions] == [(reading, None, ())]
 
 
 def test_a_reading_of_an_unknown_passage_is_refused(search: Search) -> None:
     reading = Reading("x:0", "made", "Who?", "Lund", ("gone",))
     with pytest.raises(InputError, match="reading x:0 names passage gone"):
-        list(noted([reading], TEXTS, search, seed=1))
+        list(noted([reading], TEXTS, search, seed=1, absent=0.25))
 
 
 @pytest.mark.parametrize("bad", [{"absent": 1.0}, {"ks": ()}, {"ks": (0,)}, {"most": 0}])
 def test_impossible_settings_are_refused(search: Search, bad: dict[str, object]) -> None:
     with pytest.raises(InputError, match="note sets need"):
-        list(noted(READINGS, TEXTS, search, seed=1, **bad))  # pyright: ignore[reportArgumentType]
+        list(noted(READINGS, TEXTS, search, seed=1, **{"absent": 0.25, **bad}))  # pyright: ignore[reportArgumentType]
 
 
 def test_the_pool_is_kept_and_follows_its_texts(tmp_path: Path) -> None:

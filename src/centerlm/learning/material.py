@@ -214,7 +214,7 @@ class Shelf:
         ):
             for side in (self.train, self.held):
                 mine = [r for r in readings if self.side(record_id(r.id)) is side]
-                side.add_readings(mine, material.texts, search, self.recipe.data.seed)
+                side.add_readings(mine, material.texts, search, data.seed, absent=data.absent)
 
     def collected(self) -> Collected:
         return Collected(
@@ -236,10 +236,16 @@ class Side:
     composed: list[Composed] = field(default_factory=list[Composed])
 
     def add_readings(
-        self, readings: Sequence[Reading], texts: Sequence[Text], search: Search, seed: int
+        self,
+        readings: Sequence[Reading],
+        texts: Sequence[Text],
+        search: Search,
+        seed: int,
+        *,
+        absent: float,
     ) -> None:
         """Readings with what the search finds for them, and re-asks where it failed."""
-        self.note_sets += noted(readings, texts, search, seed=seed)
+        self.note_sets += noted(readings, texts, search, seed=seed, absent=absent)
         rng = Random(seed)
         cards = [documents_card(rng) for _ in range(CARDS)]
         self.reasks += reasks(readings, search, cards, seed=seed)

@@ -19,10 +19,14 @@ from typing import Any
 
 import msgspec
 
+from centerlm.cluster import LOCAL, connect
 from centerlm.errors import CenterError, InputError, MissingExtraError
 from centerlm.learning.policy_training import train_policy
 from centerlm.learning.policy_updates import PolicySettings
 from centerlm.learning.row_files import read_rows
+
+TOLD = {"log_to_driver": True, "logging_level": "WARNING"}
+"""What workers say while they train is shown."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -114,14 +118,10 @@ def with_ray(job: dict[str, Any], workers: int, *, gpu: bool = False) -> None:
 def _make_room(ray: Any, workers: int, what: str) -> None:
     """Begin Ray, and refuse more workers than it has room for: Ray Train would wait for ever."""
     if not ray.is_initialized():
-        if os.environ.get("RAY_ADDRESS"):
-            ray.init()
+        if address := os.environ.get("RAY_ADDRESS"):
+            connect(ray, address, **TOLD)
         else:  # workers share the cores where there are fewer
-            ray.init(
-                address="local",
-                num_cpus=max(workers, os.cpu_count() or 1),
-                include_dashboard=False,
-            )
+            connect(ray, LOCAL, num_cpus=max(workers, os.cpu_count() or 1), **TOLD)
     have = ray.cluster_resources().get(what, 0)
     if have < workers:
         raise InputError(

@@ -43,8 +43,9 @@ class DataSection(_Section, frozen=True):
     ("gsm8k" = 450); "other" is for all origins not named. `atomic` single-hop questions of passages
     are also learned as plans of one step; `recursion` of the plans of people, which are flat, are
     learned as they are where [center] is offered: their parts are handed to it. With `aliases` a
-    third of the prompts show sources under other names, so that choice follows the card. `held` is
-    the share of training records that is held out to score each round; `guard` how many held-out
+    third of the prompts show sources under other names, so that choice follows the card. Of the
+    questions of passages the share `absent` has no answer in the passages shown. `held` is the
+    share of training records that is held out to score each round; `guard` how many held-out
     examples of an act are scored.
     """
 
@@ -56,6 +57,7 @@ class DataSection(_Section, frozen=True):
     atomic: _Count = 600
     recursion: _Share = 0.5
     aliases: bool = True
+    absent: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.15
     held: Annotated[float, msgspec.Meta(ge=0, le=0.5)] = 0.05
     guard: _Count = 200
     seed: int = 0

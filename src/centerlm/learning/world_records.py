@@ -39,10 +39,10 @@ def add_worlds(shelf: Shelf, data: Path | None, say: Say) -> None:
             kinds=section.kinds,
         )
         held = is_held(world.id, share.held, share.seed)
-        _add(shelf, world, section, held=held)
+        _add(shelf, world, section, held=held, absent=share.absent)
 
 
-def _add(shelf: Shelf, world: World, section: WorldsSection, *, held: bool) -> None:
+def _add(shelf: Shelf, world: World, section: WorldsSection, *, held: bool, absent: float) -> None:
     side = shelf.held if held else shelf.train
     rng = Random(f"{world.id} notes")
     texts = {text.id: text for text in world.documents}
@@ -57,7 +57,8 @@ def _add(shelf: Shelf, world: World, section: WorldsSection, *, held: bool) -> N
         tempfile.TemporaryDirectory(prefix="centerlm-world-") as folder,
         pool(world.documents, Path(folder), embedder=None) as search,
     ):
-        side.add_readings(tuple(readings.values()), world.documents, search, world.seed)
+        asked = tuple(readings.values())
+        side.add_readings(asked, world.documents, search, world.seed, absent=absent)
 
 
 def _heard(world: World, question: WorldQuestion) -> Iterator[NoteSet]:
