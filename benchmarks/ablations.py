@@ -1,7 +1,8 @@
 """Ablations of holistic training: one thing changed at a time, the same processed tokens.
 
     python benchmarks/ablations.py --work DIR [--groups adapters,form,aliases,dagger,reward]
-        [--seeds 3] [--tokens 50000] [--questions 8] [--data DIR] [--minutes N]
+        [--seeds 3] [--tokens 50000] [--questions 8] [--start FILE.gguf] [--data DIR]
+        [--minutes N]
 
 adapters: one against two; form: peel against flat; aliases: on and off; dagger: off and on in a
 round of experience; material: mixed, worlds only, real only, asked of MuSiQue (needs --data);

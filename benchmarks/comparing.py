@@ -39,6 +39,7 @@ def comparison_parser(doc: str | None, usual: Comparison, name: str) -> argparse
     parser.add_argument("--worlds", type=int, default=usual.worlds, help="to train on")
     parser.add_argument("--minutes", type=float, help="begin nothing new after so many")
     parser.add_argument("--base", default="default", help="default, or a .gguf file")
+    parser.add_argument("--start", type=Path, help="adapter that every arm goes on from (.gguf)")
     parser.add_argument("--words", action="store_true", help="search by words only")
     add_files(parser, name)
     add_speed(parser, threads=usual.threads)
@@ -52,6 +53,8 @@ def parsed(parser: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[dict[s
         parser.error(f"--{', --'.join((*_NUMBERS, 'limit'))} are 1 or more")
     if given["data"] is not None and not given["data"].is_dir():
         parser.error(f"there is no data folder {given['data']}; check the path")
+    if given["start"] is not None and not given["start"].is_file():
+        parser.error(f"there is no adapter {given['start']}; check the path")
     given["vectors"] = not given.pop("words")
     return given, Places(given.pop("work"), given.pop("out"), given.pop("name"))
 

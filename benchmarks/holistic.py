@@ -32,7 +32,6 @@ from reporting import command_line
 def parse_arguments(argv: Sequence[str]) -> tuple[Comparison, Places]:
     usual = Comparison()
     parser = comparison_parser(__doc__, usual, "holistic")
-    parser.add_argument("--start", type=Path, help="adapter that every arm goes on from (.gguf)")
     parser.add_argument("--rates", type=rates, default=usual.rates, help="default 5e-4,1e-3")
     parser.add_argument(
         "--arms",
@@ -48,8 +47,6 @@ def parse_arguments(argv: Sequence[str]) -> tuple[Comparison, Places]:
     )
     parser.add_argument("--material", choices=("worlds", "real", "mixed"), help="to train on")
     given, places = parsed(parser, argv)
-    if given["start"] is not None and not given["start"].is_file():
-        parser.error(f"there is no adapter {given['start']}; check the path")
     given["material"] = given["material"] or ("worlds" if given["data"] is None else "mixed")
     given["weights"] = given.pop("arms")
     return Comparison(**given), places

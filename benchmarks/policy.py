@@ -1,7 +1,7 @@
 """Policy gradient against expert iteration, before and after, at equal rollouts on worlds.
 
     python benchmarks/policy.py --work DIR [--rounds 2] [--tried 16] [--k 4] [--seeds 1]
-        [--tokens 50000] [--questions 15] [--out docs/results]
+        [--tokens 50000] [--questions 15] [--start FILE.gguf] [--out docs/results]
 
 One supervised round, then from its adapter rounds of either method on the same fresh questions.
 Reward, answers right and the entropy of the choice of sources before and after; of each round, the

@@ -1,7 +1,8 @@
 """Sources never seen in training: whether their cards and 20 tasks of experience suffice.
 
     python benchmarks/unseen_source.py --work DIR [--kinds person,experiment] [--seeds 3]
-        [--tokens 50000] [--questions 15] [--tasks 20] [--out docs/results]
+        [--tokens 50000] [--questions 15] [--tasks 20] [--start FILE.gguf]
+        [--out docs/results]
 
 Two kinds of sources (of expert, person, experiment) are held out of all training. Questions that
 need them are asked with their cards alone, with what the seeking memory recalls of 20 other tasks,

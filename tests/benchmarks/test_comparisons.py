@@ -47,6 +47,7 @@ def test_cells_and_sizes_are_chosen(tmp_path: Path) -> None:
         ("ablations", ["--groups", "all"], "no group 'all'; known: adapters"),
         ("ablations", ["--rate", "-1"], "--rate is above 0"),
         ("unseen_source", ["--kinds", "person"], "--kinds names two"),
+        ("unseen_source", ["--start", "gone.gguf"], "there is no adapter gone.gguf"),
         ("policy", ["--k", "1"], "--k is 2 or more"),
     ],
 )

@@ -171,7 +171,7 @@ def _gone_on(study: Study, sizes: Sizes, seed: int, method: str, place: Path) ->
             shutil.rmtree(half, ignore_errors=True)
             shutil.copytree(source, half, ignore=keep)
             half.rename(place / "rounds" / "0")
-        job = Job("all", recipe, place, resume=True)
+        job = Job("all", recipe, place, start=study.comparison.start, resume=True)
         learn(job, listener=study.told, stop=study.stop)
     return {"all": place / "adapter.gguf"}
 
