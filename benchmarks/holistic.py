@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from centerlm.comparison.running import compare
 from centerlm.comparison.settings import PARTS, WAYS, WEIGHTS, WORLDS, Comparison

@@ -186,7 +186,7 @@ def shaped(
     """
     return Recipe(
         base=comparison.base,
-        data=DataSection(aliases=aliases),
+        data=DataSection(aliases=aliases, absent=0.05),
         mix=MixSection(decompose=0.55, seek=0.05, absorb=0.4),
         worlds=WorldsSection(forms=(comparison.form,), without=BEYOND, kinds=kinds),
     )
