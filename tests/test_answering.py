@@ -153,6 +153,15 @@ def test_a_source_whose_text_does_not_say_has_found_nothing() -> None:
     assert outcome.reason("1") == "what docs gave does not say"
 
 
+def test_a_name_copied_with_a_slip_is_written_as_the_passage_has_it() -> None:
+    passages = (Passage("p1", "The seat of the county is Bergenhus.", file="a.txt"),)
+    docs = prose("docs", lambda seek: Finding(Status.FOUND, passages=passages))
+    outcome = run("q", script({"q": "1 [docs] a"}, absorb="Bergenhuus [1]"), [docs])
+    assert outcome.solution.answer == "Bergenhus"
+    (citation,) = outcome.solution.finding.citations
+    assert citation.quote == "The seat of the county is Bergenhus."
+
+
 def test_an_absorb_call_that_fails_fails_the_step_only() -> None:
     said = script({"q": "1 [docs] a\n2 [typed] b"}, absorb=ModelError("the server is down"))
     outcome = run("q", said, [prose("docs", lambda seek: "x"), Asks("typed", echo)])

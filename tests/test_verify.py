@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from centerlm.finding import Citation, Finding, Passage, Status, found
-from centerlm.verify import cite, contains, quote, why_unsupported, why_wrong_type
+from centerlm.verify import as_written, cite, contains, quote, why_unsupported, why_wrong_type
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,33 @@ def test_words_stand_side_by_side_without_case_and_accents(
     text: str, answer: str, held: bool
 ) -> None:
     assert contains(text, answer) is held
+
+
+TOLD = (
+    "Ulesh is led by Maribert Alaetti (born 1903). Its money is the vitemark.",
+    "Maribel Alaetti, a painter, lived in Zürich; 692 people work there.",
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "written"),
+    [
+        ("Maribet Alaetti", "Maribert Alaetti"),
+        ("the viteemark", "the vitemark"),
+        ("Maribel Alaetti", "Maribel Alaetti"),
+        ("maribert alaetti", "maribert alaetti"),
+        ("Zurich", "Zurich"),
+        ("born 1904", "born 1904"),
+        ("693 people work", "693 people work"),
+        ("a sculptor", "a sculptor"),
+        ("yes", "yes"),
+        ("...", "..."),
+        ("", ""),
+        ("word " * 60, "word " * 60),
+    ],
+)
+def test_a_slip_in_copying_is_mended_by_the_text(answer: str, written: str) -> None:
+    assert as_written(answer, TOLD) == written
 
 
 def test_a_quote_is_the_first_sentence_that_holds_the_answer() -> None:

@@ -12,7 +12,7 @@ from centerlm.errors import ModelError, OutOfBudgetError
 from centerlm.finding import Citation, Finding, Status, failed, nothing, short_answer
 from centerlm.plan import Step
 from centerlm.run import Level, Run
-from centerlm.verify import cite, contains
+from centerlm.verify import as_written, cite, contains
 
 MAX_NOTES = 12
 LEVEL_ATTEMPT = 90
@@ -52,10 +52,11 @@ async def absorb_finding(
     absorbed = center.read_absorb(reply.text, view, cut=reply.cut)
     if absorbed.answer is None:
         return nothing(f"what {finding.source} gave does not say", source=finding.source)
+    answer = as_written(absorbed.answer, [note.text for note in notes])
     return replace(
         finding,
-        answer=short_answer(absorbed.answer),
-        citations=cite(finding.passages, absorbed.cited, absorbed.answer) or finding.citations,
+        answer=short_answer(answer),
+        citations=cite(finding.passages, absorbed.cited, answer) or finding.citations,
         passages=(),
         text="" if finding.passages else finding.text,
     )
