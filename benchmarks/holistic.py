@@ -2,7 +2,8 @@
 
     python benchmarks/holistic.py --work DIR [--seeds 3] [--tokens 50000] [--questions 8]
         [--arms holistic,cot,...] [--ways solver,plan,...] [--parts worlds,sets,tokens]
-        [--start FILE.gguf] [--data DIR] [--material worlds|real|mixed] [--minutes N]
+        [--wordings trained|new] [--start FILE.gguf] [--data DIR] [--minutes N]
+        [--material worlds|real|mixed]
         [--out docs/results]
 
 Weights {untrained, few-shot, fragmentation, cot, holistic} x inference {direct, retrieve, iterate,
@@ -43,6 +44,9 @@ def parse_arguments(argv: Sequence[str]) -> tuple[Comparison, Places]:
     )
     parser.add_argument(
         "--parts", type=names_of(tuple(PARTS), "part"), default=(WORLDS,), help=",".join(PARTS)
+    )
+    parser.add_argument(
+        "--wordings", choices=("trained", "new"), default=usual.wordings, help="of test worlds"
     )
     parser.add_argument("--material", choices=("worlds", "real", "mixed"), help="to train on")
     given, places = parsed(parser, argv)

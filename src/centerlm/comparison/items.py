@@ -105,7 +105,11 @@ class Shelf:
         comparison = self.comparison
         if not self._worlds:
             self._worlds += worlds_to_test(
-                comparison.hops, comparison.questions, seed=FIRST_SEED, kinds=("chain",)
+                comparison.hops,
+                comparison.questions,
+                seed=FIRST_SEED,
+                kinds=("chain",),
+                split="train" if comparison.wordings == "trained" else "test",
             )
         items, sources = world_items(
             self._worlds,

@@ -187,6 +187,6 @@ def shaped(
     return Recipe(
         base=comparison.base,
         data=DataSection(aliases=aliases, absent=0.05),
-        mix=MixSection(decompose=0.55, seek=0.05, absorb=0.4),
+        mix=MixSection(decompose=0.7, seek=0.05, absorb=0.25),
         worlds=WorldsSection(forms=(comparison.form,), without=BEYOND, kinds=kinds),
     )

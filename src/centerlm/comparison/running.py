@@ -157,7 +157,7 @@ def compare(
         raise InputError("MuSiQue and 2WikiMultihopQA need the data folder; give --data")
     begin(comparison, work)
     told.line(estimate(comparison, work))
-    study = Study(comparison, work, told, stop, shaped(comparison))
+    study = Study(comparison, work, told, stop, shaped(comparison, aliases=False))
     shelf = Shelf(comparison, work)
     found: dict[tuple[str, str, str], dict[int, Sequence[Scored]]] = {}
     floors: dict[str, float] = {}
@@ -298,6 +298,7 @@ def _config(
             "first_test_world": FIRST_SEED,
             "hops": list(comparison.hops),
             "questions_of_each_hops": comparison.questions,
+            "wordings_of_questions_and_documents": comparison.wordings,
             "model_calls_an_episode_may_make_for_each_hop": comparison.calls,
         }
     if comparison.data is not None:

@@ -9,6 +9,7 @@ from typing import Literal
 
 Form = Literal["peel", "flat"]
 Material = Literal["worlds", "real", "mixed"]
+Wordings = Literal["trained", "new"]
 
 UNTRAINED, FEW_SHOT = "untrained", "few-shot"
 FRAGMENTATION, COT, HOLISTIC = "fragmentation", "cot", "holistic"
@@ -80,11 +81,13 @@ class Comparison:
     Each of `seeds` trains every arm on `tokens` processed tokens; on the first, each arm is tried
     at every learning rate of `rates`, and the best by the check split of the training records is
     taken for all its seeds. `questions` of each of `hops` are asked of worlds, `limit` items of
-    each of `sets` (None: all). `worlds` are made to train on, `formats` plan examples shown to
-    every arm. `minutes` bounds a call: cells not begun by then stay empty. With `start`, an
-    adapter (.gguf), every arm goes on from it, and the untrained and few-shot ones are the base
-    with it: arms that already read alike differ by how they were taught to join, where `tokens`
-    are too few for both.
+    each of `sets` (None: all). Test worlds are none that is trained on; with `wordings` "trained"
+    they ask and tell in words of training, so that only the joining is new, with "new" half of
+    their wordings and some relations are new too. `worlds` are made to train on, `formats` plan
+    examples shown to every arm. `minutes` bounds a call: cells not begun by then stay empty. With
+    `start`, an adapter (.gguf), every arm goes on from it, and the untrained and few-shot ones are
+    the base with it: arms that already read alike differ by how they were taught to join, where
+    `tokens` are too few for both.
     """
 
     base: str = "default"
@@ -99,6 +102,7 @@ class Comparison:
     parts: tuple[str, ...] = (WORLDS,)
     hops: tuple[int, ...] = (1, 2, 3, 4, 6, 8)
     questions: int = 8
+    wordings: Wordings = "trained"
     limit: int | None = None
     sets: tuple[str, ...] = ("musique", "2wiki")
     worlds: int = 48

@@ -1,7 +1,8 @@
 """Accuracy by hops on fresh generated worlds, through the real solver and libraries.
 
-Worlds are of the test split: relations, wordings and sources that no training world has are among
-them. Episodes go into a journal, so an evaluation that was stopped goes on where it was.
+Worlds are of the test split, if not told otherwise: relations, wordings and sources that no
+training world has are among them. Episodes go into a journal, so an evaluation that was stopped
+goes on where it was.
 """
 
 from __future__ import annotations
@@ -18,7 +19,14 @@ from centerlm.journal import SqliteJournal
 from centerlm.learning.material import embedder
 from centerlm.learning.rollouts import Rollout, RolloutSettings, rollouts
 from centerlm.learning.world_questions import WorldSources, question_of
-from centerlm.learning.worlds import KINDS, World, WorldQuestion, make_world, questions_of
+from centerlm.learning.worlds import (
+    KINDS,
+    Split,
+    World,
+    WorldQuestion,
+    make_world,
+    questions_of,
+)
 from centerlm.protocols import Center
 from centerlm.run import Options
 
@@ -44,16 +52,18 @@ def worlds_to_test(
     *,
     seed: int = FIRST_SEED,
     kinds: Sequence[str] = KINDS,
+    split: Split = "test",
 ) -> list[tuple[World, WorldQuestion]]:
     """`questions` of each number of hops (fewer where worlds have no more), few of each world, from
-    the world of `seed` on; more questions extend fewer.
+    the world of `seed` on; more questions extend fewer. Worlds of the split "train" have the
+    relations and wordings of training: their seeds must be none that is trained on.
     """
     left = dict.fromkeys(hops, questions)
     asked: list[tuple[World, WorldQuestion]] = []
     for number in islice(count(seed), _MOST_WORLDS * max(1, questions // _PER_WORLD)):
         if not any(left.values()):
             break
-        world = make_world(number, split="test", max_hops=max(hops))
+        world = make_world(number, split=split, max_hops=max(hops))
         for each in hops:
             wanted = min(_PER_WORLD, left[each])
             if wanted:

@@ -3,11 +3,12 @@
 from centerlm.learning.worlds.questions import WorldQuestion
 from centerlm.learning.worlds.realistic import Template, templates
 from centerlm.learning.worlds.sources import world_sources
-from centerlm.learning.worlds.world import BEYOND, KINDS, World, make_world, questions_of
+from centerlm.learning.worlds.world import BEYOND, KINDS, Split, World, make_world, questions_of
 
 __all__ = [
     "BEYOND",
     "KINDS",
+    "Split",
     "Template",
     "World",
     "WorldQuestion",
