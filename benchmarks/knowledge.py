@@ -6,7 +6,8 @@ One model learns all facts of a fictional world by heart, three experts a field 
 that join 1 to 8 facts are asked without any document: (a) of that model; (b) of it, trained on
 question -> answer of other questions; (c) of it, trained to write its chain of thought; (d) of the
 center, which asks that same model; (e) of the center, which asks the three experts. The center is
-trained on the same other questions as (b) and (c), and on as many tokens; it sees no answer.
+trained on the same other questions as (b) and (c), and on as many tokens; it sees no answer. (f)
+and (g) are (d) with a center trained on answers, or on chains of thought, and 200 plans.
 
 Every trained model and every answer is kept in DIR: the same command goes on where it stopped.
 """
@@ -69,7 +70,7 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
     parser.add_argument(
         "--compositions", type=int, default=100, help="trained, of each of 1-4 hops (%(default)s)"
     )
-    parser.add_argument("--arms", type=_arms, default=tuple(ARMS), help="default a,b,c,d,e")
+    parser.add_argument("--arms", type=_arms, default=tuple(ARMS), help="default a,b,c,d,e,f,g")
     parser.add_argument(
         "--epochs", type=int, default=usual.epochs, help="over the facts (%(default)s)"
     )

@@ -10,17 +10,27 @@ from typing import Any
 from centerlm.evaluation.statistics import mcnemar, paired_difference, share_interval
 from centerlm.finding import Usage
 from knowledge_runs import ARMS, Outcome, Recall
-from knowledge_training import Taught
+from knowledge_training import FORMATS, Taught
 from reporting import config_lines, percent, table, versions, write
 
 PACKAGES = ("centerlm", "torch", "transformers", "peft", "numpy", "tokenizers", "xllamacpp")
-_COLOURS = {"a": "#9a9a9a", "b": "#c58b2a", "c": "#b0413e", "d": "#2a6fb0", "e": "#2c8a57"}
+_COLOURS = {
+    "a": "#9a9a9a",
+    "b": "#c58b2a",
+    "c": "#b0413e",
+    "d": "#2a6fb0",
+    "e": "#2c8a57",
+    "f": "#c58b2a",
+    "g": "#b0413e",
+}
 _LABELS = {
     "a": "(a) model asked directly",
     "b": "(b) trained on answers",
     "c": "(c) trained on chains of thought",
     "d": "(d) center asks the same model",
     "e": "(e) center asks three experts",
+    "f": "(f) as (d), its center trained on answers",
+    "g": "(g) as (d), its center trained on chains",
 }
 
 
@@ -94,7 +104,7 @@ def _paired(measured: Sequence[Measured], arms: Sequence[str]) -> list[dict[str,
     """The arms of the center against each other arm, on the same questions of 2 hops or more."""
     lines: list[dict[str, Any]] = []
     for first in (arm for arm in ("d", "e") if arm in arms):
-        for second in (arm for arm in ("a", "b", "c") if arm in arms):
+        for second in (arm for arm in ("a", "b", "c", "f", "g") if arm in arms):
             ours, theirs = (
                 {(m.seed, o.id): o.right for m in measured for o in m.outcomes if o.arm == arm}
                 for arm in (first, second)
@@ -139,6 +149,7 @@ def draw(report: Mapping[str, Any], target: Path) -> None:
             marker="o",
             markersize=5,
             linewidth=2 if arm in ("d", "e") else 1.4,
+            linestyle="--" if arm in ("f", "g") else "-",
             elinewidth=0.8,
             color=_COLOURS[arm],
             label=_LABELS[arm],
@@ -245,7 +256,10 @@ def as_markdown(report: Mapping[str, Any], plot: str) -> str:
         "",
         "Tokens are those computed; what examples of a row share is computed once. The answers and "
         "chains of (b) and (c) go on from the model of (a), with single facts again on top of the "
-        "tokens that the center processes; the center starts from the base and sees no answer.",
+        "tokens that the center processes; the center starts from the base and sees no answer. "
+        f"Those of (f) and (g) start there too and process as many tokens: {FORMATS} of the "
+        "center's plans, and answers of compositions and their parts, or plans worked out with "
+        "their answers in one reply. (d), (f) and (g) differ by the center's training alone.",
         "",
         *table(
             ["seed", "model", "tokens", "updates", "known after each round of facts"],

@@ -24,8 +24,10 @@ from centerlm.solver import solve
 from centerlm.sources.expert import Expert
 from knowledge_training import (
     ANSWERS,
+    ANSWERS_CENTER,
     CENTER,
     CHAINS,
+    CHAINS_CENTER,
     STEP_BY_STEP,
     WHOLE,
     School,
@@ -41,7 +43,16 @@ ARMS: Mapping[str, str] = {
     "c": "the same, trained on chains of thought",
     "d": "the center asks that same model",
     "e": "the center asks three experts",
+    "f": "a center trained on questions and answers asks that same model",
+    "g": "a center trained on chains of thought asks that same model",
 }
+CENTERS: Mapping[str, str] = {
+    "d": CENTER,
+    "e": CENTER,
+    "f": ANSWERS_CENTER,
+    "g": CHAINS_CENTER,
+}
+"""By arm of the solver, the model that plans."""
 SHORT, LONG = 24, 320
 """Tokens of an answer, and of a chain of thought of 8 hops."""
 CONTEXT = 2048
@@ -137,11 +148,11 @@ async def ask_arm(
             stack.push_async_callback(model.close)
             return model
 
-        if arm in ("d", "e"):
-            names = {field: WHOLE if arm == "d" else field for field in FIELDS}
+        if arm in CENTERS:
+            names = {field: field if arm == "e" else WHOLE for field in FIELDS}
             by_name = {name: opened(name) for name in dict.fromkeys(names.values())}
             experts = {field: by_name[name] for field, name in names.items()}
-            center = CenterLM(opened(CENTER), examples=())
+            center = CenterLM(opened(CENTERS[arm]), examples=())
 
             async def one(question: Composition) -> Outcome:
                 return await solved(arm, question, center, experts)

@@ -18,9 +18,11 @@ from centerlm.acts import PlanView
 from centerlm.center import DIRECT, plan_prompt
 from centerlm.errors import InputError
 from centerlm.learning.adapters import to_gguf
+from centerlm.learning.arms import chain
 from centerlm.learning.base import base_name, load_base
 from centerlm.learning.encoding import encode
 from centerlm.learning.example import TrainingExample
+from centerlm.learning.material import Composed
 from centerlm.learning.memorising import Memorised, memorise
 from centerlm.learning.run_folder import read_json, write_json
 from centerlm.learning.train_settings import TrainSettings
@@ -29,10 +31,15 @@ from centerlm.learning.watching import Progress
 from centerlm.models.base import Message, Prompt
 from centerlm.models.tokenizer import tokenizer_of
 from centerlm.models.transformers import PlainEncoder
-from centerlm.plan import format_plan
+from centerlm.plan import Step, format_plan, make_plan
 from knowledge_world import CARDS, Composition, Knowledge, SingleFact, chain_of_thought
 
 WHOLE, ANSWERS, CHAINS, CENTER = "all", "answers", "chains", "center"
+ANSWERS_CENTER, CHAINS_CENTER = "answers-center", "chains-center"
+FORMATS = 200
+"""Plans that centers see which are trained on answers or on chains of thought, so that the solver
+is not won by its format.
+"""
 STEP_BY_STEP = "Answer the question step by step."
 DONE = "done.json"
 
@@ -153,6 +160,44 @@ def plan_examples(compositions: Sequence[Composition]) -> Iterator[TrainingExamp
             )
 
 
+def part_examples(compositions: Sequence[Composition]) -> list[TrainingExample]:
+    """Question -> answer of compositions and of each single question in them."""
+    parts = {part for c in compositions for part in c.steps}
+    return [
+        *answer_examples(compositions),
+        *(
+            TrainingExample("answer", question_prompt(asked), answer, asked, "compositions")
+            for asked, answer in sorted(parts)
+        ),
+    ]
+
+
+def planned_chain_examples(compositions: Sequence[Composition]) -> list[TrainingExample]:
+    """Question -> its plan, in the language of plans, with the answer of each step, and the answer,
+    as the arm `cot` of the comparison.
+    """
+    return [
+        TrainingExample(
+            "answer",
+            question_prompt(c.text, STEP_BY_STEP),
+            chain(Composed(c.id, "compositions", c.text, c.answer, flat_plan(c), c.steps)),
+            c.id,
+            "compositions",
+        )
+        for c in compositions
+    ]
+
+
+def flat_plan(composition: Composition) -> str:
+    """All levels in one plan: the innermost question is its first step."""
+    last = [plan.steps[-1] for _, plan in reversed(composition.levels)]
+    steps = [
+        Step(n, step.sources, step.text if n == 1 else step.text.replace("#1", f"#{n - 1}"))
+        for n, step in enumerate(last, start=1)
+    ]
+    return format_plan(make_plan(steps))
+
+
 def teach_facts(school: School, name: str, facts: Sequence[SingleFact]) -> Taught:
     """A model that knows these facts by heart.
 
@@ -250,7 +295,8 @@ def teach(
 
 
 def teach_all(school: School, knowledge: Knowledge) -> dict[str, Taught]:
-    """All models, by name: `all`, the experts by field, `answers`, `chains` and `center`.
+    """All models, by name: `all`, the experts by field, `answers`, `chains`, and three centers:
+    `center`, and those that see as many tokens of answers or chains and few plans.
 
     Raises:
         StoppedError, InputError: as `train`.
@@ -267,6 +313,13 @@ def teach_all(school: School, knowledge: Knowledge) -> dict[str, Taught]:
     for name, made in ((ANSWERS, answer_examples(trained)), (CHAINS, chain_examples(trained))):
         mixed = [*made, *_again(school, made, facts)]
         taught[name] = teach(school, name, mixed, tokens=tokens, start=adapter)
+    formats = Random(f"formats {school.seed}").sample(plans, min(FORMATS, len(plans)))
+    centers = {
+        ANSWERS_CENTER: part_examples(trained),
+        CHAINS_CENTER: planned_chain_examples(trained),
+    }
+    for name, made in centers.items():
+        taught[name] = teach(school, name, [*made, *formats], tokens=budgets.tokens, start=None)
     return taught
 
 

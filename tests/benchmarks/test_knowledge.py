@@ -17,6 +17,7 @@ from centerlm.center import CenterLM
 from centerlm.errors import InputError
 from centerlm.models.base import LanguageModel, Prompt, Sampling
 from centerlm.models.scripted import ScriptedModel
+from centerlm.plan import parse_plan
 from learning.tiny import tiny_gguf, tiny_model
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -85,6 +86,27 @@ def test_a_chain_of_thought_ends_in_its_answer() -> None:
     assert concluded("Who is the mother of A? B") == ""
 
 
+def test_a_chain_in_the_language_of_plans_has_all_levels_in_one() -> None:
+    from knowledge_training import flat_plan, part_examples, planned_chain_examples
+    from knowledge_world import make_knowledge
+
+    made = make_knowledge(1, people=20, tested={}, trained=HOPS)
+    for composition, example in zip(
+        made.trained, planned_chain_examples(made.trained), strict=True
+    ):
+        plan = parse_plan(flat_plan(composition))
+        assert len(plan.steps) == composition.hops
+        assert [step.needs for step in plan.steps[1:]] == [(n,) for n in range(1, composition.hops)]
+        lines = example.target.splitlines()
+        assert lines[-1] == f"Answer: {composition.answer}"
+        assert [line.rpartition(" = ")[2] for line in lines[:-1]] == [
+            a for _, a in composition.steps
+        ]
+    parts = {e.prompt.messages[-1].text: e.target for e in part_examples(made.trained)}
+    assert parts.items() >= {part for c in made.trained for part in c.steps}
+    assert parts.items() >= {(c.text, c.answer) for c in made.trained}
+
+
 def test_right_plans_and_experts_that_know_answer_every_question() -> None:
     """Through the real solver: two calls a hop, and what fails is what an expert does not know."""
     from knowledge_runs import solved
@@ -133,7 +155,7 @@ def test_the_whole_runs_and_goes_on_where_it_stopped(
         hops=(1, 2),
         questions=2,
         compositions=2,
-        arms=("a", "b", "c", "d", "e"),
+        arms=("a", "b", "c", "d", "e", "f", "g"),
         budgets=Budgets(
             epochs=1, reviews=0, tokens=3000, rank=4, row_tokens=(2000, 2000), rows=(1, 1)
         ),
@@ -145,7 +167,7 @@ def test_the_whole_runs_and_goes_on_where_it_stopped(
     )
     page = knowledge.run(arguments)
     report = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
-    assert list(report["arms"]) == ["a", "b", "c", "d", "e"]
+    assert list(report["arms"]) == ["a", "b", "c", "d", "e", "f", "g"]
     for arm in report["arms"].values():
         assert {hops: share["n"] for hops, share in arm["hops"].items()} == {"1": 2, "2": 2}
     assert set(report["recall"]) == {"all", "people", "places", "trade", "answers", "chains"}
