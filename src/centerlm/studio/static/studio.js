@@ -101,8 +101,11 @@ function follow(page) {
     byId("facts").innerHTML = news.facts;
     for (const id of ["outcome", "questions"]) {
       const place = byId(id);
-      if (place.told === news[id]) continue;
-      place.innerHTML = place.told = news[id];
+      made.innerHTML = news[id];
+      const told = made.innerHTML;
+      place.told ??= place.innerHTML; // what the page came with: a person may be typing into it
+      if (place.told === told) continue;
+      place.innerHTML = place.told = told;
       htmx.process(place);
     }
     tick();
