@@ -39,10 +39,10 @@ def add_worlds(shelf: Shelf, data: Path | None, say: Say) -> None:
             kinds=section.kinds,
         )
         held = is_held(world.id, share.held, share.seed)
-        _add(shelf, world, section, held=held, absent=share.absent)
+        _add(shelf, world, section, held=held)
 
 
-def _add(shelf: Shelf, world: World, section: WorldsSection, *, held: bool, absent: float) -> None:
+def _add(shelf: Shelf, world: World, section: WorldsSection, *, held: bool) -> None:
     side = shelf.held if held else shelf.train
     rng = Random(f"{world.id} notes")
     texts = {text.id: text for text in world.documents}
@@ -57,7 +57,7 @@ def _add(shelf: Shelf, world: World, section: WorldsSection, *, held: bool, abse
         tempfile.TemporaryDirectory(prefix="centerlm-world-") as folder,
         pool(world.documents, Path(folder), embedder=None) as search,
     ):
-        asked = tuple(readings.values())
+        asked, absent = tuple(readings.values()), shelf.recipe.data.absent
         side.add_readings(asked, world.documents, search, world.seed, absent=absent)
 
 
