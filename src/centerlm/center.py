@@ -28,6 +28,7 @@ from centerlm.errors import PlanError
 from centerlm.finding import clean_text, short_answer
 from centerlm.grammar import plan_grammar, plan_schema, with_center
 from centerlm.models.base import LanguageModel, Message, Prompt, Sampling
+from centerlm.nesting import mend
 from centerlm.plan import CENTER, Plan, format_plan, parse_plan, plan_from_json
 from centerlm.reading import PlanReader
 from centerlm.sources.base import Card
@@ -138,7 +139,9 @@ class CenterLM:
         return Request(Prompt(messages), request.sampling)
 
     def reader(self, view: PlanView) -> PlanReader | None:
-        return PlanReader(_names(view)) if self.model.constraint == "gbnf" else None
+        if self.model.constraint != "gbnf":
+            return None
+        return PlanReader(_names(view), question=view.objective)
 
     def read_plan(self, text: str, view: PlanView, *, cut: bool) -> Plan:
         names = _names(view)
@@ -147,7 +150,8 @@ class CenterLM:
         lines = [line for line in text.split("\n") if _STEP.match(line)]
         if cut and text.split("\n")[-1:] == lines[-1:]:
             lines = lines[:-1]
-        return parse_plan("\n".join(lines), sources=names)
+        plan = parse_plan("\n".join(lines), sources=names)
+        return Plan(mend(plan.steps, view.objective))
 
     def seek(self, view: SeekView) -> Request:
         prompt = seek_prompt(view)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from centerlm.errors import PlanError
-from centerlm.plan import MAX_STEPS, Merger, Plan, Step, parse_line, too_many
+from centerlm.nesting import is_nest, mend
+from centerlm.plan import CENTER, MAX_STEPS, Merger, Plan, Step, parse_line, too_many
 
 
 class PlanReader:
@@ -13,10 +14,16 @@ class PlanReader:
     `plan.parse_plan`.
 
     A line that is not a step ends the reading (`problem` says why): what came before it stands.
+    Steps in which a slip may be mended by the `question` (see `nesting`) are kept back until that
+    is known; none of them could start before.
     """
 
-    def __init__(self, sources: Collection[str], *, max_steps: int = MAX_STEPS) -> None:
+    def __init__(
+        self, sources: Collection[str], *, question: str = "", max_steps: int = MAX_STEPS
+    ) -> None:
         self.problem: PlanError | None = None
+        self._question = question
+        self._given = 0
         self._sources = sources
         self._max_steps = max_steps
         self._rest = ""
@@ -37,13 +44,17 @@ class PlanReader:
     def feed(self, piece: str) -> list[Step]:
         """Take a piece of text; returns the steps that became whole."""
         *lines, self._rest = (self._rest + piece).split("\n")
-        return [step for line in lines if (step := self._take(line)) is not None]
+        for line in lines:
+            self._take(line)
+        return self._new(until=self._settled())
 
     def finish(self, *, cut: bool) -> list[Step]:
         """End of text; the last line counts unless the token limit `cut` it."""
         last, self._rest = self._rest, ""
-        step = None if cut else self._take(last)
-        return [] if step is None else [step]
+        if not cut:
+            self._take(last)
+        self.steps[:] = mend(tuple(self.steps), self._question)
+        return self._new(until=len(self.steps))
 
     def plan(self) -> Plan:
         """The steps read so far.
@@ -55,12 +66,25 @@ class PlanReader:
             raise self.problem or PlanError("the plan is empty", hint="write '1 [center] ...'")
         return Plan(tuple(self.steps))
 
-    def _take(self, line: str) -> Step | None:
+    def _settled(self) -> int:
+        """How many steps nothing can change any more."""
+        steps = tuple(self.steps)
+        if steps and steps[0].sources == (CENTER,) and (len(steps) == 1 or is_nest(steps)):
+            return 0
+        return 1 if is_nest(steps) else len(steps)
+
+    def _new(self, *, until: int) -> list[Step]:
+        """The steps not given out so far."""
+        new = self.steps[self._given : until]
+        self._given = until
+        return new
+
+    def _take(self, line: str) -> None:
         if self.problem:
-            return None
+            return
         if not line.strip(" \t\r"):
             self._blank += 1
-            return None
+            return
         self._lines += 1
         place = self._blank + self._lines
         try:
@@ -69,5 +93,5 @@ class PlanReader:
                 raise too_many(self._max_steps, place)
         except PlanError as error:
             self.problem = error
-            return None
-        return self._merger.add(raw)
+            return
+        self._merger.add(raw)

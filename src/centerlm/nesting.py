@@ -1,0 +1,94 @@
+"""Slips in taking a nested question apart: the half of a plan that is right gives the other.
+
+A plan that takes the outermost link off a nested question says all of the question's words, each
+once: the rest of the question in its first step, what is asked of that in its second. A small model
+that copies a long rest leaves a link out, or goes round in one ("the father of the father of ...").
+The question and either step say what the other has to be. Pure: no I/O, no model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import replace
+
+from centerlm.plan import CENTER, MAX_TEXT, Step, escape
+from centerlm.verify import words
+
+_REST = "#1"
+_HEAD = re.compile(r"(?:who|what|which|where|when) (?:is|was|are|were) ", re.IGNORECASE)
+_SMALL = frozenset(
+    words(
+        "a an and are at by did do does for from had has have he her his in into is it its "
+        "of on or s she that the their them they this to was were what when where which who "
+        "whom whose with"
+    )
+)
+"""Words that say nothing of what is asked for."""
+_ALIKE = 0.5
+"""Above this share of its own words a step is about the rest, with slips in it."""
+
+
+def is_nest(steps: tuple[Step, ...]) -> bool:
+    """Whether these are two steps of which the second asks of what the first finds."""
+    return len(steps) == 2 and steps[1].needs == (1,) and steps[1].text.count(_REST) == 1
+
+
+def mend(steps: tuple[Step, ...], question: str) -> tuple[Step, ...]:
+    """The steps of a plan with a slip mended; as they are where there is none to be seen.
+
+    Only two steps are looked at: where the second stands in the question around some rest, a first
+    step for `[center]` that says mostly words of this rest, yet not all of them as often, asks for
+    the rest. Where the first stands in the question, a second that says other words of the question
+    than remain says those that remain. Words that are not the question's are another way of putting
+    it and stay.
+    """
+    if not is_nest(steps) or any(step.each is not None for step in steps):
+        return steps
+    first, second = steps
+    asked = " ".join(question.split()).rstrip(" ?.")
+    return _with_rest(first, second, asked) or _with_frame(first, second, asked) or steps
+
+
+def _with_rest(first: Step, second: Step, asked: str) -> tuple[Step, ...] | None:
+    head = _HEAD.match(first.text)
+    before, _, after = (part.replace("##", "#") for part in _bare(second.text).partition(_REST))
+    if head is None or first.sources != (CENTER,) or not _content(before + after):
+        return None
+    around = re.fullmatch(f"{re.escape(before)}(.+){re.escape(after)}", asked, re.IGNORECASE)
+    if around is None:
+        return None
+    said, rest = _content(first.text[head.end() :]), _content(around[1])
+    if said == rest or len(said.keys() & rest.keys()) <= _ALIKE * len(said):
+        return None
+    return _steps(replace(first, text=f"{head[0]}{escape(around[1])}?"), second)
+
+
+def _with_frame(first: Step, second: Step, asked: str) -> tuple[Step, ...] | None:
+    head = _HEAD.match(first.text)
+    rest = _bare(first.text[head.end() :]).replace("##", "#") if head else ""
+    if not _content(rest):
+        return None
+    found = list(re.finditer(rf"(?<!\w){re.escape(rest)}(?!\w)", asked, re.IGNORECASE))
+    if len(found) != 1:
+        return None
+    before, after = asked[: found[0].start()], asked[found[0].end() :]
+    frame, said = _content(before + after), _content(second.text.replace(_REST, ""))
+    if not frame or frame == said or not said.keys() <= _content(asked).keys():
+        return None
+    return _steps(first, replace(second, text=f"{escape(before)}{_REST}{escape(after)}?"))
+
+
+def _steps(first: Step, second: Step) -> tuple[Step, ...] | None:
+    """The steps, unless one has grown too long for a step."""
+    fits = max(len(first.text), len(second.text)) <= MAX_TEXT
+    return (first, second) if fits else None
+
+
+def _bare(text: str) -> str:
+    return text.rstrip(" ?.")
+
+
+def _content(text: str) -> Counter[str]:
+    """How often a text says which words, those that say nothing apart."""
+    return Counter(word for word in words(text) if word not in _SMALL)

@@ -1,0 +1,120 @@
+"""A slip in taking a nested question apart is mended from the question; everything else stays."""
+
+from __future__ import annotations
+
+import pytest
+
+from centerlm.nesting import mend
+from centerlm.plan import Plan, format_plan, parse_plan
+from centerlm.reading import PlanReader
+
+QUESTION = "Who is the spouse of the mother of the founder of the employer of the founder of Orla?"
+RIGHT = (
+    "1 [center] Who is the mother of the founder of the employer of the founder of Orla?\n"
+    "2 [people] Who is the spouse of #1?"
+)
+
+
+def mended(plan: str, question: str = QUESTION) -> str:
+    return format_plan(Plan(mend(parse_plan(plan).steps, question)))
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "the mother of the founder of Orla",
+        "the mother of the employer of the founder of the employer of the founder of Or",
+        "the mother of the mother of the mother of the mother of the mother of",
+        "the founder of the employer of the founder of Orla",
+    ],
+)
+def test_a_rest_with_links_left_out_or_repeated_is_copied_from_the_question(rest: str) -> None:
+    slipped = f"1 [center] Who is {rest}?\n2 [people] Who is the spouse of #1?"
+    assert mended(slipped) == RIGHT
+
+
+def test_what_is_asked_of_a_right_rest_is_what_remains_of_the_question() -> None:
+    assert mended(RIGHT.replace("the spouse of #1", "the mother of #1")) == RIGHT
+
+
+def test_what_stands_around_the_rest_on_both_sides_is_kept() -> None:
+    question = "In which year was the founder of the school of Ada Lindt born in #7 Lane?"
+    slipped = (
+        "1 [center] Who is the founder of Ada Lindt?\n2 [a] In which year was #1 born in ##7 Lane?"
+    )
+    right = slipped.replace("founder of Ada", "founder of the school of Ada")
+    assert mended(slipped, question) == right
+
+
+@pytest.mark.parametrize(
+    ("question", "plan"),
+    [
+        (QUESTION, RIGHT),
+        # Another way of putting it: the words are not the question's.
+        (
+            "Where was the director of Grey Water born?",
+            "1 [center] Who made the film Grey Water?\n2 [documents] Where was #1 born?",
+        ),
+        (
+            "What is the birthplace of the director of Grey Water?",
+            "1 [center] Who is the director of Grey Water?\n2 [documents] Where was #1 born?",
+        ),
+        # The same words in another order.
+        (
+            "Who is the spouse of the Grey Water director?",
+            "1 [center] Who is the director of Grey Water?\n2 [documents] Who is the spouse of #1?",
+        ),
+        # Two questions that stand side by side, three steps, one, and items of a list.
+        (
+            "Is the founder of Orla older than the founder of Anna?",
+            "1 [center] Who is the founder of Orla?\n2 [center] Who is the founder of Anna?",
+        ),
+        (
+            QUESTION,
+            "1 [center] Who is the founder of Orla?\n2 [people] Who is the spouse of #1?\n"
+            "3 [people] Who is the mother of #2?",
+        ),
+        (QUESTION, "1 [center] Who is the mother of the founder of Orla?"),
+        (
+            "Who are the spouses of the children of the founder of Orla?",
+            "1 [center] Who is the founder of Orla?\n2 [people each #1] Who are the spouses of #1?",
+        ),
+    ],
+)
+def test_a_plan_without_a_slip_stays(question: str, plan: str) -> None:
+    assert mended(plan, question) == plan
+
+
+def test_a_first_step_for_a_source_stays() -> None:
+    plan = (
+        "1 [people] Who is the mother of the founder of Orla?\n2 [people] Who is the spouse of #1?"
+    )
+    assert mended(plan) == plan
+
+
+def test_a_mended_step_is_never_longer_than_a_step_may_be() -> None:
+    question = f"Who is the spouse of {'the mother of ' * 20}Orla?"
+    slipped = "1 [center] Who is the mother of Orla?\n2 [people] Who is the spouse of #1?"
+    assert mended(slipped, question) == slipped
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_the_reader_gives_mended_steps_once(size: int) -> None:
+    slipped = RIGHT.replace(" of the employer of the founder", "")
+    reader = PlanReader(["people"], question=QUESTION)
+    early = [
+        step
+        for start in range(0, len(slipped), size)
+        for step in reader.feed(slipped[start : start + size])
+    ]
+    assert early == []
+    assert format_plan(Plan(tuple(reader.finish(cut=False)))) == RIGHT
+    assert str(reader.plan()) == RIGHT
+
+
+def test_the_reader_waits_only_where_a_slip_may_be_mended() -> None:
+    reader = PlanReader(["a"], question=QUESTION)
+    assert [s.id for s in reader.feed("1 [a] Who is Orla?\n")] == [1]
+    assert [s.id for s in reader.feed("2 [a] Who is the spouse of #1?\n")] == []
+    assert [s.id for s in reader.feed("3 [a] Who is Anna?\n")] == [2, 3]
+    assert [s.id for s in reader.finish(cut=False)] == []
