@@ -26,6 +26,7 @@ def mended(plan: str, question: str = QUESTION) -> str:
         "the mother of the employer of the founder of the employer of the founder of Or",
         "the mother of the mother of the mother of the mother of the mother of",
         "the founder of the employer of the founder of Orla",
+        "the spouse of the mother of the founder of the employer of the founder of Orla",
     ],
 )
 def test_a_rest_with_links_left_out_or_repeated_is_copied_from_the_question(rest: str) -> None:
@@ -58,6 +59,11 @@ def test_what_stands_around_the_rest_on_both_sides_is_kept() -> None:
         (
             "What is the birthplace of the director of Grey Water?",
             "1 [center] Who is the director of Grey Water?\n2 [documents] Where was #1 born?",
+        ),
+        (
+            "Who is the spouse of the director of Grey Water?",
+            "1 [center] Who is the director of Grey Water (1994)?\n"
+            "2 [documents] Who is the spouse of #1?",
         ),
         # The same words in another order.
         (

@@ -40,8 +40,8 @@ def mend(steps: tuple[Step, ...], question: str) -> tuple[Step, ...]:
     Only two steps are looked at: where the second stands in the question around some rest, a first
     step for `[center]` that says mostly words of this rest, yet not all of them as often, asks for
     the rest. Where the first stands in the question, a second that says other words of the question
-    than remain says those that remain. Words that are not the question's are another way of putting
-    it and stay.
+    than remain says those that remain. What puts it in words that are not the question's, or adds
+    such words, stays.
     """
     if not is_nest(steps) or any(step.each is not None for step in steps):
         return steps
@@ -59,7 +59,9 @@ def _with_rest(first: Step, second: Step, asked: str) -> tuple[Step, ...] | None
     if around is None:
         return None
     said, rest = _content(first.text[head.end() :]), _content(around[1])
-    if said == rest or len(said.keys() & rest.keys()) <= _ALIKE * len(said):
+    own = said.keys() & rest.keys()
+    more = said >= rest and not said.keys() <= _content(asked).keys()
+    if said == rest or more or len(own) <= _ALIKE * len(said):
         return None
     return _steps(replace(first, text=f"{head[0]}{escape(around[1])}?"), second)
 
