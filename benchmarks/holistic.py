@@ -2,8 +2,8 @@
 
     python benchmarks/holistic.py --work DIR [--seeds 3] [--tokens 50000] [--questions 8]
         [--arms holistic,cot,...] [--ways solver,plan,...] [--parts worlds,sets,tokens]
-        [--wordings trained|new] [--start FILE.gguf] [--data DIR] [--minutes N]
-        [--material worlds|real|mixed]
+        [--wordings trained|new] [--cards plain|varied] [--material worlds|real|mixed]
+        [--start FILE.gguf] [--data DIR] [--minutes N]
         [--out docs/results]
 
 Weights {untrained, few-shot, fragmentation, cot, holistic} x inference {direct, retrieve, iterate,
@@ -49,6 +49,9 @@ def parse_arguments(argv: Sequence[str]) -> tuple[Comparison, Places]:
         "--wordings", choices=("trained", "new"), default=usual.wordings, help="of test worlds"
     )
     parser.add_argument("--material", choices=("worlds", "real", "mixed"), help="to train on")
+    parser.add_argument(
+        "--cards", choices=("plain", "varied"), default="plain", help="of worlds' sources"
+    )
     given, places = parsed(parser, argv)
     given["material"] = given["material"] or ("worlds" if given["data"] is None else "mixed")
     given["weights"] = given.pop("arms")

@@ -134,6 +134,13 @@ def test_without_aliases_sources_keep_their_names() -> None:
         assert found == names
 
 
+def test_without_experience_nothing_is_remembered_and_no_two_cards_say_the_same() -> None:
+    sets = card_sets(1, experience=False)
+    made = list(offers(decisions(80), cards=sets, seed=3, experience=False))
+    assert not any(o.view.experience.lines or _twin(o) for o in made)
+    assert len({o.view.cards for o in made}) > 20
+
+
 def _twin(offer: Offer) -> bool:
     """Whether two of its cards say the same: then experience chooses."""
     known = [card.knows for card in offer.view.cards]

@@ -110,6 +110,7 @@ class Shelf:
                 seed=FIRST_SEED,
                 kinds=("chain",),
                 split="train" if comparison.wordings == "trained" else "test",
+                cards=comparison.cards,
             )
         items, sources = world_items(
             self._worlds,

@@ -70,6 +70,7 @@ def arms_of(comparison: Comparison, recipe: Recipe, work: Path, seed: int, told:
             templates=False,
             without=recipe.worlds.without,
             kinds=recipe.worlds.kinds,
+            cards=comparison.cards,
         )
         split = split_seed(range(worlds.seed, worlds.seed + worlds.count))
         _made(pieces[-1], _only(recipe, worlds, sets=(), split=split), None, told)
@@ -138,7 +139,12 @@ def _made(place: Path, recipe: Recipe, data: Path | None, told: Listener) -> Non
         paragraphs = _paragraphs(data)
         sides = {name: with_passages(side, paragraphs) for name, side in sides.items()}
     for side, records in sides.items():
-        acts = examples_of(records, seed=recipe.data.seed, aliases=recipe.data.aliases)
+        acts = examples_of(
+            records,
+            seed=recipe.data.seed,
+            aliases=recipe.data.aliases,
+            experience=recipe.data.experience,
+        )
         write_examples(place / f"{HOLISTIC}{side}.jsonl", acts)
         write_examples(place / f"{COT}{side}.jsonl", arms.cot(records))
         write_examples(place / f"{FRAGMENTATION}{side}.jsonl", arms.fragmentation(records))
@@ -186,7 +192,7 @@ def shaped(
     """
     return Recipe(
         base=comparison.base,
-        data=DataSection(aliases=aliases, absent=0.05),
+        data=DataSection(aliases=aliases, experience=comparison.cards == "varied", absent=0.05),
         mix=MixSection(decompose=0.7, seek=0.05, absorb=0.25),
         worlds=WorldsSection(forms=(comparison.form,), without=BEYOND, kinds=kinds),
     )

@@ -299,6 +299,7 @@ def _config(
             "hops": list(comparison.hops),
             "questions_of_each_hops": comparison.questions,
             "wordings_of_questions_and_documents": comparison.wordings,
+            "cards_of_worlds": comparison.cards,
             "model_calls_an_episode_may_make_for_each_hop": comparison.calls,
         }
     if comparison.data is not None:

@@ -10,6 +10,7 @@ from typing import Literal
 Form = Literal["peel", "flat"]
 Material = Literal["worlds", "real", "mixed"]
 Wordings = Literal["trained", "new"]
+Cards = Literal["varied", "plain"]
 
 UNTRAINED, FEW_SHOT = "untrained", "few-shot"
 FRAGMENTATION, COT, HOLISTIC = "fragmentation", "cot", "holistic"
@@ -83,11 +84,12 @@ class Comparison:
     taken for all its seeds. `questions` of each of `hops` are asked of worlds, `limit` items of
     each of `sets` (None: all). Test worlds are none that is trained on; with `wordings` "trained"
     they ask and tell in words of training, so that only the joining is new, with "new" half of
-    their wordings and some relations are new too. `worlds` are made to train on, `formats` plan
-    examples shown to every arm. `minutes` bounds a call: cells not begun by then stay empty. With
-    `start`, an adapter (.gguf), every arm goes on from it, and the untrained and few-shot ones are
-    the base with it: arms that already read alike differ by how they were taught to join, where
-    `tokens` are too few for both.
+    their wordings and some relations are new too. With `cards` "plain" worlds show their sources in
+    the same words everywhere, with nothing beside them, to train on and to ask. `worlds` are made
+    to train on, `formats` plan examples shown to every arm. `minutes` bounds a call: cells not
+    begun by then stay empty. With `start`, an adapter (.gguf), every arm goes on from it, and the
+    untrained and few-shot ones are the base with it: arms that already read alike differ by how
+    they were taught to join, where `tokens` are too few for both.
     """
 
     base: str = "default"
@@ -103,6 +105,7 @@ class Comparison:
     hops: tuple[int, ...] = (1, 2, 3, 4, 6, 8)
     questions: int = 8
     wordings: Wordings = "trained"
+    cards: Cards = "varied"
     limit: int | None = None
     sets: tuple[str, ...] = ("musique", "2wiki")
     worlds: int = 48
@@ -127,6 +130,7 @@ def paper(base: str | None, data: Path | None) -> Comparison:
         base=base or "default",
         data=data,
         material="worlds" if data is None else "mixed",
+        cards="plain",
         weights=(FRAGMENTATION, COT, HOLISTIC),
         ways=(SOLVER.name, PLAN.name),
         parts=(WORLDS,) if data is None else (WORLDS, SETS),

@@ -21,6 +21,7 @@ from centerlm.learning.rollouts import Rollout, RolloutSettings, rollouts
 from centerlm.learning.world_questions import WorldSources, question_of
 from centerlm.learning.worlds import (
     KINDS,
+    Offered,
     Split,
     World,
     WorldQuestion,
@@ -53,17 +54,19 @@ def worlds_to_test(
     seed: int = FIRST_SEED,
     kinds: Sequence[str] = KINDS,
     split: Split = "test",
+    cards: Offered = "varied",
 ) -> list[tuple[World, WorldQuestion]]:
     """`questions` of each number of hops (fewer where worlds have no more), few of each world, from
     the world of `seed` on; more questions extend fewer. Worlds of the split "train" have the
-    relations and wordings of training: their seeds must be none that is trained on.
+    relations and wordings of training: their seeds must be none that is trained on. `cards` says
+    how sources are shown.
     """
     left = dict.fromkeys(hops, questions)
     asked: list[tuple[World, WorldQuestion]] = []
     for number in islice(count(seed), _MOST_WORLDS * max(1, questions // _PER_WORLD)):
         if not any(left.values()):
             break
-        world = make_world(number, split=split, max_hops=max(hops))
+        world = make_world(number, split=split, max_hops=max(hops), cards=cards)
         for each in hops:
             wanted = min(_PER_WORLD, left[each])
             if wanted:

@@ -21,18 +21,23 @@ MAX_CITED = 3
 
 
 def decision_examples(
-    decisions: Iterable[Decision], *, cards: Sequence[CardSet], seed: int, aliases: bool = True
+    decisions: Iterable[Decision],
+    *,
+    cards: Sequence[CardSet],
+    seed: int,
+    aliases: bool = True,
+    experience: bool = True,
 ) -> Iterator[TrainingExample]:
     """Decompose examples, those of the same cards beside each other.
 
     A decision that brings no cards gets one of `cards` that has all its plan's sources; with
     `aliases`, part of those that bring their own get alias names. These are used in prompt and plan
-    alike.
+    alike. With `experience`, part of the prompts say what is remembered of sources.
 
     Raises:
         InputError: no card set has the sources of a plan.
     """
-    for offer in offers(decisions, cards=cards, seed=seed, aliases=aliases):
+    for offer in offers(decisions, cards=cards, seed=seed, aliases=aliases, experience=experience):
         yield decision_example(offer)
 
 

@@ -113,6 +113,7 @@ def fresh_worlds(number: int, recipe: Recipe, used: Collection[str]) -> list[Wor
             people=recipe.worlds.people,
             without=recipe.worlds.without,
             kinds=recipe.worlds.kinds,
+            cards=recipe.worlds.cards,
         )
         for seed in count(FIRST_SEED + number * _APART)
     )

@@ -114,15 +114,21 @@ def collect(recipe: Recipe, data: Path | None, *, say: Say) -> Collected:
 
 
 def examples_of(
-    records: Records, *, seed: int, acts: Sequence[str] = ACTS, aliases: bool = True
+    records: Records,
+    *,
+    seed: int,
+    acts: Sequence[str] = ACTS,
+    aliases: bool = True,
+    experience: bool = True,
 ) -> list[TrainingExample]:
     """Examples of the acts, in the center's own rendering; without `aliases` all sources are shown
-    under their own names.
+    under their own names, without `experience` nothing is remembered of them.
     """
     examples: list[TrainingExample] = []
     if "decompose" in acts:
-        cards = card_sets(seed, aliases=aliases)
-        examples += decision_examples(records.decisions, cards=cards, seed=seed, aliases=aliases)
+        how = {"aliases": aliases, "experience": experience}
+        cards = card_sets(seed, **how)
+        examples += decision_examples(records.decisions, cards=cards, seed=seed, **how)
     if "absorb" in acts:
         examples += reading_examples(records.note_sets)
         examples += fold_examples(records.folds)

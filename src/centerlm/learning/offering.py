@@ -49,20 +49,27 @@ class Offer:
     plan: Plan
 
 
-def card_sets(seed: int, n: int = 40, *, aliases: bool = True) -> tuple[CardSet, ...]:
+def card_sets(
+    seed: int, n: int = 40, *, aliases: bool = True, experience: bool = True
+) -> tuple[CardSet, ...]:
     """Sets of documents and calculator: a third under aliases (with `aliases`), half with
-    distractors, one in eight with twin documents, one in eight without the calculator.
+    distractors, one in eight with twin documents (with `experience`, which tells them apart), one
+    in eight without the calculator.
     """
-    return tuple(_card_set(Random(f"{seed}:{number}"), number, aliases) for number in range(n))
+    return tuple(
+        _card_set(Random(f"{seed}:{number}"), number, aliases=aliases, twins=experience)
+        for number in range(n)
+    )
 
 
-def _card_set(rng: Random, number: int, aliases: bool) -> CardSet:
+def _card_set(rng: Random, number: int, *, aliases: bool, twins: bool) -> CardSet:
     cards = [documents_card(rng)]
     if number % 8 != 7:
         cards.append(calculator_card())
     if number % 2:
         cards += rng.sample(DISTRACTORS, rng.randint(1, 3))
-    return shown(cards, rng, aliased=aliases and number % 3 == 2, twin=number % 8 == 3)
+    aliased, twin = aliases and number % 3 == 2, twins and number % 8 == 3
+    return shown(cards, rng, aliased=aliased, twin=twin)
 
 
 def shown(
@@ -88,10 +95,15 @@ def shown(
 
 
 def offers(
-    decisions: Iterable[Decision], *, cards: Sequence[CardSet], seed: int, aliases: bool = True
+    decisions: Iterable[Decision],
+    *,
+    cards: Sequence[CardSet],
+    seed: int,
+    aliases: bool = True,
+    experience: bool = True,
 ) -> Iterator[Offer]:
-    """Every decision with cards, names and experience, those of one set beside each other; with
-    `aliases`, a third of those with cards of their own are shown under other names.
+    """Every decision with cards, names and, if wanted, `experience`, those of one set beside each
+    other; with `aliases`, a third of those with cards of their own are shown under other names.
 
     Raises:
         InputError: no set, or not the decision's own cards, has all sources of a plan.
@@ -123,15 +135,18 @@ def offers(
     likes = _likes(all_decisions)
     for group in sorted(groups):
         for decision, chosen in groups[group]:
-            yield _offer(decision, chosen, likes, rng)
+            yield _offer(decision, chosen, likes if experience else None, rng)
 
 
 def _offer(
-    decision: Decision, chosen: CardSet, likes: Mapping[str, Sequence[str]], rng: Random
+    decision: Decision, chosen: CardSet, likes: Mapping[str, Sequence[str]] | None, rng: Random
 ) -> Offer:
     names = dict(chosen.names)
     kinds = _kinds(decision.plan)
-    if chosen.twin is not None:
+    lines: tuple[str, ...] = ()
+    if likes is None:
+        pass
+    elif chosen.twin is not None:
         lines, better = _twin_lines(chosen.twin, names[DOCUMENTS], likes, rng)
         names[DOCUMENTS] = better
     else:
@@ -140,8 +155,6 @@ def _offer(
             lines = _true_lines(kinds, names, likes, rng)
         elif turn == 1:
             lines = _misleading_lines(set(kinds), chosen, likes, rng)
-        else:
-            lines = ()
     steps = tuple(
         replace(step, sources=tuple(names.get(name, name) for name in step.sources))
         for step in decision.plan.steps

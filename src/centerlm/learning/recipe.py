@@ -43,7 +43,8 @@ class DataSection(_Section, frozen=True):
     ("gsm8k" = 450); "other" is for all origins not named. `atomic` single-hop questions of passages
     are also learned as plans of one step; `recursion` of the plans of people, which are flat, are
     learned as they are where [center] is offered: their parts are handed to it. With `aliases` a
-    third of the prompts show sources under other names, so that choice follows the card. Of the
+    third of the prompts show sources under other names, so that choice follows the card; with
+    `experience` two thirds show what is remembered of sources, true or misleading. Of the
     questions of passages the share `absent` has no answer in the passages shown. `held` is the
     share of training records that is held out to score each round; `guard` how many held-out
     examples of an act are scored.
@@ -57,6 +58,7 @@ class DataSection(_Section, frozen=True):
     atomic: _Count = 600
     recursion: _Share = 0.5
     aliases: bool = True
+    experience: bool = True
     absent: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.15
     held: Annotated[float, msgspec.Meta(ge=0, le=0.5)] = 0.05
     guard: _Count = 200
@@ -66,7 +68,9 @@ class DataSection(_Section, frozen=True):
 class WorldsSection(_Section, frozen=True):
     """Generated worlds. `templates`: half of the documents are written from train passages. Kinds
     of sources in `without` are held out: no card names one, no question needs one. With `kinds`
-    (as "chain", "more") there are no questions but of these.
+    (as "chain", "more") there are no questions but of these. With `cards` "plain", sources are
+    shown in the same words everywhere and without others beside them, so that few tokens teach
+    many plans; choosing is then not learned.
 
     At the end of `all`, `tested` questions of each number of hops are asked of fresh worlds.
     """
@@ -79,6 +83,7 @@ class WorldsSection(_Section, frozen=True):
     templates: bool = True
     without: tuple[Literal["expert", "person", "experiment"], ...] = ()
     kinds: tuple[str, ...] = ()
+    cards: Literal["varied", "plain"] = "varied"
     tested: _Count = 40
 
 

@@ -127,11 +127,11 @@ def _made(
             examples, held = make(collected.train), make(collected.held)
         else:
             acts = [act for act in ACTS_OF[job.stage] if recipe.shares().get(act)]
-            aliases = recipe.data.aliases
-            examples = examples_of(collected.train, seed=seed, acts=acts, aliases=aliases)
+            how = {"aliases": recipe.data.aliases, "experience": recipe.data.experience}
+            examples = examples_of(collected.train, seed=seed, acts=acts, **how)
             for file in recipe.data.remembered:
                 examples += [e for e in read_examples(Path(file).expanduser()) if e.act in acts]
-            held = examples_of(collected.held, seed=seed + 1, acts=acts, aliases=aliases)
+            held = examples_of(collected.held, seed=seed + 1, acts=acts, **how)
             if "decompose" in acts:
                 pairs, bad = edit_preferences(collected.edits, seed=seed)
                 skipped += bad

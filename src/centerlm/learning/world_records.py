@@ -37,6 +37,7 @@ def add_worlds(shelf: Shelf, data: Path | None, say: Say) -> None:
             passages=passages,
             without=section.without,
             kinds=section.kinds,
+            cards=section.cards,
         )
         held = is_held(world.id, share.held, share.seed)
         _add(shelf, world, section, held=held)

@@ -1,5 +1,6 @@
 """Fictional worlds: documents, composed questions, their plans, findings and exact answers."""
 
+from centerlm.learning.worlds.cards import Offered
 from centerlm.learning.worlds.questions import WorldQuestion
 from centerlm.learning.worlds.realistic import Template, templates
 from centerlm.learning.worlds.sources import world_sources
@@ -8,6 +9,7 @@ from centerlm.learning.worlds.world import BEYOND, KINDS, Split, World, make_wor
 __all__ = [
     "BEYOND",
     "KINDS",
+    "Offered",
     "Split",
     "Template",
     "World",

@@ -7,11 +7,16 @@ from functools import cache
 from importlib.resources import files
 from random import Random
 from types import MappingProxyType
+from typing import Literal
 
 from centerlm.learning.worlds.secrets import LARGEST, Secrets, fields
 from centerlm.sources.base import Card
 
 ALWAYS = ("documents", "calculator")
+Offered = Literal["varied", "plain"]
+"""How a world shows its sources: worded anew, with distractors beside those that a question needs,
+or in the same words everywhere and alone.
+"""
 
 
 @cache
@@ -32,14 +37,19 @@ def _wordings() -> Mapping[str, tuple[str, ...]]:
     return MappingProxyType({**found, "new sources": tuple(late)})
 
 
-def make_cards(secrets: Secrets, rng: Random, *, new: bool) -> Mapping[str, Card]:
+def make_cards(
+    secrets: Secrets, rng: Random, *, new: bool, cards: Offered = "varied"
+) -> Mapping[str, Card]:
     """The cards of all sources of a world by name; with `new`, half are worded as none in training.
 
-    Sources no question needs are among them: distractors.
+    Unless they are "plain", sources no question needs are among them: distractors.
     """
+    plain = cards == "plain"
     wordings = _wordings()
 
     def knows(kind: str) -> str:
+        if plain:
+            return wordings[kind][0]
         late = wordings.get(f"{kind} new", ())
         return rng.choice(late if new and late and rng.random() < 0.5 else wordings[kind])
 
@@ -62,6 +72,8 @@ def make_cards(secrets: Secrets, rng: Random, *, new: bool) -> Mapping[str, Card
         if field.name in known:
             line = knows("expert").replace("{t}", field.things).replace("{f}", field.name)
             made.append(Card(field.source, line, price=0.001, latency=2.0))
+    if plain:
+        return MappingProxyType({card.name: card for card in made})
     late = wordings["new sources"]
     others = [n for n in wordings if " " not in n and n not in {*ALWAYS, *_OWN} and n not in late]
     made += [Card(name, knows(name)) for name in (*others, *(late if new else ()))]

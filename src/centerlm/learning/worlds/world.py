@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 from centerlm.errors import InputError
 from centerlm.learning.records import Text
 from centerlm.learning.worlds.beyond import experiment, expert, person
-from centerlm.learning.worlds.cards import make_cards
+from centerlm.learning.worlds.cards import Offered, make_cards
 from centerlm.learning.worlds.chains import Maker, chain_form, phrase_chain, walk
 from centerlm.learning.worlds.documents import FactKey, write_documents
 from centerlm.learning.worlds.facts import Graph, make_graph
@@ -83,12 +83,14 @@ def make_world(
     passages: Sequence[Template] = (),
     without: Collection[str] = (),
     kinds: Sequence[str] = (),
+    cards: Offered = "varied",
 ) -> World:
     """Make the world of a seed, with 24 questions of up to `max_hops` (1-8) hops, of these kinds
     (none named: all).
 
     `passages` are templates of real passages (`realistic.templates`) to write documents from. Kinds
     of sources in `without` (of `BEYOND`) are not there: no card names one, no question needs one.
+    `cards` says how sources are shown.
 
     Raises:
         InputError: `max_hops` is not 1..8, or `people` not 6..200; there is no such kind,
@@ -109,13 +111,13 @@ def make_world(
     graph.index()
     documents = write_documents(graph, rng, prefix=id_, new=new, passages=passages)
     secrets = make_secrets(graph, rng, prefix=id_, new=new)
-    cards = {
+    shown = {
         name: card
-        for name, card in make_cards(secrets, rng, new=new).items()
+        for name, card in make_cards(secrets, rng, new=new, cards=cards).items()
         if name.partition(":")[0] not in without
     }
     kinds = [kind for kind in kinds or KINDS if kind not in without]
-    world = World(seed, split, documents.texts, (), graph, documents.where, secrets, cards)
+    world = World(seed, split, documents.texts, (), graph, documents.where, secrets, shown)
     asked = questions_of(world, hops=range(1, max_hops + 1), kinds=kinds)
     return replace(world, questions=asked)
 
