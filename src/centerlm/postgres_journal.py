@@ -12,11 +12,13 @@ import asyncio
 import threading
 
 from centerlm.errors import JournalError
-from centerlm.postgres import connect, errors, shown
+from centerlm.postgres import Tables, connect, errors, shown
 from centerlm.stored_journal import StoredJournal
 
-VERSION = 1
-_TABLES = """
+_TABLES = Tables(
+    "journal",
+    1,
+    """
 CREATE TABLE episodes(
     id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name TEXT UNIQUE NOT NULL,
     question TEXT NOT NULL DEFAULT '', status TEXT NOT NULL DEFAULT 'running',
@@ -26,7 +28,8 @@ CREATE TABLE events(
 CREATE TABLE blobs(hash TEXT PRIMARY KEY, data BYTEA NOT NULL);
 CREATE TABLE uses(episode BIGINT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (episode, hash));
 CREATE INDEX uses_hash ON uses(hash);
-"""
+""",
+)
 
 
 class PostgresJournal(StoredJournal):
@@ -40,7 +43,7 @@ class PostgresJournal(StoredJournal):
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._session = connect(url, _TABLES, "journal", VERSION)
+        self._session = connect(url, _TABLES)
         self._held: set[str] = set()
         self._writing: asyncio.Future[None] | None = None
         super().__init__(shown(url), self._session, errors())
