@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from centerlm.memory.views import list_kinds
 from centerlm.memory.web_views import list_notes
 from centerlm.models.scripted import ScriptedModel
 from centerlm.objective import Objective
+from centerlm.postgres_forgettings import add
 from centerlm.postgres_journal import PostgresJournal
 from centerlm.shared_forgetting import forget_everywhere
 from centerlm.solver import solve
@@ -380,15 +382,11 @@ def test_rows_can_be_read_in_the_order_of_their_ids(
     machines: tuple[Machine, Machine],
 ) -> None:
     """One that is not committed yet keeps those after it back."""
-    import threading
-
     one, two = machines
     with one.opened() as (_, first), two.opened() as (_, second):
         row = Forgetting(PROJECT, "source", "a", 1.0)
         waiting = threading.Thread(target=second.say_forgotten, args=([row],))
         with first._transaction():
-            from centerlm.postgres_forgettings import add
-
             add(first._session, [row])
             waiting.start()
             waiting.join(0.5)
