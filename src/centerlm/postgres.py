@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, LiteralString, cast
+from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple, cast
 
 from centerlm.errors import JournalError, MissingExtraError
 
@@ -23,6 +23,14 @@ URLS = ("postgresql://", "postgres://")
 _CONNECT_SECONDS = 15
 _DEAD_AFTER = (10, 5, 4)
 """TCP keepalive: seconds until the first probe, seconds between two, how many may be lost."""
+
+
+class Tables(NamedTuple):
+    """The tables of a store, made by `sql` where there are none of its `name`."""
+
+    name: str
+    version: int
+    sql: str
 
 
 class PostgresDatabase:
@@ -117,8 +125,8 @@ def errors() -> type[Exception]:
     return psycopg.Error
 
 
-def connect(url: str, tables: str, name: str, version: int) -> PostgresDatabase:
-    """A session on a database, the tables of the store called `name` made where they are not there.
+def connect(url: str, *stores: Tables) -> PostgresDatabase:
+    """A session on a database, the tables of these stores made where they are not there.
 
     Raises:
         JournalError: it cannot be reached or used, or its tables are of a newer version.
@@ -148,7 +156,8 @@ def connect(url: str, tables: str, name: str, version: int) -> PostgresDatabase:
         # The server's side too: a machine that went away holds its locks no longer than this.
         for setting, value in zip(("idle", "interval", "count"), _DEAD_AFTER, strict=True):
             db.execute(f"SET tcp_keepalives_{setting} = {value}")
-        _prepare(db, tables, name, version, at)
+        for store in stores:
+            _prepare(db, store, at)
     except error_type as error:
         db.close()
         raise JournalError(f"the database {at} cannot be used: {_first_line(error)}") from None
@@ -158,7 +167,7 @@ def connect(url: str, tables: str, name: str, version: int) -> PostgresDatabase:
     return db
 
 
-def _prepare(db: PostgresDatabase, tables: str, name: str, version: int, at: str) -> None:
+def _prepare(db: PostgresDatabase, store: Tables, at: str) -> None:
     """Make the tables in one transaction: another process may be about to as well."""
     db.execute("BEGIN")
     db.execute("SELECT pg_advisory_xact_lock(?)", (_key("tables"),))
@@ -167,15 +176,15 @@ def _prepare(db: PostgresDatabase, tables: str, name: str, version: int, at: str
         db.execute(f"CREATE SCHEMA {SCHEMA}")
     db.execute(f"SET search_path TO {SCHEMA}")
     db.execute("CREATE TABLE IF NOT EXISTS stores(name TEXT PRIMARY KEY, version INTEGER NOT NULL)")
-    row = db.execute("SELECT version FROM stores WHERE name=?", (name,)).fetchone()
+    row = db.execute("SELECT version FROM stores WHERE name=?", (store.name,)).fetchone()
     if row is None:
-        for statement in filter(str.strip, tables.split(";")):
+        for statement in filter(str.strip, store.sql.split(";")):
             db.execute(statement)
-        db.execute("INSERT INTO stores VALUES (?, ?)", (name, version))
-    elif row[0] > version:
+        db.execute("INSERT INTO stores VALUES (?, ?)", (store.name, store.version))
+    elif row[0] > store.version:
         raise JournalError(
-            f"the {name} in {at} was made by a newer centerlm (version {row[0]}, this one reads up "
-            f"to {version}); update centerlm: pip install -U centerlm"
+            f"the {store.name} in {at} was made by a newer centerlm (version {row[0]}, this one "
+            f"reads up to {store.version}); update centerlm: pip install -U centerlm"
         )
     db.execute("COMMIT")
 

@@ -10,13 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from collections.abc import Iterable
 
 from centerlm.errors import JournalError
-from centerlm.postgres import connect, errors, shown
+from centerlm.forgettings import Forgetting
+from centerlm.postgres import Tables, connect, errors, shown
+from centerlm.postgres_forgettings import FORGETTINGS, add, identity
 from centerlm.stored_journal import StoredJournal
 
-VERSION = 1
-_TABLES = """
+_TABLES = Tables(
+    "journal",
+    1,
+    """
 CREATE TABLE episodes(
     id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name TEXT UNIQUE NOT NULL,
     question TEXT NOT NULL DEFAULT '', status TEXT NOT NULL DEFAULT 'running',
@@ -26,7 +32,8 @@ CREATE TABLE events(
 CREATE TABLE blobs(hash TEXT PRIMARY KEY, data BYTEA NOT NULL);
 CREATE TABLE uses(episode BIGINT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (episode, hash));
 CREATE INDEX uses_hash ON uses(hash);
-"""
+""",
+)
 
 
 class PostgresJournal(StoredJournal):
@@ -40,11 +47,42 @@ class PostgresJournal(StoredJournal):
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._session = connect(url, _TABLES, "journal", VERSION)
+        self._session = connect(url, _TABLES, FORGETTINGS)
+        self.database = identity(self._session)
+        """What tells this database from others, whatever address it has."""
         self._held: set[str] = set()
         self._writing: asyncio.Future[None] | None = None
         super().__init__(shown(url), self._session, errors())
         self._guard = threading.RLock()
+
+    def forgettings(
+        self, project: str, after: int, since: float = float("inf")
+    ) -> list[Forgetting]:
+        """What the memories of a project are to forget, in the order in which it was said: of the
+        rows above the id `after`, and of those said at `since` or later.
+
+        Raises:
+            JournalError: the database cannot be read.
+        """
+        rows = self._rows(
+            "SELECT project, what, value, at, id FROM forgettings "
+            "WHERE (id>? OR at>=?) AND project IN (?, '') ORDER BY id",
+            *(after, since, project),
+        )
+        return [Forgetting(*row) for row in rows]
+
+    def say_forgotten(self, forgettings: Iterable[Forgetting]) -> None:
+        """Say what the memories of all machines are to forget: all of it, or nothing.
+
+        Raises:
+            JournalError: the database cannot be written.
+        """
+        with self._transaction():
+            add(self._session, forgettings)
+
+    def _delete(self, name: str) -> None:
+        super()._delete(name)
+        add(self._session, [Forgetting("", "episode", name, time.time())])
 
     @property
     def lost(self) -> bool:

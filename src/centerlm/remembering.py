@@ -15,20 +15,18 @@ import msgspec
 
 from centerlm import config as _config
 from centerlm import places as _places
+from centerlm.catching_up import catch_up
 from centerlm.errors import InputError, JournalError, MemoryFileError
-from centerlm.events import EpisodeStarted, Event
+from centerlm.events import EpisodeStarted
 from centerlm.printing import complain, print_json, wide_console
 from centerlm.screen import one_line
+from centerlm.shared_forgetting import forget_everywhere, shared_journal
 from centerlm.stored_journal import StoredJournal
 
 if TYPE_CHECKING:
     from centerlm.memory import SeekingMemory
+    from centerlm.memory.forgetting import Wanted
     from centerlm.memory.views import KindSummary
-
-CATCH_UP = 20
-"""So many of the newest episodes are looked at for ones that a kill kept from being learned."""
-SHARED = 200
-"""And so many for those of other machines, every few seconds, where a journal is shared."""
 
 
 def remembered_by(
@@ -86,61 +84,6 @@ def _open(path: Path, project: str, *, keeps: bool = True) -> SeekingMemory:
     return SeekingMemory(path, project=project, keeps=keeps)
 
 
-def catch_up(memory: SeekingMemory, setup: Mapping[str, str], journal: StoredJournal) -> int:
-    """Learn the newest episodes of this memory that ended and were not learned; how many."""
-    from centerlm.memory.guided import guided_of
-    from centerlm.memory.notes import notes_of
-    from centerlm.memory.outcomes import outcomes
-
-    since, learned = memory.forgotten_until(), 0
-    for row in journal.summaries(CATCH_UP):
-        if row.status in ("running", "cancelled") or row.started <= since:
-            continue
-        if memory.learned(row.name):
-            continue
-        events = journal.events(row.name)
-        if _is_for(events, journal, setup["project"], setup["path"]):
-            notes = notes_of(events, journal.blob) if memory.keeps else ()
-            found, guided = outcomes(events, journal.blob), guided_of(events, journal.blob)
-            learned += memory.remember(row.name, found, notes, guided)
-    return learned
-
-
-def _is_for(
-    events: Sequence[Event], journal: StoredJournal, project: str, path: str | None = None
-) -> bool:
-    """Whether an episode is to teach the memory of a project (at `path`, where that is given)."""
-    settings = next((e.settings for e in events if isinstance(e, EpisodeStarted)), "")
-    stored: Any = msgspec.json.decode(journal.blob(settings)) if settings else {}
-    its: Any = stored.get("setup") or {}
-    own: Any = its.get("memory")
-    return bool(own) and own["project"] == project and path in (None, own["path"])
-
-
-async def learn_newest(
-    memory: SeekingMemory, journal: StoredJournal, seen: dict[str, None]
-) -> None:
-    """Learn the newest episodes of this memory's project that others ended in the same journal,
-    whichever file they keep theirs in. `seen` are names not to be looked at again; it is added to,
-    and stays short.
-
-    Raises:
-        JournalError: the journal cannot be read.
-    """
-    since = memory.forgotten_until()
-    for row in journal.summaries(SHARED):
-        mine = f"{memory.project}\n{row.name}"
-        if mine in seen or row.status in ("running", "cancelled") or row.started <= since:
-            continue
-        if not memory.learned(row.name):
-            events = journal.events(row.name)
-            if _is_for(events, journal, memory.project):
-                await memory.learn(row.name, events, journal.blob)
-        seen[mine] = None
-    while len(seen) > 16 * SHARED:
-        del seen[next(iter(seen))]
-
-
 def memory_of(journal: StoredJournal, episode: str) -> Path | None:
     """The file that an episode taught; None where it taught none.
 
@@ -156,15 +99,17 @@ def memory_of(journal: StoredJournal, episode: str) -> Path | None:
     return Path(its["path"]) if its else None
 
 
-def forget_removed(taught: Mapping[str, Path | None]) -> bool:
-    """Forget what removed episodes told, in the memories they taught; whether that went well."""
+def forget_removed(taught: Mapping[str, Path | None], own: Path | None = None) -> bool:
+    """Forget what removed episodes told, in the memories they taught and in one's own, where that
+    learned from them too; whether that went well.
+    """
     from centerlm.memory.forgetting import forget_episodes
 
     done = True
-    for path in dict.fromkeys(taught.values()):
+    for path in dict.fromkeys((*taught.values(), own)):
         if path is None or not path.exists():
             continue
-        names = [name for name, at in taught.items() if at == path]
+        names = [name for name, at in taught.items() if at and path in (at, own)]
         try:
             memory = _open(path, "default")
             try:
@@ -410,36 +355,37 @@ def run_forget(
     config: Path | None,
     as_json: bool,
 ) -> int:
-    from centerlm.memory import forgetting
+    from centerlm.memory.forgetting import Wanted
 
-    wanted = [bool(kinds), source is not None, episode is not None, bool(notes), everything]
-    if sum(wanted) != 1:
+    given = [bool(kinds), source is not None, episode is not None, bool(notes), everything]
+    if sum(given) != 1:
         raise InputError("say what to forget: kinds, --source, --episode, --note or --all")
+    wanted = Wanted(kinds, source, episode, notes, everything)
+    settings = _config.load_settings(config or _config.default_file())
     with opened_at(path, project, config) as memory:
         if memory is None:
             raise InputError(nothing_remembered(memory))
-        if source is not None:
-            forgetting.forget_source(memory, source)
-            what = f"the source {source}"
-        elif episode is not None:
-            if not forgetting.forget_episodes(memory, [episode]):
+        with shared_journal(settings) as journal:
+            if not forget_everywhere(memory, wanted, journal):
                 raise InputError(
                     f"nothing is remembered of an episode {episode!r}; give its whole name, as "
                     "centerlm episodes lists it"
                 )
-            what = f"the episode {episode}"
-        elif notes:
-            forgetting.forget_notes(memory, notes)
-            what = f"{len(notes)} note{'' if len(notes) == 1 else 's'}"
-        elif everything:
-            forgetting.forget_all(memory)
-            what = f"all of {memory.project}"
-        else:
-            for kind in kinds:
-                forgetting.forget_kind(memory, kind)
-            what = f"{len(kinds)} kind{'' if len(kinds) == 1 else 's'}"
+        what = _named(wanted, memory.project)
     if as_json:
         print_json({"forgotten": what})
     else:
         click.echo(f"forgot {what}")
     return 0
+
+
+def _named(wanted: Wanted, project: str) -> str:
+    if wanted.source is not None:
+        return f"the source {wanted.source}"
+    if wanted.episode is not None:
+        return f"the episode {wanted.episode}"
+    if wanted.notes:
+        return f"{len(wanted.notes)} note{'' if len(wanted.notes) == 1 else 's'}"
+    if wanted.everything:
+        return f"all of {project}"
+    return f"{len(wanted.kinds)} kind{'' if len(wanted.kinds) == 1 else 's'}"

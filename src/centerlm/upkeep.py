@@ -113,13 +113,14 @@ def remove_episodes(journal: Path | None, episode: str | None, before: str | Non
     """Exit code 1 where an episode is kept because it is being solved, or not forgotten."""
     if (episode is None) == (before is None):
         raise InputError("name one episode, or give --before DATE")
+    own = _own_memory(journal)
     if episode is not None:
         store, name = existing_journal(journal, episode)
         taught = {name: memory_of(store, name)}
         store.remove(name)
         store.close()
         click.echo(f"removed {name}")
-        return 0 if forget_removed(taught) else 1
+        return 0 if forget_removed(taught, own) else 1
     try:
         when = time.mktime(time.strptime(before or "", "%Y-%m-%d"))
     except (ValueError, OverflowError):
@@ -137,7 +138,14 @@ def remove_episodes(journal: Path | None, episode: str | None, before: str | Non
     if store:
         store.close()
     click.echo(f"removed {len(removed)} episode{'' if len(removed) == 1 else 's'}")
-    return 0 if forget_removed(removed) and not kept else 1
+    return 0 if forget_removed(removed, own) and not kept else 1
+
+
+def _own_memory(journal: Path | None) -> Path | None:
+    """The memory of this machine, where it learns from the episodes of others as well."""
+    settings = _config.load_settings(None)
+    shared = isinstance(_places.journal_at(settings, journal), str)
+    return _places.memory_path(settings) if shared else None
 
 
 def get_models(name: str, via: Any) -> None:

@@ -375,7 +375,8 @@ def test_a_file_of_the_time_before_notes_gets_them(tmp_path: Path, shelf: Shelf)
     memory.remember("old", [], [])
     memory.close()
     with sqlite3.connect(file) as db:  # as format 1 was
-        for table in ("notes", "note_origins", "note_links", "note_words", "plans"):
+        later = ("notes", "note_origins", "note_links", "note_words", "plans", "applied")
+        for table in later:
             db.execute(f"DROP TABLE {table}")
         db.execute("PRAGMA user_version=1")
     again = opened(file)

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from centerlm.events import EpisodeFinished, EpisodeStarted, SeekFinished
 from centerlm.journal import SqliteJournal
 from centerlm.serving.fair import FairQueue, FullError
+from cli_run import finish, process
 from postgres_parts import Store, new_database, store
 from serving_parts import WAIT, Served, noted, served, serving_process, until
 
@@ -346,8 +347,14 @@ def test_machines_that_share_a_journal_learn_from_each_other(
         for number in range(4):
             assert one.post(f"question {number} 0").status_code == 200
         until(lambda: _learned(other / "memory.sqlite") == 5)
+        forgetting = process(home, "memory", "forget", "--all")
+        assert finish(forgetting, WAIT).code == 0, forgetting.args
+        until(lambda: _learned(other / "memory.sqlite") == 0)
+        assert two.post("last 0").status_code == 200
+        until(lambda: _learned(home / "memory.sqlite") == 1)
 
 
 def _learned(memory: Path) -> int:
     with sqlite3.connect(memory) as db:
-        return int(db.execute("SELECT count(*) FROM episodes").fetchone()[0])
+        (count,) = db.execute("SELECT count(*) FROM episodes WHERE NOT forgotten").fetchone()
+        return int(count)

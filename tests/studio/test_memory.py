@@ -8,8 +8,12 @@ from pathlib import Path
 import httpx
 
 from centerlm.library import Library
+from centerlm.postgres_journal import PostgresJournal
+from postgres_parts import new_database
 from serving_parts import until
 from studio_parts import Seen, studio
+
+__all__ = ["new_database"]
 
 Look = Callable[..., Seen]
 
@@ -56,3 +60,18 @@ def test_where_the_memory_is_off_the_page_says_how_to_turn_it_on() -> None:
         assert answer.status_code == 200 and "without <code>--no-memory</code>" in answer.text
         forget = httpx.post(f"{served.url}/memory/forget", json={"kind": "1"}, timeout=30)
         assert forget.status_code == 409
+
+
+def test_what_is_forgotten_on_the_page_is_said_to_other_machines(
+    home: Path, new_database: Callable[[], str]
+) -> None:
+    url = new_database()
+    (home / "centerlm.toml").write_text(f'[journal]\nurl = "{url}"\n[memory]\nproject = "p"\n')
+    with studio("cli_parts:sums", sources=("calculator",), no_memory=False) as served:
+        unknown = httpx.post(f"{served.url}/memory/forget", json={"source": "none"}, timeout=30)
+        assert unknown.status_code == 400
+        all_ = httpx.post(f"{served.url}/memory/forget", json={"everything": "forget"}, timeout=30)
+        assert all_.status_code < 400
+    journal = PostgresJournal(url)
+    assert [(row.project, row.what) for row in journal.forgettings("p", 0)] == [("p", "all")]
+    journal.close()

@@ -244,7 +244,7 @@ def take_out(db: sqlite3.Connection, project: int, episode: int) -> bool:
         (project, needle(episode)),
     ).fetchall()
     for (kind,) in kinds:
-        _take_out_of_kind(db, kind, episode)
+        keep_in_kind(db, kind, lambda _, seen: seen.episode != episode)
     db.execute(
         "DELETE FROM exemplars WHERE episode=? AND kind IN (SELECT id FROM kinds WHERE project=?)",
         (episode, project),
@@ -254,15 +254,17 @@ def take_out(db: sqlite3.Connection, project: int, episode: int) -> bool:
     return bool(kinds) or waited.rowcount > 0
 
 
-def _take_out_of_kind(db: sqlite3.Connection, kind: int, episode: int) -> None:
-    """Take an episode's outcomes out of a kind, and count its questions as if it had not been."""
-    rows = db.execute("SELECT id, window FROM arms WHERE kind=?", (kind,)).fetchall()
-    arms = {id_: unpack(window) for id_, window in rows}
-    gone = sorted(s.tick for seen in arms.values() for s in seen if s.episode == episode)
-    for id_, seen in arms.items():
-        kept = [
-            replace(s, tick=s.tick - bisect(gone, s.tick)) for s in seen if s.episode != episode
-        ]
+def keep_in_kind(db: sqlite3.Connection, kind: int, wanted: Callable[[str, Seen], bool]) -> None:
+    """Cut a kind down to the outcomes (by their source) that are wanted, and count its questions
+    as if the others had not been.
+    """
+    rows = db.execute("SELECT id, source, window FROM arms WHERE kind=?", (kind,)).fetchall()
+    arms = {(id_, source): unpack(window) for id_, source, window in rows}
+    gone = sorted(s.tick for (_, name), seen in arms.items() for s in seen if not wanted(name, s))
+    if not gone:
+        return
+    for (id_, source), seen in arms.items():
+        kept = [replace(s, tick=s.tick - bisect(gone, s.tick)) for s in seen if wanted(source, s)]
         if not kept:
             db.execute("DELETE FROM arms WHERE id=?", (id_,))
             continue
@@ -278,10 +280,14 @@ def keep_records(
     project: int,
     wanted: Callable[[Seen], bool],
     *,
+    source: str | None = None,
     holding: bytes = b"",
 ) -> None:
-    """Cut the sources' records over all kinds down to what is wanted."""
-    rows = db.execute("SELECT id, window FROM records WHERE project=?", (project,)).fetchall()
+    """Cut the sources' records over all kinds (or that of one) down to what is wanted."""
+    rows = db.execute(
+        "SELECT id, window FROM records WHERE project=?1 AND (?2 IS NULL OR source=?2)",
+        (project, source),
+    ).fetchall()
     for id_, window in rows:
         if holding and holding not in window:
             continue

@@ -3,19 +3,106 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from centerlm.errors import InputError
-from centerlm.memory.filing import (
-    keep_records,
-    key_of,
-    remove_empty,
-    remove_kinds,
-    take_out,
-)
-from centerlm.memory.guided import take_out_plan
-from centerlm.memory.noting import remove_notes, sweep, take_out_notes
+from centerlm.forgettings import Forgetting, What
+from centerlm.memory.applying import forget_episode
+from centerlm.memory.filing import keep_records, key_of, remove_empty, remove_kinds
+from centerlm.memory.noting import remove_notes
 from centerlm.memory.seeking import SeekingMemory
 from centerlm.memory.store import transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a person wants forgotten: one of these, by the numbers of this memory."""
+
+    kinds: tuple[int, ...] = ()
+    source: str | None = None
+    episode: str | None = None
+    notes: tuple[int, ...] = ()
+    everything: bool = False
+
+
+def forget(memory: SeekingMemory, wanted: Wanted) -> bool:
+    """Forget it here; False where it is an episode that told nothing.
+
+    Raises:
+        InputError: there is no such thing.
+    """
+    if wanted.source is not None:
+        forget_source(memory, wanted.source)
+    elif wanted.episode is not None:
+        return bool(forget_episodes(memory, [wanted.episode]))
+    elif wanted.notes:
+        forget_notes(memory, wanted.notes)
+    elif wanted.everything:
+        forget_all(memory)
+    else:
+        for kind in wanted.kinds:
+            forget_kind(memory, kind)
+    return True
+
+
+def said_for_all(memory: SeekingMemory, wanted: Wanted) -> list[Forgetting]:
+    """The same, said so that other memories know what is meant; nothing is forgotten yet.
+
+    Raises:
+        InputError: there is no such thing.
+    """
+    memory.settle()
+
+    def said(what: What, value: str) -> Forgetting:
+        return Forgetting(memory.project, what, value, memory.now())
+
+    if wanted.source is not None:
+        _check_source(memory, wanted.source)
+        return [said("source", wanted.source)]
+    if wanted.episode is not None:
+        return [said("episode", wanted.episode)]
+    if wanted.notes:
+        return [said("note", str(_ref(memory, note))) for note in wanted.notes]
+    if wanted.everything:
+        return [said("all", "")]
+    return [said("kind", _text(memory, kind)) for kind in wanted.kinds]
+
+
+def _text(memory: SeekingMemory, kind: int) -> str:
+    row = memory.connection.execute(
+        "SELECT text FROM kinds WHERE id=? AND project=?", (kind, memory.project_id)
+    ).fetchone()
+    if row is None:
+        raise InputError(f"there is no kind {kind}; list them with: centerlm memory list")
+    return str(row[0])
+
+
+def _ref(memory: SeekingMemory, note: int) -> int:
+    row = memory.connection.execute(
+        "SELECT ref FROM notes WHERE id=? AND project=?", (note, memory.project_id)
+    ).fetchone()
+    if row is None:
+        raise InputError(f"there is no note {note}; list them with: centerlm memory web")
+    return int(row[0])
+
+
+def _check_source(memory: SeekingMemory, source: str) -> None:
+    for table in ("records", "notes"):
+        query = f"SELECT 1 FROM {table} WHERE project=? AND source=? LIMIT 1"
+        if memory.connection.execute(query, (memory.project_id, source)).fetchone():
+            return
+    raise InputError(
+        f"nothing is remembered of a source {source!r}; see those with: centerlm memory list"
+    )
+
+
+def remembers(memory: SeekingMemory, episode: str) -> bool:
+    """Whether an episode was learned and not forgotten."""
+    row = memory.connection.execute(
+        "SELECT forgotten FROM episodes WHERE project=? AND key=?",
+        (memory.project_id, key_of(episode)),
+    ).fetchone()
+    return row is not None and not row[0]
 
 
 def forget_kind(memory: SeekingMemory, kind: int) -> None:
@@ -27,10 +114,7 @@ def forget_kind(memory: SeekingMemory, kind: int) -> None:
     memory.settle()
     db, project = memory.connection, memory.project_id
     with transaction(db):
-        if not db.execute(
-            "SELECT 1 FROM kinds WHERE id=? AND project=?", (kind, project)
-        ).fetchone():
-            raise InputError(f"there is no kind {kind}; list them with: centerlm memory list")
+        _text(memory, kind)
         remove_kinds(db, [kind])
         keep_records(db, project, lambda seen: seen.tick != kind)
 
@@ -41,13 +125,10 @@ def forget_notes(memory: SeekingMemory, notes: Sequence[int]) -> None:
     Raises:
         InputError: there is no such note; none is forgotten.
     """
-    db, project = memory.connection, memory.project_id
+    db = memory.connection
     with transaction(db):
         for note in notes:
-            if not db.execute(
-                "SELECT 1 FROM notes WHERE id=? AND project=?", (note, project)
-            ).fetchone():
-                raise InputError(f"there is no note {note}; list them with: centerlm memory web")
+            _ref(memory, note)
         remove_notes(db, notes)
 
 
@@ -60,16 +141,12 @@ def forget_source(memory: SeekingMemory, source: str) -> None:
     memory.settle()
     db, project = memory.connection, memory.project_id
     with transaction(db):
-        gone = db.execute("DELETE FROM records WHERE project=? AND source=?", (project, source))
+        _check_source(memory, source)
+        db.execute("DELETE FROM records WHERE project=? AND source=?", (project, source))
         notes = db.execute(
             "SELECT id FROM notes WHERE project=? AND source=?", (project, source)
         ).fetchall()
         remove_notes(db, [row[0] for row in notes])
-        if not gone.rowcount and not notes:
-            raise InputError(
-                f"nothing is remembered of a source {source!r}; see those with: "
-                "centerlm memory list"
-            )
         for table in ("arms", "exemplars"):
             db.execute(
                 f"DELETE FROM {table} WHERE source=? AND kind IN "
@@ -95,24 +172,9 @@ def forget_episodes(
         for name in episodes:
             known = False
             for project in projects:
-                known |= _forget_episode(memory, project, name)
+                known |= forget_episode(db, project, name)
             forgotten += known
     return forgotten
-
-
-def _forget_episode(memory: SeekingMemory, project: int, name: str) -> bool:
-    db, key = memory.connection, key_of(name)
-    row = db.execute(
-        "SELECT forgotten FROM episodes WHERE project=? AND key=?", (project, key)
-    ).fetchone()
-    if row is not None and row[0]:
-        return False
-    taken = take_out(db, project, key)
-    take_out_notes(db, project, key)
-    taken |= take_out_plan(db, project, key)
-    sweep(db, project)
-    db.execute("UPDATE episodes SET forgotten=1 WHERE project=? AND key=?", (project, key))
-    return taken or row is not None
 
 
 def forget_all(memory: SeekingMemory) -> None:

@@ -118,14 +118,14 @@ class SeekingMemory:
         web = self._web
         if web is None:
             return ()
-        return await self._guarded(lambda: web.lines(text, self._clock()), ())
+        return await self.guarded(lambda: web.lines(text, self._clock()), ())
 
     async def _ask_web(self, question: str) -> Finding:
         web = self._web
         lost = nothing("what is known cannot be read", source=KNOWN)
         if web is None:
             return lost
-        return await self._guarded(lambda: web.answer(question, self._clock()), lost)
+        return await self.guarded(lambda: web.answer(question, self._clock()), lost)
 
     async def recall(self, objective: str, cards: tuple[Card, ...]) -> Experience:
         """What is known already of what an objective names, lines on the kinds that it resembles
@@ -150,7 +150,7 @@ class SeekingMemory:
                     self.missed.append(told)
             return Experience(lines, self._plans_like(objective, names))
 
-        return await self._guarded(experience, Experience())
+        return await self.guarded(experience, Experience())
 
     async def order(self, objective: str, sources: tuple[str, ...], seed: int) -> tuple[str, ...]:
         """The sources in the order in which to ask them; as they are where nothing is known. Before
@@ -183,13 +183,11 @@ class SeekingMemory:
             ).fetchone()
             return drawn_order(views, Random(f"{seed}:{ticks}"))
 
-        return await self._guarded(order, sources)
+        return await self.guarded(order, sources)
 
     async def queries(self, objective: str, source: str) -> Experience:
         """Lines about other words in which a source was asked the like, and found it."""
-        found = await self._guarded(
-            lambda: queries_of(self._db, self._alike(objective), source), ()
-        )
+        found = await self.guarded(lambda: queries_of(self._db, self._alike(objective), source), ())
         return Experience(found)
 
     async def learn(self, episode: str, events: Sequence[Event], blob: Blob) -> None:
@@ -203,7 +201,8 @@ class SeekingMemory:
         except CenterError as error:
             self.problems.append(str(error))
             return
-        await self._guarded(lambda: self.remember(episode, found, notes, guided), None)
+        ended = events[-1].at if events else None
+        await self.guarded(lambda: self.remember(episode, found, notes, guided, ended), None)
 
     def remember(
         self,
@@ -211,9 +210,10 @@ class SeekingMemory:
         found: Sequence[Outcome],
         notes: Sequence[Note] = (),
         guided: Guided | None = None,
+        ended: float | None = None,
     ) -> bool:
         """Take in outcomes, notes and a person's plan as those of an episode, in place of what it
-        told before.
+        told before. It `ended` then (seconds since 1970), or now.
 
         Returns whether they were taken in: not those of an episode that was forgotten.
 
@@ -221,6 +221,7 @@ class SeekingMemory:
             sqlite3.Error: the file cannot be written.
         """
         project, key = self._project(), key_of(episode)
+        ended = self._clock() if ended is None else ended
         with transaction(self._db):
             row = self._db.execute(
                 "SELECT forgotten FROM episodes WHERE project=? AND key=?", (project, key)
@@ -231,12 +232,12 @@ class SeekingMemory:
                 take_out(self._db, project, key)
                 take_out_notes(self._db, project, key)
                 take_out_plan(self._db, project, key)
-            mark(self._db, project, episode, self._clock())
+            mark(self._db, project, episode, ended)
             put(self._db, project, key, found)
             if row or notes:
                 put_notes(self._db, project, key, notes, self._clock())
             if guided is not None:
-                put_plan(self._db, project, key, guided, self._clock())
+                put_plan(self._db, project, key, guided, ended)
         return True
 
     def learned(self, episode: str) -> bool:
@@ -386,8 +387,10 @@ class SeekingMemory:
         query = f"SELECT 1 FROM records WHERE project=? AND source IN ({marks}) LIMIT 1"
         return self._db.execute(query, (self._project(), *sources)).fetchone() is not None
 
-    async def _guarded(self, work: Callable[[], T], otherwise: T) -> T:
-        """Do it in a thread; if the file fails, say so once and go on without."""
+    async def guarded(self, work: Callable[[], T], otherwise: T) -> T:
+        """Do it in a thread, and nothing else meanwhile; if the file fails, say so once and go on
+        without.
+        """
 
         def locked() -> T:
             with self._lock:

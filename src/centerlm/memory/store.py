@@ -73,7 +73,13 @@ CREATE INDEX plans_project ON plans(project);
 CREATE INDEX plans_objective ON plans(project, objective);
 """
 
-_STEPS = (_SCHEMA, _WEB, _PLANS)
+_APPLIED = """
+CREATE TABLE applied(
+    project INTEGER NOT NULL, database TEXT NOT NULL, last INTEGER NOT NULL,
+    PRIMARY KEY (project, database)) WITHOUT ROWID;
+"""
+
+_STEPS = (_SCHEMA, _WEB, _PLANS, _APPLIED)
 """What makes a file of format N + 1 of one of format N. A format never changes without a step."""
 VERSION = len(_STEPS)
 

@@ -39,7 +39,10 @@ CREATE TABLE IF NOT EXISTS requests(
 CREATE INDEX IF NOT EXISTS open_requests ON requests(state) WHERE state='open';
 CREATE INDEX IF NOT EXISTS spent ON requests(client, ended);
 """
-_POSTGRES_TABLES = """
+_POSTGRES_TABLES = postgres.Tables(
+    "requests",
+    1,
+    """
 CREATE TABLE requests(
     id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, client TEXT NOT NULL, key TEXT,
     fingerprint TEXT NOT NULL, episode TEXT UNIQUE NOT NULL, body BYTEA NOT NULL,
@@ -49,7 +52,8 @@ CREATE TABLE requests(
     UNIQUE(client, key));
 CREATE INDEX open_requests ON requests(state) WHERE state='open';
 CREATE INDEX spent ON requests(client, ended);
-"""
+""",
+)
 _COLUMNS = "id, client, key, fingerprint, episode, body, state, owner, reason"
 
 
@@ -306,7 +310,7 @@ class PostgresRequests(AcceptedRequests):
     """
 
     def __init__(self, url: str) -> None:
-        self._session = postgres.connect(url, _POSTGRES_TABLES, "requests", 1)
+        self._session = postgres.connect(url, _POSTGRES_TABLES)
         super().__init__(postgres.shown(url), self._session, postgres.errors(), _new_owner())
         with self._writing():
             self._session.take(self.owner)

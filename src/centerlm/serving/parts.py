@@ -14,12 +14,13 @@ from centerlm import assembly as _assembly
 from centerlm import config as _config
 from centerlm import opening as _opening
 from centerlm import places as _places
+from centerlm.catching_up import learn_newest
 from centerlm.center import CenterLM
 from centerlm.journal import SqliteJournal
 from centerlm.objective import Budget
 from centerlm.postgres_journal import PostgresJournal
 from centerlm.protocols import Memory
-from centerlm.remembering import learn_newest, opened_memory
+from centerlm.remembering import opened_memory
 from centerlm.serving.order import Order, Refused
 from centerlm.sources.base import Source
 
@@ -172,7 +173,8 @@ class Parts:
         return self._memories[project]
 
     async def learn_elsewhere(self) -> None:
-        """Have the memories learn what other machines solved: they share the journal, not a file.
+        """Have the memories learn what other machines solved, and forget what was said there: they
+        share the journal, not a file.
 
         Raises:
             JournalError: the journal cannot be read.

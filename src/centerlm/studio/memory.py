@@ -13,17 +13,12 @@ import msgspec
 
 from centerlm.errors import InputError
 from centerlm.memory import SeekingMemory
-from centerlm.memory.forgetting import (
-    forget_all,
-    forget_episodes,
-    forget_kind,
-    forget_notes,
-    forget_source,
-)
+from centerlm.memory.forgetting import Wanted
 from centerlm.memory.store import unusable
 from centerlm.memory.views import KindSummary, list_kinds, show_kind
 from centerlm.memory.web_views import NoteSummary, count_notes, list_notes, show_note
 from centerlm.serving.order import Refused
+from centerlm.shared_forgetting import forget_everywhere
 from centerlm.studio.site import Site, client_of, form_of, went
 
 if TYPE_CHECKING:
@@ -104,13 +99,16 @@ class MemoryPages:
         return self.site.opened(request, "note", note=shown, file_of=_name)
 
     async def forget(self, request: Request) -> ASGIApp:
-        """Forget for good: it is not learned again from the episodes that told it.
+        """Forget for good, on all machines that share the journal: it is not learned again from
+        the episodes that told it.
 
         Raises:
             Refused: it is not said what.
+            JournalError: the other machines cannot be told; nothing is forgotten.
         """
-        what = await form_of(request, Forgotten)
-        await self._with(request, _forgetting(what))
+        wanted = _wanted(await form_of(request, Forgotten))
+        journal = self.site.service.parts.journal
+        await self._with(request, lambda memory: forget_everywhere(memory, wanted, journal))
         return went("/memory")
 
     async def _with(self, request: Request, work: Callable[[SeekingMemory], T]) -> T:
@@ -140,18 +138,18 @@ def _name(file: str) -> str:
     return Path(file).name
 
 
-def _forgetting(what: Forgotten) -> Callable[[SeekingMemory], object]:
+def _wanted(what: Forgotten) -> Wanted:
     """Raises Refused where it is not said what to forget."""
     if what.kind.isdigit():
-        return lambda memory: forget_kind(memory, int(what.kind))
+        return Wanted(kinds=(int(what.kind),))
     if what.note.isdigit():
-        return lambda memory: forget_notes(memory, [int(what.note)])
+        return Wanted(notes=(int(what.note),))
     if what.source:
-        return lambda memory: forget_source(memory, what.source)
+        return Wanted(source=what.source)
     if what.episode:
-        return lambda memory: forget_episodes(memory, [what.episode])
+        return Wanted(episode=what.episode)
     if what.everything is not None:
         if what.everything.strip().casefold() != "forget":
             raise Refused(400, "type the word forget to forget everything")
-        return forget_all
+        return Wanted(everything=True)
     raise Refused(400, "choose what to forget; reload the page")
