@@ -42,7 +42,7 @@ def make_cards(
 ) -> Mapping[str, Card]:
     """The cards of all sources of a world by name; with `new`, half are worded as none in training.
 
-    Unless they are "plain", sources no question needs are among them: distractors.
+    Unless they are "plain", sources that no question of any world needs are among them.
     """
     plain = cards == "plain"
     wordings = _wordings()
@@ -84,16 +84,18 @@ _OWN = ("person", "experiment", "expert")
 
 
 def offered(
-    cards: Mapping[str, Card], needed: Collection[str], rng: Random, *, least: int
+    cards: Mapping[str, Card], needed: Collection[str], rng: Random, *, least: int, alone: bool
 ) -> tuple[Card, ...]:
-    """Cards for one question in random order: those it needs, documents and calculator, and
-    `least` to 3 others.
+    """Cards for one question in random order: those it needs, documents and calculator, and, unless
+    they are to be `alone`, `least` to 3 others.
     """
     names = list(dict.fromkeys((*ALWAYS, *needed)))
     others = [name for name in cards if name not in names]
     # Half of the distractors are sources that other questions of the world need.
     own = [name for name in others if name.partition(":")[0] in _OWN]
     wanted = rng.randint(least, 3)
+    if alone:
+        others.clear()
     chosen: list[str] = []
     while others and len(chosen) < wanted:
         pool = [n for n in own if n not in chosen] if rng.random() < 0.5 else []

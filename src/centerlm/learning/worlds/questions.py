@@ -78,15 +78,17 @@ def make_question(
     kind: str,
     id_: str,
     *,
+    alone: bool = False,
     around: bool = False,
 ) -> WorldQuestion:
-    """The records of a tree of questions; with `around`, half of the decisions that may be inner
+    """The records of a tree of questions. Unless `alone`, its sources are offered with up to three
+    that it does not need beside them; with `around`, half of the decisions that may be inner
     parts are shown as parts of another, longer question, so that being a part says nothing of how
     many steps are needed.
     """
     needed = sources(node)
     least = 1 if any(name.partition(":")[0] in _BEYOND for name in needed) else 0
-    shown = offered(cards, needed, maker.rng, least=least)
+    shown = offered(cards, needed, maker.rng, least=least, alone=alone)
     levels: dict[FormName, tuple[LevelOf, ...]] = {
         "flat": (flat_level(node),),
         "peel": peel_levels(node),

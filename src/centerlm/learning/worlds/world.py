@@ -36,7 +36,8 @@ _TRIES = 30
 class World:
     """A world: what a solver may read (`documents`), what it is asked (`questions`), and what it is
     not told (`graph`, `where` each fact stands, and the `secrets` of other sources). `cards` are
-    those of all its sources by name, distractors among them.
+    those of all its sources by name, distractors among them; `alone`: a question is offered those
+    that it needs and none beside them.
     """
 
     seed: int
@@ -47,6 +48,7 @@ class World:
     where: Mapping[FactKey, tuple[str, ...]] = field(repr=False)
     secrets: Secrets = field(repr=False)
     cards: Mapping[str, Card] = field(repr=False)
+    alone: bool = False
 
     @property
     def replies(self) -> tuple[Text, ...]:
@@ -117,7 +119,17 @@ def make_world(
         if name.partition(":")[0] not in without
     }
     kinds = [kind for kind in kinds or KINDS if kind not in without]
-    world = World(seed, split, documents.texts, (), graph, documents.where, secrets, shown)
+    world = World(
+        seed,
+        split,
+        documents.texts,
+        (),
+        graph,
+        documents.where,
+        secrets,
+        shown,
+        alone=cards == "plain",
+    )
     asked = questions_of(world, hops=range(1, max_hops + 1), kinds=kinds)
     return replace(world, questions=asked)
 
@@ -162,7 +174,9 @@ def questions_of(
             if node and node.hops == h and node.text not in made and not too_long(node):
                 id_ = f"{world.id}-s{seed}-q{len(made)}"
                 around = world.split == "train"
-                made[node.text] = make_question(maker, world.cards, node, kind, id_, around=around)
+                made[node.text] = make_question(
+                    maker, world.cards, node, kind, id_, alone=world.alone, around=around
+                )
                 break
     return tuple(made.values())
 
