@@ -98,6 +98,25 @@ def test_a_first_step_for_a_source_stays() -> None:
     assert mended(plan) == plan
 
 
+@pytest.mark.parametrize(
+    ("question", "name"),
+    [
+        ("What is the capital of France?", "France"),
+        ("Who wrote the music of The Lord of the Rings?", "The Lord of the Rings"),
+        ("In which year did Ada Brandt die?", "Ada Brandt"),
+    ],
+)
+def test_to_ask_what_a_name_is_is_no_step(question: str, name: str) -> None:
+    plan = f"1 [center] What is {name}?\n2 [a | b] {question.replace(name, '#1')}"
+    assert mended(plan, question) == f"1 [a | b] {question}"
+
+
+def test_a_rest_that_is_no_name_is_a_step() -> None:
+    question = "What is the capital of the country of Ada Brandt?"
+    plan = "1 [center] What is the country of Ada Brandt?\n2 [a] What is the capital of #1?"
+    assert mended(plan, question) == plan
+
+
 def test_a_mended_step_is_never_longer_than_a_step_may_be() -> None:
     question = f"Who is the spouse of {'the mother of ' * 20}Orla?"
     slipped = "1 [center] Who is the mother of Orla?\n2 [people] Who is the spouse of #1?"

@@ -3,7 +3,9 @@
 A plan that takes the outermost link off a nested question says all of the question's words, each
 once: the rest of the question in its first step, what is asked of that in its second. A small model
 that copies a long rest leaves a link out, or goes round in one ("the father of the father of ...").
-The question and either step say what the other has to be. Pure: no I/O, no model.
+The question and either step say what the other has to be. And it takes apart what is not nested:
+where the rest is a name, to ask who or what that is leads away from the question. Pure: no I/O, no
+model.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ def mend(steps: tuple[Step, ...], question: str) -> tuple[Step, ...]:
     step for `[center]` that says mostly words of this rest, yet not all of them as often, asks for
     the rest. Where the first stands in the question, a second that says other words of the question
     than remain says those that remain. What puts it in words that are not the question's, or adds
-    such words, stays.
+    such words, stays. A first step that asks who or what a name is, of which the second then asks
+    the question, is left out: the question is one step.
     """
     if not is_nest(steps) or any(step.each is not None for step in steps):
         return steps
@@ -59,6 +62,8 @@ def _with_rest(first: Step, second: Step, asked: str) -> tuple[Step, ...] | None
     if around is None:
         return None
     said, rest = _content(first.text[head.end() :]), _content(around[1])
+    if said == rest and _is_name(around[1]):
+        return (replace(second, id=1, text=f"{escape(asked)}?"),) if _fits(asked) else None
     own = said.keys() & rest.keys()
     more = said >= rest and not said.keys() <= _content(asked).keys()
     if said == rest or more or len(own) <= _ALIKE * len(said):
@@ -85,6 +90,16 @@ def _steps(first: Step, second: Step) -> tuple[Step, ...] | None:
     """The steps, unless one has grown too long for a step."""
     fits = max(len(first.text), len(second.text)) <= MAX_TEXT
     return (first, second) if fits else None
+
+
+def _fits(asked: str) -> bool:
+    return len(escape(asked)) < MAX_TEXT
+
+
+def _is_name(text: str) -> bool:
+    """Whether it is a name, as far as capitals tell: "Ada Brandt", "The Lord of the Rings"."""
+    said = [word for word in text.split() if word.casefold() not in _SMALL]
+    return bool(said) and all(word[0].isupper() or word[0].isdigit() for word in said)
 
 
 def _bare(text: str) -> str:
