@@ -158,10 +158,10 @@ def run(arguments: Arguments) -> Path:
     if gguf is None:
         raise InputError(f"--base {arguments.base} does not run on llama.cpp; give a .gguf file")
     measured: list[Measured] = []
-    facts = 0
+    facts: list[int] = []
     for number in range(arguments.seeds):
         knowledge = knowledge_of(arguments, number)
-        facts = len(knowledge.facts)
+        facts.append(len(knowledge.facts))
         school = School(
             arguments.work / f"seed-{number}",
             arguments.base,
