@@ -185,7 +185,8 @@ def as_markdown(report: Mapping[str, Any], plot: str) -> str:
         "",
         "One model learns all single facts of a fictional world by heart, three experts a field of "
         f"them each ({' and '.join(map(str, config['facts']))} facts; no documents anywhere). Then "
-        "questions are asked that join facts which no trained question joins. Same facts, same base, same recall: only "
+        "questions are asked that join facts which no trained question joins. Same facts, same "
+        "base, same recall: only "
         f"the way to the answer differs. Trained compositions have {config['trained_hops']} hops. "
         "Per cent right (exact match) with 95 % intervals (Wilson).",
         "",
