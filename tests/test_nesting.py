@@ -65,6 +65,11 @@ def test_what_stands_around_the_rest_on_both_sides_is_kept() -> None:
             "1 [center] Who is the director of Grey Water (1994)?\n"
             "2 [documents] Who is the spouse of #1?",
         ),
+        # A formula.
+        (
+            "Which year came 50 years after the founding year of Orla?",
+            "1 [center] What is the founding year of Orla?\n2 [calculator] #1 + 50",
+        ),
         # The same words in another order.
         (
             "Who is the spouse of the Grey Water director?",

@@ -74,7 +74,7 @@ def _with_rest(first: Step, second: Step, asked: str) -> tuple[Step, ...] | None
 def _with_frame(first: Step, second: Step, asked: str) -> tuple[Step, ...] | None:
     head = _HEAD.match(first.text)
     rest = _bare(first.text[head.end() :]).replace("##", "#") if head else ""
-    if not _content(rest):
+    if not _content(rest) or not second.text.endswith("?"):  # not a formula
         return None
     found = list(re.finditer(rf"(?<!\w){re.escape(rest)}(?!\w)", asked, re.IGNORECASE))
     if len(found) != 1:
