@@ -65,6 +65,11 @@ def test_what_stands_around_the_rest_on_both_sides_is_kept() -> None:
             "1 [center] Who is the director of Grey Water (1994)?\n"
             "2 [documents] Who is the spouse of #1?",
         ),
+        # What is left out of the second step may belong to the first.
+        (
+            "What is the school that the actor playing John Smith in Pocahontas went to?",
+            "1 [center] Who is the actor playing John Smith?\n2 [documents] What is #1's school?",
+        ),
         # A formula.
         (
             "Which year came 50 years after the founding year of Orla?",
@@ -145,6 +150,9 @@ def test_the_reader_gives_mended_steps_once(size: int) -> None:
 def test_the_reader_waits_only_where_a_slip_may_be_mended() -> None:
     reader = PlanReader(["a"], question=QUESTION)
     assert [s.id for s in reader.feed("1 [a] Who is Orla?\n")] == [1]
+    assert [s.id for s in reader.feed("2 [a] Who is the spouse of #1?\n")] == [2]
+    reader = PlanReader(["a"], question=QUESTION)
+    assert [s.id for s in reader.feed("1 [center] Who is Orla?\n")] == []
     assert [s.id for s in reader.feed("2 [a] Who is the spouse of #1?\n")] == []
-    assert [s.id for s in reader.feed("3 [a] Who is Anna?\n")] == [2, 3]
+    assert [s.id for s in reader.feed("3 [a] Who is Anna?\n")] == [1, 2, 3]
     assert [s.id for s in reader.finish(cut=False)] == []

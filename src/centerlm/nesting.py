@@ -32,19 +32,24 @@ _ALIKE = 0.5
 
 
 def is_nest(steps: tuple[Step, ...]) -> bool:
-    """Whether these are two steps of which the second asks of what the first finds."""
-    return len(steps) == 2 and steps[1].needs == (1,) and steps[1].text.count(_REST) == 1
+    """Whether these are two steps, the first for `[center]`, the second about what it finds."""
+    return (
+        len(steps) == 2
+        and steps[0].sources == (CENTER,)
+        and steps[1].needs == (1,)
+        and steps[1].text.count(_REST) == 1
+    )
 
 
 def mend(steps: tuple[Step, ...], question: str) -> tuple[Step, ...]:
     """The steps of a plan with a slip mended; as they are where there is none to be seen.
 
-    Only two steps are looked at: where the second stands in the question around some rest, a first
-    step for `[center]` that says mostly words of this rest, yet not all of them as often, asks for
-    the rest. Where the first stands in the question, a second that says other words of the question
-    than remain says those that remain. What puts it in words that are not the question's, or adds
-    such words, stays. A first step that asks who or what a name is, of which the second then asks
-    the question, is left out: the question is one step.
+    Only two steps are looked at, the first for `[center]`: where the second stands in the question
+    around some rest, a first step that says mostly words of this rest, yet not all of them as
+    often, asks for the rest. Where the first stands in the question, a second that says again
+    a word of the first says what remains. What puts it in words that are not the question's, or
+    adds such words, stays. A first step that asks who or what a name is, of which the second then
+    asks the question, is left out: the question is one step.
     """
     if not is_nest(steps) or any(step.each is not None for step in steps):
         return steps
@@ -56,7 +61,7 @@ def mend(steps: tuple[Step, ...], question: str) -> tuple[Step, ...]:
 def _with_rest(first: Step, second: Step, asked: str) -> tuple[Step, ...] | None:
     head = _HEAD.match(first.text)
     before, _, after = (part.replace("##", "#") for part in _bare(second.text).partition(_REST))
-    if head is None or first.sources != (CENTER,) or not _content(before + after):
+    if head is None or not _content(before + after):
         return None
     around = re.fullmatch(f"{re.escape(before)}(.+){re.escape(after)}", asked, re.IGNORECASE)
     if around is None:
@@ -81,7 +86,8 @@ def _with_frame(first: Step, second: Step, asked: str) -> tuple[Step, ...] | Non
         return None
     before, after = asked[: found[0].start()], asked[found[0].end() :]
     frame, said = _content(before + after), _content(second.text.replace(_REST, ""))
-    if not frame or frame == said or not said.keys() <= _content(asked).keys():
+    twice = (said - frame).keys()  # the question's words, said of the rest already
+    if not frame or not twice or not said.keys() <= _content(asked).keys():
         return None
     return _steps(first, replace(second, text=f"{escape(before)}{_REST}{escape(after)}?"))
 

@@ -69,9 +69,8 @@ class PlanReader:
     def _settled(self) -> int:
         """How many steps nothing can change any more."""
         steps = tuple(self.steps)
-        if steps and steps[0].sources == (CENTER,) and (len(steps) == 1 or is_nest(steps)):
-            return 0
-        return 1 if is_nest(steps) else len(steps)
+        alone = len(steps) == 1 and steps[0].sources == (CENTER,)
+        return 0 if alone or is_nest(steps) else len(steps)
 
     def _new(self, *, until: int) -> list[Step]:
         """The steps not given out so far."""
