@@ -140,7 +140,7 @@ def test_steps_are_in_order_of_their_numbers() -> None:
 def test_folding_hides_what_is_below_ended_steps_only() -> None:
     folded = _drawn(_tall(), folded=True)
     assert "(+" not in folded and "+4 steps" in folded
-    assert "6.1" not in folded and "● 7.3" in folded and "✓ 7.1" in folded
+    assert "✓ 6.1" not in folded and "● 7.3" in folded and "✓ 7.1" in folded
 
 
 @pytest.mark.parametrize("height", [8, 16, 24])
