@@ -75,6 +75,13 @@ class Machine:
         with self.opened() as (memory, journal):
             asyncio.run(learn_newest(memory, journal, {}))
 
+    def hear_of_forgetting(self) -> None:
+        """Without learning an episode before."""
+        with self.opened() as (memory, journal):
+            heard = due(memory, journal)
+            assert heard is not None
+            heard.apply()
+
     def forget(self, **wanted: Any) -> bool:
         with self.opened() as (memory, journal):
             return forget_everywhere(memory, Wanted(**wanted), journal)
@@ -225,10 +232,7 @@ def test_what_ended_before_and_is_learned_later_stays_forgotten(
     one, two = machines
     one.solve(shelf)
     one.forget(source="documents")
-    with two.opened() as (memory, journal):
-        before = due(memory, journal)
-        assert before is not None
-        before.apply()
+    two.hear_of_forgetting()
     assert two.applied == one.applied == 1
     two.hear()
     assert two.kinds == one.kinds
@@ -311,10 +315,7 @@ def test_a_kill_between_learning_and_forgetting_is_made_good_too(
     one, two = machines
     one.solve(shelf)
     one.forget(source="documents")
-    with two.opened() as (memory, journal):
-        heard = due(memory, journal)
-        assert heard is not None
-        heard.apply()
+    two.hear_of_forgetting()
 
     def killed(*given: object) -> None:
         raise _KilledError

@@ -36,6 +36,7 @@ def is_nest(steps: tuple[Step, ...]) -> bool:
     return (
         len(steps) == 2
         and steps[0].sources == (CENTER,)
+        and steps[1].each is None
         and steps[1].needs == (1,)
         and steps[1].text.count(_REST) == 1
     )
@@ -51,34 +52,40 @@ def mend(steps: tuple[Step, ...], question: str) -> tuple[Step, ...]:
     adds such words, stays. A first step that asks who or what a name is, of which the second then
     asks the question, is left out: the question is one step.
     """
-    if not is_nest(steps) or any(step.each is not None for step in steps):
+    head = _HEAD.match(steps[0].text) if is_nest(steps) else None
+    if head is None:
         return steps
+    asked = _bare(" ".join(question.split()))
+    for put_right in (_with_rest, _with_frame):
+        mended = put_right(steps, head, asked)
+        if mended and all(len(step.text) <= MAX_TEXT for step in mended):
+            return mended
+    return steps
+
+
+def _with_rest(steps: tuple[Step, ...], head: re.Match[str], asked: str) -> tuple[Step, ...] | None:
     first, second = steps
-    asked = " ".join(question.split()).rstrip(" ?.")
-    return _with_rest(first, second, asked) or _with_frame(first, second, asked) or steps
-
-
-def _with_rest(first: Step, second: Step, asked: str) -> tuple[Step, ...] | None:
-    head = _HEAD.match(first.text)
     before, _, after = (part.replace("##", "#") for part in _bare(second.text).partition(_REST))
-    if head is None or not _content(before + after):
+    if not _content(before + after):
         return None
     around = re.fullmatch(f"{re.escape(before)}(.+){re.escape(after)}", asked, re.IGNORECASE)
     if around is None:
         return None
     said, rest = _content(first.text[head.end() :]), _content(around[1])
     if said == rest and _is_name(around[1]):
-        return (replace(second, id=1, text=f"{escape(asked)}?"),) if _fits(asked) else None
+        return (replace(second, id=1, text=f"{escape(asked)}?"),)
     own = said.keys() & rest.keys()
     more = said >= rest and not said.keys() <= _content(asked).keys()
     if said == rest or more or len(own) <= _ALIKE * len(said):
         return None
-    return _steps(replace(first, text=f"{head[0]}{escape(around[1])}?"), second)
+    return (replace(first, text=f"{head[0]}{escape(around[1])}?"), second)
 
 
-def _with_frame(first: Step, second: Step, asked: str) -> tuple[Step, ...] | None:
-    head = _HEAD.match(first.text)
-    rest = _bare(first.text[head.end() :]).replace("##", "#") if head else ""
+def _with_frame(
+    steps: tuple[Step, ...], head: re.Match[str], asked: str
+) -> tuple[Step, ...] | None:
+    first, second = steps
+    rest = _bare(first.text[head.end() :]).replace("##", "#")
     if not _content(rest) or not second.text.endswith("?"):  # not a formula
         return None
     found = list(re.finditer(rf"(?<!\w){re.escape(rest)}(?!\w)", asked, re.IGNORECASE))
@@ -89,17 +96,7 @@ def _with_frame(first: Step, second: Step, asked: str) -> tuple[Step, ...] | Non
     twice = (said - frame).keys()  # the question's words, said of the rest already
     if not frame or not twice or not said.keys() <= _content(asked).keys():
         return None
-    return _steps(first, replace(second, text=f"{escape(before)}{_REST}{escape(after)}?"))
-
-
-def _steps(first: Step, second: Step) -> tuple[Step, ...] | None:
-    """The steps, unless one has grown too long for a step."""
-    fits = max(len(first.text), len(second.text)) <= MAX_TEXT
-    return (first, second) if fits else None
-
-
-def _fits(asked: str) -> bool:
-    return len(escape(asked)) < MAX_TEXT
+    return (first, replace(second, text=f"{escape(before)}{_REST}{escape(after)}?"))
 
 
 def _is_name(text: str) -> bool:

@@ -132,10 +132,10 @@ def offers(
                 f"({', '.join(sorted(needed))}); give it cards of its own"
             )
         groups.setdefault(group, []).append((decision, chosen))
-    likes = _likes(all_decisions)
+    likes = _likes(all_decisions) if experience else None
     for group in sorted(groups):
         for decision, chosen in groups[group]:
-            yield _offer(decision, chosen, likes if experience else None, rng)
+            yield _offer(decision, chosen, likes, rng)
 
 
 def _offer(
@@ -143,9 +143,8 @@ def _offer(
 ) -> Offer:
     names = dict(chosen.names)
     kinds = _kinds(decision.plan)
-    lines: tuple[str, ...] = ()
     if likes is None:
-        pass
+        lines = ()
     elif chosen.twin is not None:
         lines, better = _twin_lines(chosen.twin, names[DOCUMENTS], likes, rng)
         names[DOCUMENTS] = better
@@ -155,6 +154,8 @@ def _offer(
             lines = _true_lines(kinds, names, likes, rng)
         elif turn == 1:
             lines = _misleading_lines(set(kinds), chosen, likes, rng)
+        else:
+            lines = ()
     steps = tuple(
         replace(step, sources=tuple(names.get(name, name) for name in step.sources))
         for step in decision.plan.steps

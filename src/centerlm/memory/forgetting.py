@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from centerlm.errors import InputError
 from centerlm.forgettings import Forgetting, What
@@ -69,21 +70,21 @@ def said_for_all(memory: SeekingMemory, wanted: Wanted) -> list[Forgetting]:
 
 
 def _text(memory: SeekingMemory, kind: int) -> str:
-    row = memory.connection.execute(
-        "SELECT text FROM kinds WHERE id=? AND project=?", (kind, memory.project_id)
-    ).fetchone()
-    if row is None:
-        raise InputError(f"there is no kind {kind}; list them with: centerlm memory list")
-    return str(row[0])
+    query = "SELECT text FROM kinds WHERE id=? AND project=?"
+    return str(_listed(memory, query, kind, "kind", "centerlm memory list"))
 
 
 def _ref(memory: SeekingMemory, note: int) -> int:
-    row = memory.connection.execute(
-        "SELECT ref FROM notes WHERE id=? AND project=?", (note, memory.project_id)
-    ).fetchone()
+    query = "SELECT ref FROM notes WHERE id=? AND project=?"
+    return int(_listed(memory, query, note, "note", "centerlm memory web"))
+
+
+def _listed(memory: SeekingMemory, query: str, number: int, what: str, listing: str) -> Any:
+    """What a query finds under a number that a listing shows."""
+    row = memory.connection.execute(query, (number, memory.project_id)).fetchone()
     if row is None:
-        raise InputError(f"there is no note {note}; list them with: centerlm memory web")
-    return int(row[0])
+        raise InputError(f"there is no {what} {number}; list them with: {listing}")
+    return row[0]
 
 
 def _check_source(memory: SeekingMemory, source: str) -> None:
