@@ -6,13 +6,17 @@ from typing import Any
 
 import pytest
 
+from centerlm.center import PARTED
 from centerlm.errors import ModelError
 from centerlm.events import CallStarted, SeekStarted
 from centerlm.finding import Citation, Finding, Passage, Status, found
+from centerlm.grammar import plan_grammar
+from centerlm.learning.shown import question_of
+from centerlm.models.base import Prompt, Sampling
 from centerlm.objective import Budget
 from centerlm.run import Options
 from centerlm.sources.base import Seek
-from engine import Asks, echo, run, script
+from engine import Asks, act_of, echo, run, script
 
 NOTHING = Finding(Status.NOTHING)
 ALL = Options(reopens=0)
@@ -63,6 +67,23 @@ def test_the_first_way_that_finds_ends_it() -> None:
         assert len(told(outcome)) == expected
         assert outcome.answer("1") == "X"
         assert outcome.solution.status == "answered"
+
+
+def test_a_split_has_to_take_its_question_apart() -> None:
+    """A grammar sees to it, in no word that a trained center was never shown; else a line does."""
+    seen: list[tuple[str, bool, bool]] = []
+
+    def say(prompt: Prompt, sampling: Sampling) -> str:
+        if act_of(prompt) != "decompose":
+            return "nothing"
+        parted = sampling.grammar == plan_grammar(("a",), parted=True)
+        seen.append((question_of(prompt), parted, PARTED in prompt.messages[-1].text))
+        return "1 [a] where" if len(seen) == 1 else "1 [a] one\n2 [a] two"
+
+    for constraint in ("gbnf", "none"):
+        run("q", say, [prose("a")], options=ALL, budget=Budget(depth=2), constraint=constraint)
+        assert seen == [("q", False, False), ("where", constraint == "gbnf", constraint == "none")]
+        seen.clear()
 
 
 def test_failed_is_the_same_without_the_reask() -> None:

@@ -53,6 +53,17 @@ def test_whatever_the_grammar_emits_is_a_plan(sources: tuple[str, ...], max_step
     assert steps == max_steps or max_steps == 32
 
 
+@pytest.mark.parametrize("sources", SOURCE_SETS)
+def test_a_parted_plan_has_two_steps_the_first_for_the_center(sources: tuple[str, ...]) -> None:
+    rules, rng = parse_grammar(plan_grammar(sources, parted=True)), random.Random(1)
+    for _ in range(200):
+        first, *more = parse_plan(generate(rules, rng), sources=sources).steps
+        assert more
+        assert first.sources == ("center",) or "center" not in sources
+    assert accepts(rules_of(*sources), f"1 [{sources[0]}] a")
+    assert not accepts(rules, f"1 [{sources[0]}] a")
+
+
 @pytest.mark.parametrize("max_steps", [2, PLAN_STEPS])
 def test_whole_lines_of_a_cut_text_are_a_plan(max_steps: int) -> None:
     rules = parse_grammar(plan_grammar(("documents", "center"), max_steps=max_steps))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from centerlm.nesting import mend
+from centerlm.nesting import leaves_out, mend
 from centerlm.plan import Plan, format_plan, parse_plan
 from centerlm.reading import PlanReader
 
@@ -156,3 +156,37 @@ def test_the_reader_waits_only_where_a_slip_may_be_mended() -> None:
     assert [s.id for s in reader.feed("2 [a] Who is the spouse of #1?\n")] == []
     assert [s.id for s in reader.feed("3 [a] Who is Anna?\n")] == [1, 2, 3]
     assert [s.id for s in reader.finish(cut=False)] == []
+
+
+@pytest.mark.parametrize(
+    ("left_out", "question", "plan"),
+    [
+        (True, QUESTION, "1 [a] Who is the spouse of the founder of Orla?"),
+        (True, QUESTION, "1 [center] Who is the spouse of the founder of the founder of Orla?"),
+        (True, QUESTION, "1 [a] Who is the spouse of the founder of Orla?\n2 [a] Where is Orla?"),
+        (True, "Where did Orla's mayor's mother die?", "1 [a] Where did Orla's mother die?"),
+        (False, QUESTION, f"1 [a] {QUESTION}"),
+        # What is about a part of it, or says it otherwise, or leaves a remark out.
+        (False, QUESTION, "1 [a] Who is the founder of Orla?"),
+        (False, QUESTION, "1 [a] Who married the mother of the founder of Orla?"),
+        (False, "What is the capital of beautiful Peru?", "1 [a] What is the capital of Peru?"),
+        (False, "Who, if I may ask, wrote Orla?", "1 [a] Who wrote Orla?"),
+        # The innermost part, from which the next step goes on.
+        (
+            False,
+            "Who is the father of the mayor of the birthplace of the father of Ada?",
+            "1 [a] Who is the father of Ada?\n2 [a] Who is the father of the mayor of #1?",
+        ),
+    ],
+)
+def test_a_question_with_a_link_left_out_asks_something_else(
+    left_out: bool, question: str, plan: str
+) -> None:
+    assert leaves_out(parse_plan(plan).steps, question) == left_out
+
+
+def test_a_plan_that_leaves_a_link_out_gives_no_step() -> None:
+    reader = PlanReader(("a", "center"), question=QUESTION)
+    assert reader.feed("1 [a] Who is the spouse of the founder of Orla?\n") == []
+    assert reader.finish(cut=False) == []
+    assert reader.leaves_out

@@ -9,12 +9,15 @@ import pytest
 from centerlm.errors import InputError, ModelError
 from centerlm.events import PlanFinished, StepPlanned
 from centerlm.finding import Finding, Status
+from centerlm.grammar import plan_grammar
 from centerlm.journal import MemoryJournal
+from centerlm.learning.shown import question_of
+from centerlm.models.base import Prompt, Sampling
 from centerlm.models.scripted import ScriptedModel
 from centerlm.objective import Budget
 from centerlm.run import Options
 from centerlm.sources.base import Seek
-from engine import PLAIN, Asks, Outcome, echo, run, script
+from engine import PLAIN, Asks, Outcome, act_of, echo, run, script
 
 
 def prose() -> Asks:
@@ -211,3 +214,48 @@ def test_a_planner_whose_prompt_does_not_fit_says_so() -> None:
     assert solution.status == "failed"
     assert "more than the 512 of scripted" in solution.reason
     assert model.calls == []
+
+
+LONG = "Who is the mayor of the birthplace of the founder of Orla?"
+SHORT = "1 [docs] Who is the mayor of the founder of Orla?"
+WHOLE = "1 [center] Who is the birthplace of the founder of Orla?\n2 [docs] Who is the mayor of #1?"
+
+
+def in_parts(parted: str) -> Any:
+    """A script that leaves a link out, and writes `parted` where the grammar asks for parts."""
+
+    def say(prompt: Prompt, sampling: Sampling) -> str:
+        if act_of(prompt) != "decompose":
+            return "Elm [1]"
+        if sampling.grammar == plan_grammar(("docs", "center"), parted=True):
+            return parted
+        question = question_of(prompt)
+        return SHORT if question == LONG else f"1 [docs] {question}"
+
+    return say
+
+
+def test_a_plan_that_leaves_a_link_out_is_asked_for_again_in_parts() -> None:
+    docs = prose()
+    outcome = run(LONG, in_parts(WHOLE), [docs])
+    assert docs.texts == [
+        "Who is the birthplace of the founder of Orla?",
+        "Who is the mayor of Elm?",
+    ]
+    assert outcome.acts()[:2] == ["decompose", "decompose"]
+    assert (plan_of(outcome).by, plan_of(outcome).problem) == ("center", "")
+    assert outcome.solution.status == "answered"
+
+
+def test_one_that_leaves_it_out_again_is_answered_directly() -> None:
+    docs = prose()
+    outcome = run(LONG, in_parts(SHORT), [docs])
+    assert docs.texts == [LONG]
+    assert plan_of(outcome).by == "direct"
+    assert plan_of(outcome).problem == "step 1 leaves out part of the question"
+
+
+def test_it_is_not_asked_for_again_where_the_budget_ends() -> None:
+    outcome = run(LONG, in_parts(WHOLE), [prose()], budget=Budget(calls=4))
+    assert outcome.acts().count("decompose") == 1
+    assert plan_of(outcome).by == "direct"

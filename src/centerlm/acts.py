@@ -65,12 +65,14 @@ class Experience:
 class PlanView:
     """The decompose act. `cards` are the sources this plan may name; `recursion` adds [center].
 
-    `root` is the root objective's text where this one is a part of it.
+    `root` is the root objective's text where this one is a part of it. With `parted` it has to be
+    taken apart: asked as it is, it found nothing.
     """
 
     objective: str
     cards: tuple[Card, ...]
     recursion: bool = True
+    parted: bool = False
     root: str | None = None
     budget: ShownBudget = field(default_factory=ShownBudget)
     experience: Experience = field(default_factory=Experience)

@@ -145,7 +145,7 @@ async def _answer(run: Run, level: Level, task: Task, *, leaf: bool) -> Finding:
         if name and may_call(run, level, (task.path, "seek", base + REASK), 3):
             findings.append(await _reask(run, level, task, name, base + REASK))
         if not findings[-1].found and _may_split(run, level, task):
-            findings.append(await _child(run, level, task, leaf=False))
+            findings.append(await _child(run, level, task, parted=True))
     except OutOfBudgetError as error:
         findings.append(Finding(Status.OUT_OF_BUDGET, reason=str(error)))
     return findings[-1] if findings[-1].found else _worst(findings)
@@ -178,7 +178,9 @@ def _may_split(run: Run, level: Level, task: Task) -> bool:
     return planned or run.affords(level, 6)
 
 
-async def _child(run: Run, level: Level, task: Task, *, leaf: bool) -> Finding:
+async def _child(
+    run: Run, level: Level, task: Task, *, leaf: bool = False, parted: bool = False
+) -> Finding:
     """Solve the task with a plan of its own, one level down; its answer is typed."""
     account = level.account.child(max(level.open, 1))
     child = Level(
@@ -189,6 +191,7 @@ async def _child(run: Run, level: Level, task: Task, *, leaf: bool) -> Finding:
         shown=level.shown.share(len(level.steps) * task.items),
         ancestors=level.ancestors | {task.key},
         generation=task.generation,
+        parted=parted,
     )
     try:
         finding = await run.descend(run, child)

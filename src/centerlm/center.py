@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from centerlm.acts import (
@@ -43,6 +43,7 @@ DECOMPOSE = (
     "#1 stands for the answer of step 1. [source each #1] goes through the items of #1. "
     "[a | b] tries b if a finds nothing. If one step is enough, write one."
 )
+PARTED = "Asked as it is, this found nothing: break it into two steps or more."
 SEEK = "This did not help when asked so. Ask the source in other words, in one line."
 ARGUMENTS = "Write the arguments for the source as JSON."
 ABSORB = (
@@ -121,12 +122,15 @@ class CenterLM:
     examples: tuple[Example, ...] = EXAMPLES
 
     def decompose(self, view: PlanView) -> Request:
-        names = _names(view)
+        names, parted = _names(view), view.parted
         sampling = Sampling(max_tokens=PLAN_TOKENS)
         if self.model.constraint == "gbnf":
-            sampling = Sampling(max_tokens=PLAN_TOKENS, grammar=plan_grammar(names))
+            grammar = plan_grammar(names, parted=parted)
+            sampling = Sampling(max_tokens=PLAN_TOKENS, grammar=grammar)
+            view = replace(view, parted=False)  # the grammar says it, in no word never trained
         elif self.model.constraint == "schema":
-            sampling = Sampling(max_tokens=PLAN_TOKENS * 3, schema=plan_schema(names))
+            schema = plan_schema(names, parted=parted)
+            sampling = Sampling(max_tokens=PLAN_TOKENS * 3, schema=schema)
         return Request(plan_prompt(view, self.examples), sampling)
 
     def repair(self, view: PlanView, text: str, error: PlanError) -> Request:
@@ -228,6 +232,8 @@ def plan_prompt(view: PlanView, examples: Sequence[Example] = ()) -> Prompt:
     if budget := _budget_line(view.budget):
         user.append(budget)
     user += _helped(view.experience)
+    if view.parted:
+        user.append(PARTED)
     user.append(f"Question: {_one_line(view.objective, 8000)}")
     system_message = Message("system", "\n".join(system))
     return Prompt((system_message, *turns, Message("user", "\n".join(user))))

@@ -26,9 +26,16 @@ _BLOCKS = 17
 _CLASS = FORBIDDEN.replace(r"\ud800-\udfff", "")
 
 
-def plan_grammar(sources: Sequence[str], *, max_steps: int = PLAN_STEPS) -> str:
-    """GBNF of plans over these sources (`center` only if it is among them), 1..max_steps lines."""
+def plan_grammar(
+    sources: Sequence[str], *, max_steps: int = PLAN_STEPS, parted: bool = False
+) -> str:
+    """GBNF of plans over these sources (`center` only if it is among them), 1..max_steps lines.
+
+    With `parted` at least two lines, the first of them for `center` where that may be named: what
+    a question is about has parts of its own then.
+    """
     names = " | ".join(json.dumps(name) for name in sources)
+    first = json.dumps(CENTER) if parted and CENTER in sources else "sources"
     rules = [
         "root ::= plan1",
         f"source ::= {names}",
@@ -40,10 +47,11 @@ def plan_grammar(sources: Sequence[str], *, max_steps: int = PLAN_STEPS) -> str:
         f"rest ::= plain{{0,{_BLOCK - 1}}}",
     ]
     for k in range(1, max_steps + 1):
-        more = f' ("\\n" plan{k + 1})?' if k < max_steps else ""
-        rules.append(f"plan{k} ::= step{k}{more}")
+        more = f' ("\\n" plan{k + 1})' if k < max_steps else ""
+        optional = "?" if more and not (parted and k == 1) else ""
+        rules.append(f"plan{k} ::= step{k}{more}{optional}")
         if k == 1:
-            rules.append(f'step1 ::= "1 [" sources "] " first block{{0,{_BLOCKS}}} rest')
+            rules.append(f'step1 ::= "1 [" {first} "] " first block{{0,{_BLOCKS}}} rest')
             continue
         refs = " | ".join(f'"#{j}"' for j in range(1, k))
         rules += [
@@ -57,8 +65,12 @@ def plan_grammar(sources: Sequence[str], *, max_steps: int = PLAN_STEPS) -> str:
     return "\n".join(rules) + "\n"
 
 
-def plan_schema(sources: Sequence[str], *, max_steps: int = PLAN_STEPS) -> dict[str, Any]:
-    """JSON schema of the object that `plan_from_json` reads, in the strict subset servers take."""
+def plan_schema(
+    sources: Sequence[str], *, max_steps: int = PLAN_STEPS, parted: bool = False
+) -> dict[str, Any]:
+    """JSON schema of the object that `plan_from_json` reads, in the strict subset servers take;
+    with `parted` of at least two steps.
+    """
     step: dict[str, Any] = {
         "type": "object",
         "properties": {
@@ -78,7 +90,12 @@ def plan_schema(sources: Sequence[str], *, max_steps: int = PLAN_STEPS) -> dict[
     return {
         "type": "object",
         "properties": {
-            "steps": {"type": "array", "items": step, "minItems": 1, "maxItems": max_steps}
+            "steps": {
+                "type": "array",
+                "items": step,
+                "minItems": 2 if parted else 1,
+                "maxItems": max_steps,
+            }
         },
         "required": ["steps"],
         "additionalProperties": False,

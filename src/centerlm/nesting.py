@@ -27,6 +27,8 @@ _SMALL = frozenset(
     )
 )
 """Words that say nothing of what is asked for."""
+_LINKS = frozenset(words("of s who whom whose that which"))
+"""Words that join a part of a question to the next."""
 _ALIKE = 0.5
 """Above this share of its own words a step is about the rest, with slips in it."""
 
@@ -61,6 +63,22 @@ def mend(steps: tuple[Step, ...], question: str) -> tuple[Step, ...]:
         if mended and all(len(step.text) <= MAX_TEXT for step in mended):
             return mended
     return steps
+
+
+def leaves_out(steps: tuple[Step, ...], question: str) -> bool:
+    """Whether the first step is the question with a link left out that stands inside it ("the
+    mayor of Elm" of "the mayor of the birthplace of Elm"), and no other goes on from it: what is
+    asked is something else.
+    """
+    if not steps or steps[0].needs or any(steps[0].id in step.needs for step in steps):
+        return False
+    asked, said = words(question), words(steps[0].text)
+    missing = (Counter(asked) - Counter(said)).keys()
+    if not (missing & _LINKS and missing - _SMALL):
+        return False
+    whole, kept = (tuple(w for w in text if w not in _SMALL) for text in (asked, said))
+    rest = iter(whole)
+    return (kept[:1], kept[-1:]) == (whole[:1], whole[-1:]) and all(w in rest for w in kept)
 
 
 def _with_rest(steps: tuple[Step, ...], head: re.Match[str], asked: str) -> tuple[Step, ...] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from centerlm.acts import AbsorbView, Note, PlanView
 from centerlm.budget import Amount
@@ -23,6 +24,7 @@ from centerlm.plan import (
     parse_plan,
 )
 from centerlm.protocols import Review, Reviewed
+from centerlm.reading import PlanReader
 from centerlm.recalling import recall_plan, recorded_plan
 from centerlm.run import Level, Run
 from centerlm.sources.base import Card
@@ -81,17 +83,41 @@ async def _ask(run: Run, level: Level, start: Start) -> None:
         root=None if level.is_root else run.objective.text[:MAX_ROOT],
         budget=level.shown,
         experience=level.experience,
+        parted=level.parted,
     )
-    reader = run.center.reader(view)
     attempt = level.generation * 100
-    if reader is None:
+    if run.center.reader(view) is None:
         reply = await _call(run, level, view, attempt)
         await _read_whole(run, level, view, reply, attempt, start)
         return
-    reviewed = level.is_root and run.review is not None
+    reader = await _read(run, level, view, attempt, start)
+    if reader.leaves_out and not view.parted and _may_repeat(run, level, attempt + 1):
+        reader = await _read(run, level, replace(view, parted=True), attempt + 1, start)
+    refused = "step 1 leaves out part of the question" if reader.leaves_out else ""
+    if refused or not reader.steps:
+        problem = refused or "no whole line"
+        _conclude(run, level, direct_plan(run, level), start, by="direct", problem=problem)
+        return
+    problem = "" if reader.problem is None else str(reader.problem)
+    announced = not _reviewing(run, level)
+    await _review(run, level, reader.plan(), start, announced=announced, problem=problem)
+
+
+def _reviewing(run: Run, level: Level) -> bool:
+    """Whether a person sees the plan before its steps start."""
+    return level.is_root and run.review is not None
+
+
+async def _read(run: Run, level: Level, view: PlanView, attempt: int, start: Start) -> PlanReader:
+    """Ask for a plan, and start its steps as they are decoded.
+
+    Only for a center that reads so (`Center.reader`).
+    """
+    reader = run.center.reader(view)
+    assert reader is not None
 
     def take(steps: list[Step]) -> None:
-        for step in () if reviewed else steps:
+        for step in () if _reviewing(run, level) else steps:
             _announce(run, level, step, "center")
             start(step)
 
@@ -102,11 +128,7 @@ async def _ask(run: Run, level: Level, start: Start) -> None:
     if not reader.steps and not reader.pending:
         on_text(reply.text)
     take(reader.finish(cut=reply.cut))
-    if not reader.steps:
-        _conclude(run, level, direct_plan(run, level), start, by="direct", problem="no whole line")
-        return
-    problem = "" if reader.problem is None else str(reader.problem)
-    await _review(run, level, reader.plan(), start, announced=not reviewed, problem=problem)
+    return reader
 
 
 async def _call(
@@ -149,8 +171,7 @@ async def _repaired(
     run: Run, level: Level, view: PlanView, reply: Reply, error: PlanError, attempt: int
 ) -> Plan:
     """The plan written again with what was wrong; `error` itself where no call is left."""
-    asked = run.recorder.past.asked(level.path, "decompose", attempt)
-    if not asked and not run.affords(level, 3):
+    if not _may_repeat(run, level, attempt):
         raise error
     again = await call_model(
         run.recorder,
@@ -164,6 +185,11 @@ async def _repaired(
     return run.center.read_plan(again.text, view, cut=again.cut)
 
 
+def _may_repeat(run: Run, level: Level, attempt: int) -> bool:
+    """Whether the plan may be asked for again: it was before, or the budget covers it."""
+    return run.recorder.past.asked(level.path, "decompose", attempt) or run.affords(level, 3)
+
+
 async def _review(
     run: Run,
     level: Level,
@@ -173,7 +199,7 @@ async def _review(
     announced: bool = False,
     problem: str = "",
 ) -> None:
-    if run.review is not None and level.is_root:
+    if run.review is not None and _reviewing(run, level):
         edited = await _reviewed(run, plan, run.review)
         if edited != plan:
             _conclude(run, level, edited, start, by="person", edited=plan)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from centerlm.errors import PlanError
-from centerlm.nesting import is_nest, mend
+from centerlm.nesting import is_nest, leaves_out, mend
 from centerlm.plan import CENTER, MAX_STEPS, Merger, Plan, Step, parse_line, too_many
 
 
@@ -15,13 +15,15 @@ class PlanReader:
 
     A line that is not a step ends the reading (`problem` says why): what came before it stands.
     Steps in which a slip may be mended by the `question` (see `nesting`) are kept back until that
-    is known; none of them could start before.
+    is known; none of them could start before. A plan whose first step leaves out part of the
+    question gives no step at all (`leaves_out` says so).
     """
 
     def __init__(
         self, sources: Collection[str], *, question: str = "", max_steps: int = MAX_STEPS
     ) -> None:
         self.problem: PlanError | None = None
+        self.leaves_out = False
         self._question = question
         self._given = 0
         self._sources = sources
@@ -54,7 +56,8 @@ class PlanReader:
         if not cut:
             self._take(last)
         self.steps[:] = mend(tuple(self.steps), self._question)
-        return self._new(until=len(self.steps))
+        self.leaves_out = leaves_out(tuple(self.steps), self._question)
+        return self._new(until=0 if self.leaves_out else len(self.steps))
 
     def plan(self) -> Plan:
         """The steps read so far.
@@ -70,7 +73,8 @@ class PlanReader:
         """How many steps nothing can change any more."""
         steps = tuple(self.steps)
         alone = len(steps) == 1 and steps[0].sources == (CENTER,)
-        return 0 if alone or is_nest(steps) else len(steps)
+        open_ = alone or is_nest(steps) or leaves_out(steps, self._question)
+        return 0 if open_ else len(steps)
 
     def _new(self, *, until: int) -> list[Step]:
         """The steps not given out so far."""

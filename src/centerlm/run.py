@@ -44,7 +44,7 @@ class Level:
 
     `generation` counts how often the step it answers was re-opened; `ancestors` are the identities
     of the sub-objectives above; `texts` are the steps' filled-in sub-objectives; `open` counts the
-    steps and items not finished.
+    steps and items not finished. A split is `parted`: asked as it is, its objective found nothing.
     """
 
     path: str
@@ -63,6 +63,7 @@ class Level:
     texts: dict[int, str] = field(default_factory=dict[int, str])
     planned: asyncio.Event = field(default_factory=asyncio.Event)
     direct: bool = False
+    parted: bool = False
     open: int = 0
 
     @property

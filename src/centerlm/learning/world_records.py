@@ -51,6 +51,8 @@ def _add(shelf: Shelf, world: World, section: WorldsSection, *, held: bool) -> N
         for form in section.forms:
             side.decisions += question.decisions[form]
             side.folds += question.folds[form]
+            if form == "peel":
+                side.decisions += question.parts
         side.composed.append(_composed(question, texts, rng))
         side.note_sets += _heard(world, question)
     readings = {r.question: r for question in world.questions for r in question.readings}

@@ -175,13 +175,15 @@ def phrase_chain(
         else:
             nouns = maker.words(relation).nouns
             noun = maker.rng.choice(nouns if node is None else _nesting(nouns))
-        asked = form if ends and form else f"{who_or_what(relation.object)} {noun}?"
+        inner = f"{who_or_what(relation.object)} {noun}?"
+        asked = form if ends and form else inner
         look = lookup(maker, fact, asked, called)
         question = asked.replace("{}", phrase)
         if node is None:
             node = Ask(question, fact.answer, DOCUMENTS, question, look)
         else:
-            node = Peel(question, fact.answer, node, DOCUMENTS, asked, look)
+            part = inner.replace("{}", phrase)
+            node = Peel(question, fact.answer, node, DOCUMENTS, asked, look, part, inner)
         subject, phrase, called = phrase, noun.replace("{}", phrase), fact.answer
     assert node is not None, "a chain has at least one fact"
     return Said(node, phrase, subject)

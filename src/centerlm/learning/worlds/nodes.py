@@ -10,7 +10,7 @@ recursion is not offered) and *peel* (every part that is a question of its own i
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from centerlm.plan import CENTER, MAX_TEXT, Plan, Step, escape, fill, make_plan
@@ -46,7 +46,11 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Peel:
-    """The outermost relation (`form`, with `{}` for the inner answer) of a nested question."""
+    """The outermost relation (`form`, with `{}` for the inner answer) of a nested question.
+
+    `as_part` and `part_form` are its text and form as the inner part of a longer question ("Who is
+    the mayor of ...?"), where it can be one.
+    """
 
     text: str
     answer: str
@@ -54,6 +58,8 @@ class Peel:
     source: str
     form: str
     lookup: Lookup | None = None
+    as_part: str = ""
+    part_form: str = ""
 
     @property
     def hops(self) -> int:
@@ -113,6 +119,20 @@ def peel_levels(node: Node) -> tuple[LevelOf, ...]:
     for level in _peel(node):
         levels.setdefault(level.text, level)  # equal questions are one
     return tuple(levels.values())
+
+
+def part_levels(node: Node) -> Iterator[LevelOf]:
+    """The nested questions in a tree as they read as inner parts of longer ones."""
+    match node:
+        case Ask():
+            return
+        case Peel():
+            if node.as_part:
+                yield next(_peel(replace(node, text=node.as_part, form=node.part_form)))
+            yield from part_levels(node.inner)
+        case Compute():
+            for part in node.parts:
+                yield from part_levels(part)
 
 
 def flat_level(node: Node) -> LevelOf:

@@ -18,6 +18,7 @@ from centerlm.learning.worlds.nodes import (
     Peel,
     flat_level,
     lookups,
+    part_levels,
     peel_levels,
     sources,
 )
@@ -28,6 +29,9 @@ from centerlm.sources.base import Card
 
 FormName: TypeAlias = Literal["flat", "peel"]
 ORIGIN = "worlds"
+PARTS = 3
+"""Longer questions that a nested one is shown in: about as many of the parts shown are nested then
+as are not."""
 
 _BEYOND = ("expert", "person", "experiment")
 _IMPLIED = frozenset(
@@ -46,7 +50,8 @@ class WorldQuestion:
     their absorbs those that the engine asks a model for. A fold with answer None is the root's
     where its last step found nothing. `readings` are of documents (some unanswerable), `hearings`
     of what experts say (`World.replies`). `held_out` says what of the question no training world
-    has: "wording", "relation", "source".
+    has: "wording", "relation", "source". `parts` show the nested questions in it as inner parts of
+    longer ones, in worlds to train on.
     """
 
     id: str
@@ -60,6 +65,7 @@ class WorldQuestion:
     hearings: tuple[Reading, ...]
     folds: Mapping[FormName, tuple[Fold, ...]]
     held_out: frozenset[str] = frozenset()
+    parts: tuple[Decision, ...] = ()
 
     def plan(self, form: FormName) -> Plan:
         """The root's plan."""
@@ -83,8 +89,8 @@ def make_question(
 ) -> WorldQuestion:
     """The records of a tree of questions. Unless `alone`, its sources are offered with up to three
     that it does not need beside them; with `around`, half of the decisions that may be inner
-    parts are shown as parts of another, longer question, so that being a part says nothing of how
-    many steps are needed.
+    parts are shown as parts of another, longer question, and those of nested questions more often
+    (`parts`), so that being a part says nothing of how many steps are needed.
     """
     needed = sources(node)
     least = 1 if any(name.partition(":")[0] in _BEYOND for name in needed) else 0
@@ -110,6 +116,7 @@ def make_question(
         hearings,
         {form: tuple(_folds(of, form, id_, lacking=lacking)) for form, of in levels.items()},
         frozenset(maker.used),
+        tuple(_parts(node, id_, shown)) if around else (),
     )
 
 
@@ -124,6 +131,15 @@ def _decisions(
             part_of = surrounded(level.text, rng) or root
         yield Decision(name, ORIGIN, level.text, level.plan, part_of, cards, form == "peel")
         root = root or level.text
+
+
+def _parts(node: Node, id_: str, cards: tuple[Card, ...]) -> Iterable[Decision]:
+    rng = Random(f"{id_} parts")
+    for n, level in enumerate(part_levels(node)):
+        for k in range(PARTS):
+            if part_of := surrounded(level.text, rng):
+                name = f"{id_}-part-{n}-{k}"
+                yield Decision(name, ORIGIN, level.text, level.plan, part_of, cards, recursion=True)
 
 
 def _folds(levels: Iterable[LevelOf], form: FormName, id_: str, *, lacking: bool) -> Iterable[Fold]:
