@@ -46,3 +46,30 @@ def test_being_a_part_does_not_tell_how_many_steps_are_needed() -> None:
     for hops in (1, 2):
         share = seen[hops, True] / (seen[hops, True] + seen[hops, False])
         assert 0.25 < share < 0.9, (hops, share)
+
+
+def test_a_part_is_nested_about_as_often_as_not_however_it_is_worded() -> None:
+    counts = {True: 0, False: 0}
+    for seed in range(12):
+        for question in make_world(seed, max_hops=2).questions:
+            for decision in (*question.decisions["peel"], *question.parts):
+                asks = decision.objective.startswith(("Who is ", "What is "))
+                if decision.root is not None and asks:
+                    counts[CENTER in decision.plan.steps[0].sources] += 1
+    assert 0.4 < counts[True] / sum(counts.values()) < 0.65
+
+
+def test_nested_parts_are_cut_out_of_the_longer_question() -> None:
+    shown = [q for q in make_world(3, max_hops=2).questions if q.parts]
+    assert shown
+    for part in (part for question in shown for part in question.parts):
+        phrase = part.objective.partition(" is ")[2].rstrip("?")
+        assert phrase in (part.root or "")
+        first, second = part.plan.steps
+        assert first.text.partition(" is ")[2].rstrip("?") in phrase
+        assert part.objective.startswith(second.text.partition("#1")[0])
+        assert (first.sources, second.sources) == ((CENTER,), ("documents",))
+
+
+def test_worlds_to_test_on_show_no_parts() -> None:
+    assert not [q for q in make_world(0, max_hops=2, split="test").questions if q.parts]
