@@ -190,3 +190,28 @@ def test_a_plan_that_leaves_a_link_out_gives_no_step() -> None:
     assert reader.feed("1 [a] Who is the spouse of the founder of Orla?\n") == []
     assert reader.finish(cut=False) == []
     assert reader.leaves_out
+
+
+@pytest.mark.parametrize(
+    ("phrase", "asks"),
+    [
+        ("the birthplace of the mother of Ada", "What"),
+        ("the home city of the person who governs Elm", "What"),
+        ("the country whose capital is the residence of Ada's mother", "What"),
+        ("the company that published the book of Ada", "What"),
+        ("the employer of the spouse of Ada", "What"),
+        ("the river that flows through the birthplace of Ada", "What"),
+        ("the head office of the employer of Ada", "What"),
+        ("the person married to the mayor of Elm", "Who"),
+        ("the head of state of the homeland of Ada", "Who"),
+        ("the partner in marriage of the founder of Orla", "Who"),
+        ("the brother or sister of the director of Grey Water", "Who"),
+        ("the one descended directly from the author of Orla", "Who"),
+    ],
+)
+def test_a_mended_rest_is_asked_for_as_what_it_is(phrase: str, asks: str) -> None:
+    noun = phrase.rpartition(" ")[2]
+    slipped = f"1 [center] Where is {noun} of {noun}?\n2 [people] What is the age of #1?"
+    assert mended(slipped, f"What is the age of {phrase}?").startswith(
+        f"1 [center] {asks} is {phrase}?"
+    )
