@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 
+from centerlm.interrogative import interrogative
 from centerlm.plan import CENTER, MAX_TEXT, Step, escape
 from centerlm.verify import words
 
@@ -29,18 +30,6 @@ _SMALL = frozenset(
 """Words that say nothing of what is asked for."""
 _LINKS = frozenset(words("of s who whom whose that which"))
 """Words that join a part of a question to the next."""
-_HEAD_NOUN = re.compile(
-    r"(\w+)(?= (?:of|who|whose|whom|that|which|where|when|in|to|with|for|at|from|around|behind|by"
-    r"|\w+ed)\b|$)"
-)
-"""The noun that a phrase is about: "mayor" of "the mayor of Elm", and of "Elm's mayor"."""
-_PERSON = re.compile(
-    r"person|man|woman|one|father|mother|parent|child|son|daughter|spouse|wife|husband|partner"
-    r"|dad|mum|brother|sister|sibling|kin|offspring|mayor|president|king|queen|head|chief|boss|executive|general|heir|citizen"
-    r"|\w+(?:maker|man|woman|ist|ian|tor|hor)|(?!river|number|flower|water|employer|publisher|mater|tender"
-    r"|power|order|letter|paper|tower|border|chapter|computer)\w+er",
-    re.IGNORECASE,
-)
 _ALIKE = 0.5
 """Above this share of its own words a step is about the rest, with slips in it."""
 
@@ -108,7 +97,7 @@ def _with_rest(steps: tuple[Step, ...], head: re.Match[str], asked: str) -> tupl
     more = said >= rest and not said.keys() <= _content(asked).keys()
     if said == rest or more or len(own) <= _ALIKE * len(said):
         return None
-    asks = f"{_interrogative(around[1])} {head[0].split()[1]}"
+    asks = f"{interrogative(around[1])} {head[0].split()[1]}"
     return (replace(first, text=f"{asks} {escape(around[1])}?"), second)
 
 
@@ -128,12 +117,6 @@ def _with_frame(
     if not frame or not twice or not said.keys() <= _content(asked).keys():
         return None
     return (first, replace(second, text=f"{escape(before)}{_REST}{escape(after)}?"))
-
-
-def _interrogative(phrase: str) -> str:
-    """ "Who" or "What", as suits what a phrase is about."""
-    noun = _HEAD_NOUN.search(phrase)
-    return "Who" if noun and _PERSON.fullmatch(noun[1]) else "What"
 
 
 def _is_name(text: str) -> bool:
