@@ -259,3 +259,15 @@ def test_it_is_not_asked_for_again_where_the_budget_ends() -> None:
     outcome = run(LONG, in_parts(WHOLE), [prose()], budget=Budget(calls=4))
     assert outcome.acts().count("decompose") == 1
     assert plan_of(outcome).by == "direct"
+
+
+def test_one_that_cannot_be_asked_for_again_is_answered_directly() -> None:
+    def say(prompt: Prompt, sampling: Sampling) -> str:
+        if sampling.grammar == plan_grammar(("docs", "center"), parted=True):
+            raise ModelError("down")
+        return SHORT if act_of(prompt) == "decompose" else "Elm [1]"
+
+    docs = prose()
+    outcome = run(LONG, say, [docs])
+    assert docs.texts == [LONG]
+    assert (plan_of(outcome).by, outcome.solution.status) == ("direct", "answered")

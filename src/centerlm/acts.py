@@ -72,10 +72,10 @@ class PlanView:
     objective: str
     cards: tuple[Card, ...]
     recursion: bool = True
-    parted: bool = False
     root: str | None = None
     budget: ShownBudget = field(default_factory=ShownBudget)
     experience: Experience = field(default_factory=Experience)
+    parted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

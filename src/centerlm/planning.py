@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import replace
 
 from centerlm.acts import AbsorbView, Note, PlanView
@@ -86,13 +87,15 @@ async def _ask(run: Run, level: Level, start: Start) -> None:
         parted=level.parted,
     )
     attempt = level.generation * 100
-    if run.center.reader(view) is None:
+    reader = await _read(run, level, view, attempt, start)
+    if reader is None:
         reply = await _call(run, level, view, attempt)
         await _read_whole(run, level, view, reply, attempt, start)
         return
-    reader = await _read(run, level, view, attempt, start)
     if reader.leaves_out and not view.parted and _may_repeat(run, level, attempt + 1):
-        reader = await _read(run, level, replace(view, parted=True), attempt + 1, start)
+        parted = replace(view, parted=True)
+        with suppress(ModelError):
+            reader = await _read(run, level, parted, attempt + 1, start) or reader
     refused = "step 1 leaves out part of the question" if reader.leaves_out else ""
     if refused or not reader.steps:
         problem = refused or "no whole line"
@@ -108,13 +111,15 @@ def _reviewing(run: Run, level: Level) -> bool:
     return level.is_root and run.review is not None
 
 
-async def _read(run: Run, level: Level, view: PlanView, attempt: int, start: Start) -> PlanReader:
-    """Ask for a plan, and start its steps as they are decoded.
-
-    Only for a center that reads so (`Center.reader`).
+async def _read(
+    run: Run, level: Level, view: PlanView, attempt: int, start: Start
+) -> PlanReader | None:
+    """Ask for a plan, and start its steps as they are decoded; None, and nothing asked, where the
+    center reads plans whole.
     """
     reader = run.center.reader(view)
-    assert reader is not None
+    if reader is None:
+        return None
 
     def take(steps: list[Step]) -> None:
         for step in () if _reviewing(run, level) else steps:
