@@ -121,6 +121,35 @@ def test_to_ask_what_a_name_is_is_no_step(question: str, name: str) -> None:
     assert mended(plan, question) == f"1 [a | b] {question}"
 
 
+@pytest.mark.parametrize(
+    ("question", "plan"),
+    [
+        (
+            "Who is the mother of Ada Lindt?",
+            "1 [center] Who is the mother of Ada Lindt?\n2 [a] Who is the mother of #1?",
+        ),
+        (
+            "What is Ada Lindt's country?",
+            "1 [center] What is Ada Lindt's country?\n2 [a] What is #1's country?",
+        ),
+        ("Who is Elm's mayor?", "1 [center] Who is Elm's mayor?\n2 [a] Who is #1?"),
+        (
+            "What is the company that published Grey Water?",
+            "1 [center] What is the company that published Grey Water?\n2 [a] What did #1 sell?",
+        ),
+    ],
+)
+def test_to_ask_the_whole_question_first_is_no_step(question: str, plan: str) -> None:
+    assert mended(plan, question) == f"1 [a] {question}"
+
+
+def test_a_whole_question_before_its_last_link_is_its_rest() -> None:
+    question = "Who is the mother of the mayor of Elm?"
+    plan = f"1 [center] {question}\n2 [a] Who is the mother of #1?"
+    right = "1 [center] Who is the mayor of Elm?\n2 [a] Who is the mother of #1?"
+    assert mended(plan, question) == right
+
+
 def test_a_rest_that_is_no_name_is_a_step() -> None:
     question = "What is the capital of the country of Ada Brandt?"
     plan = "1 [center] What is the country of Ada Brandt?\n2 [a] What is the capital of #1?"

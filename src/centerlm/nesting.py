@@ -53,13 +53,13 @@ def mend(steps: tuple[Step, ...], question: str) -> tuple[Step, ...]:
     often, asks for the rest. Where the first stands in the question, a second that says again
     a word of the first says what remains. What puts it in words that are not the question's, or
     adds such words, stays. A first step that asks who or what a name is, of which the second then
-    asks the question, is left out: the question is one step.
+    asks the question, is left out, and so is one that asks the whole question: it is one step.
     """
     head = _HEAD.match(steps[0].text) if is_nest(steps) else None
     if head is None:
         return steps
     asked = _bare(" ".join(question.split()))
-    for put_right in (_with_rest, _with_frame):
+    for put_right in (_with_rest, _with_frame, _without_first):
         mended = put_right(steps, head, asked)
         if mended and all(len(step.text) <= MAX_TEXT for step in mended):
             return mended
@@ -91,8 +91,8 @@ def _with_rest(steps: tuple[Step, ...], head: re.Match[str], asked: str) -> tupl
     if around is None:
         return None
     said, rest = _content(first.text[head.end() :]), _content(around[1])
-    if said == rest and _is_name(around[1]):
-        return (replace(second, id=1, text=f"{escape(asked)}?"),)
+    if said >= rest and said.keys() <= _content(asked).keys() and _is_name(around[1]):
+        return _alone(second, asked)
     own = said.keys() & rest.keys()
     more = said >= rest and not said.keys() <= _content(asked).keys()
     if said == rest or more or len(own) <= _ALIKE * len(said):
@@ -117,6 +117,21 @@ def _with_frame(
     if not frame or not twice or not said.keys() <= _content(asked).keys():
         return None
     return (first, replace(second, text=f"{escape(before)}{_REST}{escape(after)}?"))
+
+
+def _without_first(
+    steps: tuple[Step, ...], head: re.Match[str], asked: str
+) -> tuple[Step, ...] | None:
+    del head
+    first, second = steps
+    if _content(first.text) != _content(asked) or not second.text.endswith("?"):
+        return None
+    return _alone(second, asked)
+
+
+def _alone(second: Step, asked: str) -> tuple[Step, ...]:
+    """The whole question, asked of the sources of the second step."""
+    return (replace(second, id=1, text=f"{escape(asked)}?"),)
 
 
 def _is_name(text: str) -> bool:
