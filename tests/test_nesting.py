@@ -114,6 +114,7 @@ def test_a_first_step_for_a_source_stays() -> None:
         ("What is the capital of France?", "France"),
         ("Who wrote the music of The Lord of the Rings?", "The Lord of the Rings"),
         ("In which year did Ada Brandt die?", "Ada Brandt"),
+        ('When did "the old mill" burn down?', '"the old mill"'),
     ],
 )
 def test_to_ask_what_a_name_is_is_no_step(question: str, name: str) -> None:

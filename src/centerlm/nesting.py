@@ -135,7 +135,12 @@ def _alone(second: Step, asked: str) -> tuple[Step, ...]:
 
 
 def _is_name(text: str) -> bool:
-    """Whether it is a name, as far as capitals tell: "Ada Brandt", "The Lord of the Rings"."""
+    """Whether it is a name, as far as capitals and quotation marks tell: "Ada Brandt", "The Lord of
+    the Rings". (An answer in the question of a part is quoted.)
+    """
+    bare = text.strip('"')
+    if len(bare) == len(text) - 2 and '"' not in bare:
+        return True
     said = [word for word in text.split() if word.casefold() not in _SMALL]
     return bool(said) and all(word[0].isupper() or word[0].isdigit() for word in said)
 
