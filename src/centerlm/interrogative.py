@@ -27,6 +27,6 @@ _PERSON = re.compile(
 
 
 def interrogative(phrase: str) -> str:
-    """ "Who" or "What", as suits the noun that a phrase is about; "What" where that is unknown."""
+    """The word that suits the noun a phrase is about, "Who" or "What"; "What" where unknown."""
     noun = _HEAD_NOUN.search(phrase)
     return "Who" if noun and _PERSON.fullmatch(noun[1]) else "What"

@@ -59,8 +59,11 @@ def mend(steps: tuple[Step, ...], question: str) -> tuple[Step, ...]:
     if head is None:
         return steps
     asked = _bare(" ".join(question.split()))
-    for put_right in (_with_rest, _with_frame, _without_first):
-        mended = put_right(steps, head, asked)
+    for mended in (
+        _with_rest(steps, head, asked),
+        _with_frame(steps, head, asked),
+        _without_first(steps, asked),
+    ):
         if mended and all(len(step.text) <= MAX_TEXT for step in mended):
             return mended
     return steps
@@ -119,10 +122,7 @@ def _with_frame(
     return (first, replace(second, text=f"{escape(before)}{_REST}{escape(after)}?"))
 
 
-def _without_first(
-    steps: tuple[Step, ...], head: re.Match[str], asked: str
-) -> tuple[Step, ...] | None:
-    del head
+def _without_first(steps: tuple[Step, ...], asked: str) -> tuple[Step, ...] | None:
     first, second = steps
     if _content(first.text) != _content(asked) or not second.text.endswith("?"):
         return None

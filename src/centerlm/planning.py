@@ -96,19 +96,19 @@ async def _ask(run: Run, level: Level, start: Start) -> None:
         parted = replace(view, parted=True)
         with suppress(ModelError):
             reader = await _read(run, level, parted, attempt + 1, start) or reader
-    refused = "step 1 leaves out part of the question" if reader.leaves_out else ""
-    if refused or not reader.steps:
-        problem = refused or "no whole line"
+    if reader.leaves_out or not reader.steps:
+        left_out = "step 1 leaves out part of the question"
+        problem = left_out if reader.leaves_out else "no whole line"
         _conclude(run, level, direct_plan(run, level), start, by="direct", problem=problem)
         return
     problem = "" if reader.problem is None else str(reader.problem)
-    announced = not _reviewing(run, level)
+    announced = _reviewer(run, level) is None
     await _review(run, level, reader.plan(), start, announced=announced, problem=problem)
 
 
-def _reviewing(run: Run, level: Level) -> bool:
-    """Whether a person sees the plan before its steps start."""
-    return level.is_root and run.review is not None
+def _reviewer(run: Run, level: Level) -> Review | None:
+    """The person who sees the level's plan before its steps start, if one does."""
+    return run.review if level.is_root else None
 
 
 async def _read(
@@ -122,7 +122,7 @@ async def _read(
         return None
 
     def take(steps: list[Step]) -> None:
-        for step in () if _reviewing(run, level) else steps:
+        for step in steps if _reviewer(run, level) is None else ():
             _announce(run, level, step, "center")
             start(step)
 
@@ -204,8 +204,8 @@ async def _review(
     announced: bool = False,
     problem: str = "",
 ) -> None:
-    if run.review is not None and _reviewing(run, level):
-        edited = await _reviewed(run, plan, run.review)
+    if (review := _reviewer(run, level)) is not None:
+        edited = await _reviewed(run, plan, review)
         if edited != plan:
             _conclude(run, level, edited, start, by="person", edited=plan)
             return

@@ -46,6 +46,8 @@ class PlanReader:
     def feed(self, piece: str) -> list[Step]:
         """Take a piece of text; returns the steps that became whole."""
         *lines, self._rest = (self._rest + piece).split("\n")
+        if not lines:
+            return []
         for line in lines:
             self._take(line)
         return self._new(until=self._settled())

@@ -6,8 +6,8 @@ question" for "needs no steps". So questions of worlds are also shown as parts o
 by putting relations around them. Those are context alone: no plan or answer of them is learned.
 
 How a question is worded must not give it away either. Parts are asked as "Who is the ...?", few
-nested questions are; where nine of ten parts so worded were of one hop, a center asked a library
-for parts of six hops as they stood. So nested questions are worded as parts too.
+nested questions are; where seven of eight parts so worded were of one hop, a center asked a library
+for parts of seven hops as they stood. So nested questions are worded as parts too.
 """
 
 from __future__ import annotations
