@@ -107,10 +107,28 @@ def _clips(found: Mapping[str, Any]) -> Iterator[str]:
         [[seen, *(percent(row[s]) for s in splits)] for seen, row in found.items()],
     )
     yield ""
+    yield "By what a question needs, right of all:"
+    yield ""
+    needs = list(
+        dict.fromkeys(n for row in found.values() for s in splits for n in row[s]["by_need"])
+    )
+    yield from table(
+        ["right", *splits],
+        [
+            [f"{seen}, {need}", *(_right_of(row[s]["by_need"].get(need)) for s in splits)]
+            for seen, row in found.items()
+            for need in needs
+        ],
+    )
+    yield ""
     for seen, row in found.items():
         for split, cell in row.items():
             for missed in cell["missed"]:
                 yield f"- {seen}, {split}: {missed}"
+
+
+def _right_of(cell: Mapping[str, Any] | None) -> str:
+    return f"{cell['right']} of {cell['n']}" if cell else ""
 
 
 def _truth(found: Mapping[str, Any]) -> Iterator[str]:

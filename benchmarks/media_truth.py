@@ -10,7 +10,7 @@ import asyncio
 import difflib
 import random
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from centerlm.errors import MissingExtraError
 from centerlm.evaluation.clips import Clip, Split, can_speak, make_clip, render, speak
 from centerlm.evaluation.metrics import normalise_answer
 from centerlm.evaluation.statistics import share_interval
-from centerlm.finding import Quantity, Value
+from centerlm.finding import Quantity, Value, format_value
 from centerlm.media.decode import RATE, MediaInfo, Sound, frames
 from centerlm.media.loading import load
 from centerlm.media.objects import Objects
@@ -158,6 +158,7 @@ def steps_answered(work: Path, per_split: int, say: Say) -> dict[str, Any]:
         for split in SPLITS:
             right: list[bool] = []
             missed: list[str] = []
+            by_need: dict[str, list[bool]] = {}
             for seed in range(1000):
                 if len(right) >= per_split:
                     break
@@ -170,15 +171,22 @@ def steps_answered(work: Path, per_split: int, say: Say) -> dict[str, Any]:
                     answered = _by_plan(question, media)
                     ok = _agrees(answered, question.answer)
                     right.append(ok)
+                    by_need.setdefault(question.needs, []).append(ok)
                     if not ok and len(missed) < 6:
-                        missed.append(
-                            f"{clip.id}: {question.text} {answered} for {question.answer}"
-                        )
-            interval = share_interval(sum(right), len(right))
-            found[seen][split] = {"n": len(right), "right": sum(right), "value": interval.value,
-                                  "low": interval.low, "high": interval.high,
-                                  "missed": missed}  # fmt: skip
+                        given, gold = format_value(answered), format_value(question.answer)
+                        missed.append(f"{clip.id}: {question.text} {given} for {gold}")
+            found[seen][split] = {
+                **_share_of(right),
+                "by_need": {need: _share_of(of) for need, of in by_need.items()},
+                "missed": missed,
+            }
     return found
+
+
+def _share_of(right: Sequence[bool]) -> dict[str, float]:
+    interval = share_interval(sum(right), len(right))
+    return {"n": len(right), "right": sum(right), "value": interval.value, "low": interval.low,
+            "high": interval.high}  # fmt: skip
 
 
 def _media(clip: Clip, work: Path, *, own: bool) -> Media:

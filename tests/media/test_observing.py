@@ -150,6 +150,18 @@ def test_a_track_keeps_the_label_of_a_detection_as_a_perhaps() -> None:
     assert named.confidence == 0.7
 
 
+def test_letters_of_what_is_read_are_no_things_of_their_own() -> None:
+    read = Observation(1, 3, "text", "HALL 7", 0.9, Box(0.1, 0.4, 0.7, 0.5), "text", "1", {})
+
+    def moving(region: Box, end: float = 3) -> Observation:
+        return Observation(1, end, "track", "x", None, region, "motion", "1", {"colour": "white"})
+
+    letter, card = moving(Box(0.66, 0.4, 0.7, 0.5)), moving(Box(0, 0.3, 0.8, 0.6))
+    assert labelled([read, letter, card]) == [read]
+    bus, later = moving(Box(0, 0, 1, 1)), moving(Box(0.66, 0.4, 0.7, 0.5), end=5)
+    assert labelled([read, bus, later]) == [bus, later, read]
+
+
 def test_nothing_is_processed_twice_whatever_it_is_called(tmp_path: Path) -> None:
     path = clip(tmp_path / "a.mp4")
     steps: list[Progress] = []

@@ -40,6 +40,8 @@ SENTENCES = (
     "The museum opens on Monday.",
     "Dinner is ready in the kitchen.",
 )
+VOICE = "en-us+Mike"
+"""Of 18 voices of espeak-ng, that of which Whisper tiny hears most words in ten other sentences."""
 _GROUND = (52, 56, 60)
 
 Split = Literal["in", "deeper", "longer", "more"]
@@ -341,6 +343,6 @@ def speak(words: str, *, rate: int = 140) -> Any:
     numpy = load("numpy")
     with TemporaryDirectory() as folder:
         path = Path(folder) / "said.wav"
-        command = ["espeak-ng", "-w", str(path), "-s", str(rate), "--stdin"]
+        command = ["espeak-ng", "-v", VOICE, "-w", str(path), "-s", str(rate), "--stdin"]
         subprocess.run(command, input=words, text=True, check=True, timeout=60)
         return numpy.concatenate([part.samples for part in sound(path)])

@@ -269,7 +269,9 @@ def _is_text(track: Observation, words: Observation) -> bool:
     if track.region is None or words.region is None:
         return False
     during = words.start - 0.5 <= track.start and track.end <= words.end + 0.5
-    return during and track.region.overlap(words.region) > 0.1
+    # What moves may be the card that bears the words, or one letter of them.
+    letter = track.region.shared(words.region) > 0.5 * track.region.area
+    return during and (letter or track.region.overlap(words.region) > 0.1)
 
 
 def _cache(digest: str, processor: Seeing | Hearing, sampling: Sampling) -> Path:
