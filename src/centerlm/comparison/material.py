@@ -193,6 +193,6 @@ def shaped(
     return Recipe(
         base=comparison.base,
         data=DataSection(aliases=aliases, experience=comparison.cards == "varied", absent=0.05),
-        mix=MixSection(decompose=0.7, seek=0.05, absorb=0.25),
+        mix=MixSection(decompose=0.4, seek=0.05, absorb=0.55),
         worlds=WorldsSection(forms=(comparison.form,), without=BEYOND, kinds=kinds),
     )
