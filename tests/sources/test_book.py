@@ -34,6 +34,7 @@ def ask(library: Library, question: str, before: int | None = None) -> Finding:
     ("question", "words"),
     [
         ("Who is present?", "Captain Brandt"),
+        ("Who may come up next?", "Captain Brandt"),
         ("Where was Edith last?", "Edith Hollis: Marsh End"),
         ("Where is everybody?", "Marsh End"),
         ("Who is dead?", "Tobias Crane is dead"),

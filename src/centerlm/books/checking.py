@@ -62,12 +62,18 @@ class Naming:
 
 def mentioned(text: str, names: Mapping[str, tuple[str, ...]]) -> list[str]:
     """The entities that a text names, once for each use, in order; the longest name counts."""
+    return [entity for _, entity in uses(text, names)]
+
+
+def uses(text: str, names: Mapping[str, tuple[str, ...]]) -> list[tuple[int, str]]:
+    """`mentioned`, each with the character at which it is named."""
     forms = {form: entity for entity, many in names.items() for form in many}
     if not forms:
         return []
     each = "|".join(_pattern(form) for form in sorted(forms, key=len, reverse=True))
     plain = {_plain(form): entity for form, entity in forms.items()}
-    return [plain[_plain(m[0])] for m in re.finditer(rf"(?<![\w])(?:{each})(?![\w])", text)]
+    found = re.finditer(rf"(?<![\w])(?:{each})(?![\w])", text)
+    return [(m.start(), plain[_plain(m[0])]) for m in found]
 
 
 def _pattern(form: str) -> str:

@@ -26,6 +26,7 @@ LENGTHS = (50, BEAT_WORDS * MAX_BEATS)
 BOOK, OUTLINE, WRITER, CHAPTER = "book", "outline", "writer", "chapter"
 QUESTIONS = (
     "What happened lately?",
+    "Who may come up next?",
     "Who is present at the end?",
     "Where is everybody?",
     "Which promises, plans and secrets are open?",

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from centerlm.books.checking import MAX_COPIED, Known
+from centerlm.books.checking import MAX_COPIED, Known, uses
 from centerlm.books.lately import Clause, lately
 from centerlm.books.noting import observe, take_notes
 from centerlm.books.observations import Observation
@@ -18,6 +18,11 @@ from centerlm.books.structure import read_structure
 from centerlm.books.style import grams
 
 THREADS = 6
+EXPECTED = 12
+_HALVED, _LEAST = 22_000, 1.5
+"""Of novels to train on: a mention counts half as much each so many characters (some 4,000 words)
+further back, and who comes up in the next chapter has mentions of so much together.
+"""
 _NEAR = 0.15
 """The share of a book within which a thread counts as recent: its weight halves with each."""
 
@@ -59,6 +64,17 @@ class BookView:
             if (o.data["chapter"], o.data["scene"]) == (last.data["chapter"], last.data["scene"])
         ]
         return sorted(here, key=lambda o: (-o.data["mentions"], o.start))
+
+    def expected(self, count: int = EXPECTED) -> list[Observation]:
+        """People and places that may well come up next: named often and lately, these first."""
+        entities = {o.subject: o for kind in ("person", "place") for o in self.of(kind)}
+        start = max(0, self.end - 6 * _HALVED)
+        near = self.text(start, self.end)
+        weights: dict[str, float] = {}
+        for at, name in uses(near, {**self.names("person"), **self.names("place")}):
+            weights[name] = weights.get(name, 0.0) + 0.5 ** ((len(near) - at) / _HALVED)
+        likely = sorted(weights, key=lambda name: -weights[name])
+        return [entities[name] for name in likely if weights[name] >= _LEAST][:count]
 
     def where(self, name: str) -> Observation | None:
         """Where a person was last said to be."""

@@ -1,7 +1,8 @@
 """The source `book`: what was noted of a book up to a position, in words, with citations.
 
-Answers who is present, where somebody was last, who somebody is, who is dead, what happened lately,
-what is left open and who narrates; anything else finds nothing, and is for `documents`.
+Answers who is present, who may come up next, where somebody was last, who somebody is, who is dead,
+what happened lately, what is left open and who narrates; anything else finds nothing, and is for
+`documents`.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from centerlm.sources.base import Card, Seek
 
 NAME = "book"
 _QUOTE = 160
-_LATELY = 640
-"""Characters of what happened lately: some 160 tokens."""
+_LATELY = 560
+"""Characters of what happened lately: some 140 tokens."""
 _WORD = re.compile(r"[^\W\d_][\w’'-]*")
 
 
@@ -51,8 +52,8 @@ def book_card(title: str = "", name: str = NAME) -> Card:
     """The card of the notes on a book."""
     return Card(
         name=name,
-        knows=f"notes on {title or 'the book'}: who is present, where NAME was last, who NAME is, "
-        "who is dead, what happened lately, what is left open, who narrates",
+        knows=f"notes on {title or 'the book'}: who is present, who may come up next, where NAME "
+        "was last, who NAME is, who is dead, what happened lately, what is left open, who narrates",
         limits="answers these questions only",
         typed=True,
         latency=0.01,
@@ -68,6 +69,7 @@ class Book:
         self._card = book_card(view.title, name)
         self._topics: Sequence[tuple[re.Pattern[str], Callable[[str], list[_Line]]]] = (
             (re.compile(r"\b(?:dead|died|death)\b", re.IGNORECASE), self._dead),
+            (re.compile(r"\bwho\b.*\b(?:next|expected)\b", re.IGNORECASE), self._expected),
             (re.compile(r"\b(?:lately|recently|happened)\b", re.IGNORECASE), self._lately),
             (
                 re.compile(r"\b(?:narrat\w*|tense|voice|style|tells?|told)\b", re.IGNORECASE),
@@ -123,6 +125,10 @@ class Book:
         del question
         here = self._view.present()[:6]
         return [(seen.subject, seen) for seen in here]
+
+    def _expected(self, question: str) -> list[_Line]:
+        del question
+        return [(seen.subject, seen) for seen in self._view.expected()]
 
     def _where(self, question: str) -> list[_Line]:
         names = self._named(question) or [seen.subject for seen in self._view.present()[:4]]
