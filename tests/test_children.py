@@ -60,7 +60,7 @@ def test_recursion_without_end_ends_at_the_depth() -> None:
     def deeper(prompt: object, sampling: object) -> str:
         del sampling
         question = question_of(prompt)
-        return f"1 [center] {question}+" if "Break" in str(prompt) else "x [1]"
+        return f"1 [center] {question} more" if "Break" in str(prompt) else "x [1]"
 
     outcome = run("q", deeper, [docs], budget=Budget(depth=4))
     assert outcome.acts().count("decompose") == 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from centerlm.nesting import leaves_out, mend
+from centerlm.nesting import leaves_out, mend, why_unparted
 from centerlm.plan import Plan, format_plan, parse_plan
 from centerlm.reading import PlanReader
 
@@ -215,11 +215,26 @@ def test_a_question_with_a_link_left_out_asks_something_else(
     assert leaves_out(parse_plan(plan).steps, question) == left_out
 
 
+@pytest.mark.parametrize(
+    ("again", "plan"),
+    [
+        (True, f"1 [center] {QUESTION}"),
+        (True, f"1 [center] {QUESTION.replace('Who', 'What')}"),
+        (False, f"1 [a] {QUESTION}"),
+        (False, "1 [center] Who is the founder of Orla?"),
+        (False, f"1 [center] {QUESTION}\n2 [a] Who is the founder of #1?"),
+    ],
+)
+def test_the_whole_question_for_the_center_asks_it_again(again: bool, plan: str) -> None:
+    steps = parse_plan(plan, sources=("a", "center")).steps
+    assert bool(why_unparted(steps, QUESTION)) == again
+
+
 def test_a_plan_that_leaves_a_link_out_gives_no_step() -> None:
     reader = PlanReader(("a", "center"), question=QUESTION)
     assert reader.feed("1 [a] Who is the spouse of the founder of Orla?\n") == []
     assert reader.finish(cut=False) == []
-    assert reader.leaves_out
+    assert reader.unparted
 
 
 @pytest.mark.parametrize(

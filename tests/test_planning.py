@@ -221,8 +221,8 @@ SHORT = "1 [docs] Who is the mayor of the founder of Orla?"
 WHOLE = "1 [center] Who is the birthplace of the founder of Orla?\n2 [docs] Who is the mayor of #1?"
 
 
-def in_parts(parted: str) -> Any:
-    """A script that leaves a link out, and writes `parted` where the grammar asks for parts."""
+def in_parts(parted: str, first: str = SHORT) -> Any:
+    """A script that writes `first`, and `parted` where the grammar asks for parts."""
 
     def say(prompt: Prompt, sampling: Sampling) -> str:
         if act_of(prompt) != "decompose":
@@ -230,9 +230,22 @@ def in_parts(parted: str) -> Any:
         if sampling.grammar == plan_grammar(("docs", "center"), parted=True):
             return parted
         question = question_of(prompt)
-        return SHORT if question == LONG else f"1 [docs] {question}"
+        return first if question == LONG else f"1 [docs] {question}"
 
     return say
+
+
+def test_a_plan_that_only_asks_the_center_the_same_is_asked_for_again_in_parts() -> None:
+    docs = prose()
+    again = "1 [center] What is the mayor of the birthplace of the founder of Orla?"
+    outcome = run(LONG, in_parts(WHOLE, again), [docs])
+    assert docs.texts[-1] == "Who is the mayor of Elm?" and len(docs.texts) == 2
+    assert outcome.acts()[:2] == ["decompose", "decompose"]
+    assert plan_of(outcome).by == "center"
+    docs = prose()
+    outcome = run(LONG, in_parts(again, again), [docs])
+    assert docs.texts == [LONG]
+    assert plan_of(outcome).problem == "step 1 asks the whole question again"
 
 
 def test_a_plan_that_leaves_a_link_out_is_asked_for_again_in_parts() -> None:

@@ -69,6 +69,23 @@ def mend(steps: tuple[Step, ...], question: str) -> tuple[Step, ...]:
     return steps
 
 
+def why_unparted(steps: tuple[Step, ...], question: str) -> str:
+    """Why a plan is none that answers the question part by part; "" where nothing says so."""
+    if asks_again(steps, question):
+        return "step 1 asks the whole question again"
+    return "step 1 leaves out part of the question" if leaves_out(steps, question) else ""
+
+
+def asks_again(steps: tuple[Step, ...], question: str) -> bool:
+    """Whether the only step hands the whole question on to `[center]`, as what needs steps of its
+    own: those are asked for here.
+    """
+    if len(steps) != 1 or steps[0].sources != (CENTER,):
+        return False
+    asked = _content(question)
+    return bool(asked) and _content(steps[0].text) == asked
+
+
 def leaves_out(steps: tuple[Step, ...], question: str) -> bool:
     """Whether the first step is the question with a link left out that stands inside it ("the
     mayor of Elm" of "the mayor of the birthplace of Elm"), and no other goes on from it: what is

@@ -92,13 +92,12 @@ async def _ask(run: Run, level: Level, start: Start) -> None:
         reply = await _call(run, level, view, attempt)
         await _read_whole(run, level, view, reply, attempt, start)
         return
-    if reader.leaves_out and not view.parted and _may_repeat(run, level, attempt + 1):
+    if reader.unparted and not view.parted and _may_repeat(run, level, attempt + 1):
         parted = replace(view, parted=True)
         with suppress(ModelError):
             reader = await _read(run, level, parted, attempt + 1, start) or reader
-    if reader.leaves_out or not reader.steps:
-        left_out = "step 1 leaves out part of the question"
-        problem = left_out if reader.leaves_out else "no whole line"
+    if reader.unparted or not reader.steps:
+        problem = reader.unparted or "no whole line"
         _conclude(run, level, direct_plan(run, level), start, by="direct", problem=problem)
         return
     problem = "" if reader.problem is None else str(reader.problem)

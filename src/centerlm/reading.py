@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from centerlm.errors import PlanError
-from centerlm.nesting import is_nest, leaves_out, mend
+from centerlm.nesting import is_nest, leaves_out, mend, why_unparted
 from centerlm.plan import CENTER, MAX_STEPS, Merger, Plan, Step, parse_line, too_many
 
 
@@ -15,15 +15,15 @@ class PlanReader:
 
     A line that is not a step ends the reading (`problem` says why): what came before it stands.
     Steps in which a slip may be mended by the `question` (see `nesting`) are kept back until that
-    is known; none of them could start before. A plan whose first step leaves out part of the
-    question gives no step at all (`leaves_out` says so).
+    is known; none of them could start before. A plan that does not take the question apart though
+    it says or shows that it has parts gives no step at all (`unparted` says why).
     """
 
     def __init__(
         self, sources: Collection[str], *, question: str = "", max_steps: int = MAX_STEPS
     ) -> None:
         self.problem: PlanError | None = None
-        self.leaves_out = False
+        self.unparted = ""
         self._question = question
         self._given = 0
         self._sources = sources
@@ -58,8 +58,8 @@ class PlanReader:
         if not cut:
             self._take(last)
         self.steps[:] = mend(tuple(self.steps), self._question)
-        self.leaves_out = leaves_out(tuple(self.steps), self._question)
-        return self._new(until=0 if self.leaves_out else len(self.steps))
+        self.unparted = why_unparted(tuple(self.steps), self._question)
+        return self._new(until=0 if self.unparted else len(self.steps))
 
     def plan(self) -> Plan:
         """The steps read so far.
