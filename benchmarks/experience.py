@@ -30,7 +30,7 @@ from platformdirs import user_cache_dir
 from centerlm.acts import Experience, PlanView
 from centerlm.center import CenterLM
 from centerlm.errors import InputError, ModelError, PlanError
-from centerlm.evaluation.statistics import mcnemar, share_interval
+from centerlm.evaluation.statistics import mcnemar
 from centerlm.experience import experience_line
 from centerlm.learning.records import Decision
 from centerlm.learning.sample_cards import ALIASES, DISTRACTORS
@@ -39,7 +39,16 @@ from centerlm.many import each_of
 from centerlm.plan import Plan, references
 from centerlm.sources.base import Card
 from centers import CenterSpec, center_specs, open_center
-from reporting import command_line, config_lines, percent, run_benchmark, table, versions, write
+from reporting import (
+    command_line,
+    config_lines,
+    percent,
+    run_benchmark,
+    share_of,
+    table,
+    versions,
+    write,
+)
 
 FIRST_SEED = 2_000_000
 PER_WORLD = 4
@@ -201,9 +210,7 @@ def _twins(one: Chosen) -> set[str]:
 
 
 def _share(values: Sequence[float]) -> dict[str, float] | None:
-    if not values:
-        return None
-    return {**asdict(share_interval(round(sum(values)), len(values))), "n": len(values)}
+    return share_of(values) if values else None
 
 
 def as_markdown(report: Mapping[str, Any]) -> str:

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from centerlm.evaluation.statistics import mcnemar, paired_difference, share_interval
+from centerlm.evaluation.statistics import mcnemar, paired_difference
 from centerlm.finding import Usage
 from knowledge_runs import ARMS, Outcome, Recall
 from knowledge_training import FORMATS, Taught
-from reporting import config_lines, percent, table, versions, write
+from reporting import config_lines, percent, share_of, table, versions, write
 
 PACKAGES = ("centerlm", "torch", "transformers", "peft", "numpy", "tokenizers", "xllamacpp")
 _COLOURS = {
@@ -70,21 +70,17 @@ def _arm(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     hops = sorted({o.hops for o in outcomes})
     usage = sum((o.usage for o in outcomes), Usage())
     planned = {
-        str(h): _share([bool(o.planned) for o in outcomes if o.hops == h])
+        str(h): share_of([bool(o.planned) for o in outcomes if o.hops == h])
         for h in hops
         if outcomes[0].planned is not None
     }
     return {
         "what": ARMS[outcomes[0].arm],
-        "hops": {str(h): _share([o.right for o in outcomes if o.hops == h]) for h in hops},
+        "hops": {str(h): share_of([o.right for o in outcomes if o.hops == h]) for h in hops},
         "planned": planned,
         "calls_a_question": round(usage.calls / len(outcomes), 2),
         "tokens_a_question": round(usage.tokens / len(outcomes)),
     }
-
-
-def _share(right: Sequence[float]) -> dict[str, float]:
-    return {**asdict(share_interval(round(sum(right)), len(right))), "n": len(right)}
 
 
 def _recall(measured: Sequence[Measured]) -> dict[str, Any]:
@@ -94,8 +90,8 @@ def _recall(measured: Sequence[Measured]) -> dict[str, Any]:
         mine = [recall for m in measured for recall in m.recalls if recall.model == name]
         unseen = [ok for recall in mine for ok in recall.held_out]
         found[name] = {
-            "trained wording": _share([ok for recall in mine for ok in recall.trained]),
-            "held-out wording": _share(unseen) if unseen else None,
+            "trained wording": share_of([ok for recall in mine for ok in recall.trained]),
+            "held-out wording": share_of(unseen) if unseen else None,
         }
     return found
 

@@ -21,7 +21,6 @@ import numpy as np
 from centerlm.errors import MissingExtraError
 from centerlm.evaluation.clips import Clip, Split, can_speak, make_clip, render, speak
 from centerlm.evaluation.metrics import normalise_answer
-from centerlm.evaluation.statistics import share_interval
 from centerlm.finding import Quantity, Value, format_value
 from centerlm.media.decode import RATE, MediaInfo, Sound, frames
 from centerlm.media.loading import load
@@ -32,6 +31,7 @@ from centerlm.media.speech import Speech
 from centerlm.sources.base import Seek
 from centerlm.sources.media import Media, media_sources
 from centerlm.verify import words
+from reporting import share_of
 
 Say = Callable[[str], None]
 SPLITS: tuple[Split, ...] = ("in", "deeper", "longer", "more")
@@ -176,17 +176,15 @@ def steps_answered(work: Path, per_split: int, say: Say) -> dict[str, Any]:
                         given, gold = format_value(answered), format_value(question.answer)
                         missed.append(f"{clip.id}: {question.text} {given} for {gold}")
             found[seen][split] = {
-                **_share_of(right),
-                "by_need": {need: _share_of(of) for need, of in by_need.items()},
+                **_counted(right),
+                "by_need": {need: _counted(of) for need, of in by_need.items()},
                 "missed": missed,
             }
     return found
 
 
-def _share_of(right: Sequence[bool]) -> dict[str, float]:
-    interval = share_interval(sum(right), len(right))
-    return {"n": len(right), "right": sum(right), "value": interval.value, "low": interval.low,
-            "high": interval.high}  # fmt: skip
+def _counted(right: Sequence[bool]) -> dict[str, float]:
+    return {**share_of(right), "right": sum(right)}
 
 
 def _media(clip: Clip, work: Path, *, own: bool) -> Media:

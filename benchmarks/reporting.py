@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,6 +20,7 @@ from centerlm.evaluation.pages import (
     versions,
     write,
 )
+from centerlm.evaluation.statistics import share_interval
 
 __all__ = [
     "command_line",
@@ -29,6 +31,7 @@ __all__ = [
     "percent",
     "readable_json",
     "run_benchmark",
+    "share_of",
     "table",
     "versions",
     "write",
@@ -61,6 +64,11 @@ def main_of(parse: Callable[[Sequence[str]], _Arguments], run: Callable[[_Argume
     return run_benchmark(
         lambda: run(arguments), interrupted="the same command goes on where it stopped"
     )
+
+
+def share_of(right: Sequence[float]) -> dict[str, float]:
+    """The share that is right (1.0, else 0.0) with its interval, and of how many; not of none."""
+    return {**asdict(share_interval(round(sum(right)), len(right))), "n": len(right)}
 
 
 def command_line() -> str:

@@ -66,7 +66,8 @@ class PlanView:
     """The decompose act. `cards` are the sources this plan may name; `recursion` adds [center].
 
     `root` is the root objective's text where this one is a part of it. With `parted` it has to be
-    taken apart: asked as it is, it found nothing, or a plan left something of it out.
+    taken apart: asked as it is, it found nothing, or a plan left something of it out, or named no
+    parts.
     """
 
     objective: str

@@ -39,9 +39,9 @@ class BookView:
     def of(self, kind: str) -> list[Observation]:
         return [seen for seen in self.observations if seen.kind == kind]
 
-    def names(self, kind: str) -> dict[str, tuple[str, ...]]:
-        """Entities of a kind with all their names."""
-        return {o.subject: (o.subject, *o.data["aliases"]) for o in self.of(kind)}
+    def names(self, *kinds: str) -> dict[str, tuple[str, ...]]:
+        """Entities of these kinds with all their names."""
+        return {o.subject: (o.subject, *o.data["aliases"]) for k in kinds for o in self.of(k)}
 
     def entity(self, name: str) -> Observation | None:
         """The person or place that goes by a name; the most mentioned where several do."""
@@ -71,7 +71,7 @@ class BookView:
         start = max(0, self.end - 6 * _HALVED)
         near = self.text(start, self.end)
         weights: dict[str, float] = {}
-        for at, name in uses(near, {**self.names("person"), **self.names("place")}):
+        for at, name in uses(near, self.names("person", "place")):
             weights[name] = weights.get(name, 0.0) + 0.5 ** ((len(near) - at) / _HALVED)
         likely = sorted(weights, key=lambda name: -weights[name])
         return [entities[name] for name in likely if weights[name] >= _LEAST][:count]

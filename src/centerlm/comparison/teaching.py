@@ -91,7 +91,7 @@ def recipe_of(lesson: Lesson, rate: float) -> Recipe:
         compile="auto",
         threads=comparison.threads,
     )
-    # The arms' own examples are no act: they take what holistic training gives the other acts.
+    # The arms' own examples are no act of the mix: beside these plans they take their own share.
     mix = recipe.mix if lesson.weights == HOLISTIC else MixSection(decompose=0.25, seek=0, absorb=0)
     return msgspec.structs.replace(recipe, base=comparison.base, train=train, mix=mix)
 

@@ -150,8 +150,7 @@ class BookContinuation:
 
     def names(self, item: Item) -> dict[str, tuple[str, ...]]:
         """People and places of the text up to the item's place, with all their names."""
-        view = self.view(item)
-        return {**view.names("person"), **view.names("place")}
+        return self.view(item).names("person", "place")
 
     def scores_of(self, item: Item, place: Place, notes: str) -> dict[str, float | None]:
         """All measures of notes at a place."""
