@@ -13,7 +13,7 @@ import centerlm
 from centerlm.cli import cli
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", "llms.txt", "docs/tutorial/first-answer.md"]
+PAGES = ["README.md", "llms.txt", "docs/tutorial/first-answer.md", "docs/results/README.md"]
 
 
 def blocks(page: str, language: str) -> list[str]:
