@@ -55,6 +55,8 @@ def test_sixteen_bits_learn_as_thirty_two(base: Path, plain: list[float], tmp_pa
 @pytest.mark.skipif(shutil.which("g++") is None, reason="compiling needs a C++ compiler")
 def test_compiled_layers_learn_the_same(base: Path, plain: list[float], tmp_path: Path) -> None:
     assert curve(base, tmp_path / "compiled", compile=True) == pytest.approx(plain, rel=1e-3)
+    both = curve(base, tmp_path / "both", compile=True, dtype="bfloat16")
+    assert both == pytest.approx(plain, rel=0.02)
 
 
 def test_no_compiler_is_one_sentence(

@@ -52,6 +52,10 @@ WORTH_COMPILING = 30_000
 """Tokens that a run computes at least, for "auto" to compile."""
 
 
+_MULTIPLIES = ("amx_bf16", "avx512_bf16")
+"""What torch calls the CPU's own products of 16 bits."""
+
+
 def compiled(settings: TrainSettings, tokens: int) -> bool:
     """Whether a run that computes so many tokens compiles the layers first.
 
@@ -78,13 +82,12 @@ def on_cpu(settings: TrainSettings) -> bool:
 def in_16_bits(settings: TrainSettings) -> bool:
     """Whether a run computes in bfloat16.
 
-    Of CPUs only those with matrix tiles (AMX) gain by it: 1.5 times as fast as 32 bits, measured on
-    a base of 135M; others emulate it.
+    Of CPUs those gain by it that multiply 16 bits themselves (AMX, AVX512-BF16); others emulate it.
     """
     if settings.dtype != "auto":
         return settings.dtype == "bfloat16"
     torch = load("torch")
     if on_cpu(settings):
         known: Any = getattr(torch.cpu, "get_capabilities", None)
-        return known is not None and bool(known().get("amx_bf16"))
+        return known is not None and any(known().get(name) for name in _MULTIPLIES)
     return bool(torch.cuda.is_bf16_supported())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import msgspec
 
 from centerlm.errors import InputError, StoppedError
 from centerlm.learning.adapters import check_fits, read_peft
+from centerlm.learning.attention import whole_products
 from centerlm.learning.checkpoints import RECORD, claim_training, last_checkpoint
 from centerlm.learning.encoding import encode_all
 from centerlm.learning.example import TrainingExample
@@ -133,7 +134,7 @@ def train(
     folder = out / ("adapter" if settings.rank else "model")
     with resumable(out):
         trainer = _trainer(model, rows, out, settings, len(plan), [watching, stopping(stop)])
-        with _narrow_inputs(model, settings):
+        with _narrow_inputs(model, settings), _attention(model, settings):
             trainer.train(resume_from_checkpoint=str(last) if last else None)
         done_updates = int(trainer.state.global_step)
         if done_updates < len(plan):
@@ -207,6 +208,12 @@ def _narrow_inputs(model: Any, settings: TrainSettings) -> AbstractContextManage
     helpers = load("peft.helpers")
     active = bool(settings.rank) and in_16_bits(settings)
     return helpers.disable_input_dtype_casting(model, active=active)
+
+
+def _attention(model: Any, settings: TrainSettings) -> AbstractContextManager[Any]:
+    """That of `attention` where it is the faster one."""
+    faster = on_cpu(settings) and in_16_bits(settings)
+    return whole_products(model) if faster else nullcontext()
 
 
 def _trainer(
