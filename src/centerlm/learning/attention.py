@@ -46,12 +46,17 @@ def register() -> None:
     library: Any = torch.library
     forward = library.custom_op("centerlm::attend", _attend, mutates_args=(), schema=_SCHEMA)
     backward = library.custom_op("centerlm::attend_back", _back, mutates_args=(), schema=_BACK)
-    forward.register_fake(lambda query, key, value, seen, scale: torch.empty_like(query))
-    backward.register_fake(
-        lambda grad, query, key, value, seen, scale: tuple(
-            torch.empty_like(of) for of in (query, key, value)
-        )
-    )
+
+    def like_query(query: Any, *others: Any) -> Any:
+        del others
+        return torch.empty_like(query)
+
+    def like_all(grad: Any, *others: Any) -> Any:
+        del grad
+        return tuple(torch.empty_like(of) for of in others[:3])
+
+    forward.register_fake(like_query)
+    backward.register_fake(like_all)
 
     def keep(ctx: Any, inputs: Any, output: Any) -> None:
         del output
