@@ -25,7 +25,7 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     updates. `dtype` "bfloat16" computes in 16 bits, and keeps the frozen base so where a LoRA is
     trained (whose weights stay in 32 bits); "auto" does where the machine multiplies faster so.
     `compile` has torch compile the layers first, which takes half a minute and is 1.4 times as
-    fast on matrix tiles; "auto" does for long runs there, if there is a C++ compiler.
+    fast in 16 bits; "auto" does for long runs so, if there is a C++ compiler.
     """
 
     learning_rate: float = 1e-3
