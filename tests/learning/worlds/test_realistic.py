@@ -84,7 +84,7 @@ def written(folder: Path) -> Path:
 def test_worlds_write_documents_from_passages(tmp_path: Path) -> None:
     found = templates(written(tmp_path))
     assert [t.relation for t in found] == ["director", "date of birth", "performer"]
-    made = make_world(3, passages=found)
+    made = make_world(4, passages=found)
     texts = {text.id: text for text in made.documents}
     whole = " ".join(text.text for text in made.documents)
     for real in ("Tin Harvest", "Brekke", "Moen", "Lillesund", "Norwegian", "1931", "Ark", "⟦"):
@@ -98,7 +98,7 @@ def test_worlds_write_documents_from_passages(tmp_path: Path) -> None:
     for key, fact in made.graph.facts.items():
         for id_ in made.where[key]:
             assert contains(texts[id_].text, fact.answer)
-    assert make_world(3, passages=found) == made
+    assert make_world(4, passages=found) == made
 
 
 def test_missing_and_broken_files_are_said_in_one_sentence(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ _OCCUPATIONS = words(
     "glassblower clockmaker botanist ferryman stonemason weaver typesetter cartographer baker "
     "beekeeper surgeon violinist architect translator shipwright brewer notary astronomer"
 )
+_INSTRUMENTS = words("violin harp lute flute organ cello zither oboe piano trumpet fiddle bassoon")
 _FIRST_DAY = date(1780, 1, 1)
 
 
@@ -231,6 +232,7 @@ def _places(
         country = countries[number % 2] if number < 6 else rng.choice(list(countries))
         members[country.id].append(city)
         graph.link(city, "country", country)
+        graph.link(city, "twin town", rng.choice([c for c in cities if c.id != city.id]))
         _city(graph, city, persons)
     for country in countries:
         mine = members[country.id]
@@ -241,6 +243,7 @@ def _places(
         if len(mine) >= 3:
             graph.link(country, "cities", *mine)
         graph.link(country, "head of state", rng.choice(list(persons)))
+        graph.link(country, "prime minister", rng.choice(list(persons)))
         graph.state(country, "population", f"{rng.randint(900, 60_000) * 1000:,}")
         graph.state(country, "area", f"{rng.randint(20_000, 900_000):,} km²")
         graph.state(country, "currency", f"{names.currency()}")
@@ -288,9 +291,12 @@ def _life(
         ("employer", companies),
     ):
         graph.link(person, relation, rng.choice(list(things)))
-    graph.link(person, "student of", rng.choice([p for p in persons if p.id != person.id]))
+    others = [p for p in persons if p.id != person.id]
+    for relation in ("student of", "godparent", "biographer"):
+        graph.link(person, relation, rng.choice(others))
     graph.state(person, "height", f"{rng.randint(146, 204)} cm")
     graph.state(person, "occupation", rng.choice(_OCCUPATIONS))
+    graph.state(person, "instrument", rng.choice(_INSTRUMENTS))
     graph.state(person, "award received", names.award())
     if rng.random() < 0.7:
         _state_date(graph, person, "date of death", born + timedelta(days=rng.randint(8000, 32000)))
