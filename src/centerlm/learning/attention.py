@@ -1,9 +1,9 @@
 """Attention in 16 bits on a CPU: large matrix products, which the processor's own kernels do fast.
 
-torch's attention goes over small blocks there, and takes a row of 768 tokens of the default base two
-to three times as long. Here the scores of many tokens of all heads of a group are made at once, in
-16 bits as the products are (torch's are kept in 32), and made again for the backward pass, so that
-no more is kept from one to the other than torch keeps (Dao et al. 2022, "FlashAttention", 3.1).
+torch's attention goes over small blocks there, and takes a row of 768 tokens of the default base
+two to three times as long. Here the scores of many tokens of all heads of a group are made at once,
+in 16 bits as the products are (torch's are kept in 32), and made again for the backward pass, so
+that no more is kept from one to the other than torch keeps (Dao et al. 2022, "FlashAttention").
 Every token has to see one at least.
 """
 

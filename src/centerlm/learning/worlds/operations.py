@@ -6,6 +6,7 @@ here, exactly; tests recompute every one of them with the real calculator.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -202,8 +203,8 @@ def same(maker: Maker, hops: int) -> Node | None:
 
 
 def dates(maker: Maker, hops: int) -> Node | None:
-    """Days between two dates, years between two years, or a year after a year."""
-    name = maker.rng.choice(("days", "years", "anniversary"))
+    """Days between two dates, years between two years, a year after a year, or an age in a year."""
+    name = maker.rng.choice(("days", "years", "anniversary", "age"))
     if name == "days":
         kinds = ("date of birth", "date of death", "publication date")
         one = walk(maker, hops, last=kinds)
@@ -219,6 +220,8 @@ def dates(maker: Maker, hops: int) -> Node | None:
         one, two = sorted(pair, key=lambda chain: _measured(chain).number)
         years = _measured(two).number - _measured(one).number
         return _two_part(maker, operations()[name], one, two, written(years, "")) if years else None
+    if name == "age":
+        return _age(maker, hops)
     chain = walk(maker, hops, last=["inception"])
     if chain is None:
         return None
@@ -229,6 +232,22 @@ def dates(maker: Maker, hops: int) -> Node | None:
     ask = filled(ask, {"{n}": str(count), "{a}": part.phrase})
     answer = written(_measured(chain).number + count, "")
     follow = Follow(CALCULATOR, form.call.replace("{n}", str(count)))
+    return Compute(ask, answer, (part.node,), (follow,))
+
+
+def _age(maker: Maker, hops: int) -> Node | None:
+    """How many years a thing had existed in a given year."""
+    chain = walk(maker, hops, last=["inception", "date of birth", "publication date"])
+    year = re.search(r"\d{4}", chain.answer) if chain else None
+    if chain is None or year is None:
+        return None
+    then = int(year[0]) + maker.rng.randint(3, 60)
+    form = operations()["age"]
+    part = phrase_chain(maker, chain, chain_form(maker, chain))
+    ask = maker.pick(form.asks, form.new_asks)
+    ask = filled(ask, {"{n}": str(then), "{a}": part.subject})
+    answer = written(Fraction(then - int(year[0])), "")
+    follow = Follow(CALCULATOR, form.call.replace("{n}", str(then)))
     return Compute(ask, answer, (part.node,), (follow,))
 
 
