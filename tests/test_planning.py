@@ -248,6 +248,19 @@ def test_a_plan_that_only_asks_the_center_the_same_is_asked_for_again_in_parts()
     assert plan_of(outcome).problem == "step 1 asks the whole question again"
 
 
+@pytest.mark.parametrize("repair", [WHOLE, f"1 [center] {LONG}"])
+def test_where_plans_come_whole_such_a_plan_is_repaired(repair: str) -> None:
+    docs = prose()
+    said = script({LONG: f"1 [center] {LONG}"}, repair=repair)
+    outcome = run(LONG, said, [docs], constraint="none")
+    assert outcome.acts()[:2] == ["decompose", "repair"]
+    assert "asks the whole question again; ask for its parts" in (
+        outcome.prompts("repair")[0].messages[-1].text
+    )
+    assert plan_of(outcome).by == ("center" if repair == WHOLE else "direct")
+    assert (docs.texts == [LONG]) == (repair != WHOLE)
+
+
 def test_a_plan_that_leaves_a_link_out_is_asked_for_again_in_parts() -> None:
     docs = prose()
     outcome = run(LONG, in_parts(WHOLE), [docs])

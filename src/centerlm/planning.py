@@ -13,6 +13,7 @@ from centerlm.calling import bound_of, call_model
 from centerlm.errors import InputError, ModelError, OutOfBudgetError, PlanError
 from centerlm.events import PlanFinished, PlanProposed, PlanReviewed, StepPlanned, digest
 from centerlm.models.base import Reply
+from centerlm.nesting import asks_again
 from centerlm.plan import (
     CENTER,
     FORBIDDEN,
@@ -160,7 +161,7 @@ async def _read_whole(
     """Read a plan that comes whole; refused, it is repaired once, then answered directly."""
     center = run.center
     try:
-        plan = center.read_plan(reply.text, view, cut=reply.cut)
+        plan = _parted(center.read_plan(reply.text, view, cut=reply.cut), level)
     except PlanError as error:
         try:
             plan = await _repaired(run, level, view, reply, error, attempt + 1)
@@ -186,7 +187,18 @@ async def _repaired(
         act="decompose",
         attempt=attempt,
     )
-    return run.center.read_plan(again.text, view, cut=again.cut)
+    return _parted(run.center.read_plan(again.text, view, cut=again.cut), level)
+
+
+def _parted(plan: Plan, level: Level) -> Plan:
+    """The plan, unless all it does is hand the level's question on as it is.
+
+    Raises:
+        PlanError: it does.
+    """
+    if asks_again(plan.steps, level.objective):
+        raise PlanError("step 1 asks the whole question again", hint="ask for its parts, one a line")
+    return plan
 
 
 def _may_repeat(run: Run, level: Level, attempt: int) -> bool:
