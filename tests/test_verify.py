@@ -30,7 +30,7 @@ def test_words_stand_side_by_side_without_case_and_accents(
 
 TOLD = (
     "Ulesh is led by Maribert Alaetti (born 1903). Its money is the vitemark.",
-    "Maribel Alaetti, a painter, lived in Zürich; 692 people work there.",
+    "Maribel Alaetti, a painter, lived in Zürich with Herbert Selpin; 692 people work there.",
 )
 
 
@@ -39,6 +39,12 @@ TOLD = (
     [
         ("Maribet Alaetti", "Maribert Alaetti"),
         ("the viteemark", "the vitemark"),
+        ("Mabet Alaetti", "Mabet Alaetti"),
+        ("Robert Alaetti", "Robert Alaetti"),
+        ("Huber Selpin", "Herbert Selpin"),
+        ("Albert Selpin", "Albert Selpin"),
+        ("Maribert Olsen", "Maribert Olsen"),
+        ("Mabet the Alaetti", "Mabet the Alaetti"),
         ("Maribel Alaetti", "Maribel Alaetti"),
         ("maribert alaetti", "maribert alaetti"),
         ("Zurich", "Zurich"),

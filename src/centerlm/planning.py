@@ -197,7 +197,9 @@ def _parted(plan: Plan, level: Level) -> Plan:
         PlanError: it does.
     """
     if asks_again(plan.steps, level.objective):
-        raise PlanError("step 1 asks the whole question again", hint="ask for its parts, one a line")
+        raise PlanError(
+            "step 1 asks the whole question again", hint="ask for its parts, one a line"
+        )
     return plan
 
 

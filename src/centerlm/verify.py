@@ -18,6 +18,8 @@ _YES_NO = {"yes", "no", "true", "false"}
 MAX_QUOTE = 300
 _SLIP = 0.88
 """From this likeness on (0 to 1) words are the same but for a slip in copying: a letter of nine."""
+_ODD = 0.6
+"""The same for one word of a name whose other words are right ("Huber Selpin" for "Herbert")."""
 
 
 def words(text: str) -> list[str]:
@@ -37,12 +39,13 @@ def as_written(answer: str, texts: Sequence[str]) -> str:
 
     A small model that copies a rare name can miss a letter of it ("Maribet" for "Maribert"). Where
     no text has the answer, the most alike of as many words of one counts, the first of equals;
-    figures have to be the same.
+    figures have to be the same. A name of which all words but one are those of
+    one name of the texts is that name.
     """
     length, figures = len(answer.split()), re.findall(r"\d", answer)
     if not words(answer) or any(contains(text, answer) for text in texts):
         return answer
-    best, found = _SLIP, answer
+    best, found, names = _SLIP, answer, set[str]()
     matcher = SequenceMatcher(None, b=answer.casefold(), autojunk=False)
     for span in (span for text in texts for span in _spans(text, length)):
         if re.findall(r"\d", span) != figures:
@@ -50,7 +53,20 @@ def as_written(answer: str, texts: Sequence[str]) -> str:
         matcher.set_seq1(span.casefold())
         if matcher.quick_ratio() > best and (alike := matcher.ratio()) > best:
             best, found = alike, span
-    return found
+        if _same_name(answer, span):
+            names.add(span)
+    return names.pop() if found == answer and len(names) == 1 else found
+
+
+def _same_name(one: str, other: str) -> bool:
+    """Whether names of as many words differ in one that begins alike, of four letters or more."""
+    ours, theirs = one.split(), other.split()
+    if not 2 <= len(ours) == len(theirs) or not all(w[:1].isupper() for w in (*ours, *theirs)):
+        return False
+    odd = [(a.casefold(), b.casefold()) for a, b in zip(ours, theirs, strict=True) if a != b]
+    if len(odd) != 1 or len(min(odd[0], key=len)) < 4 or odd[0][0][0] != odd[0][1][0]:
+        return False
+    return SequenceMatcher(None, *odd[0], autojunk=False).ratio() >= _ODD
 
 
 def _spans(text: str, length: int) -> Iterable[str]:
