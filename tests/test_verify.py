@@ -39,7 +39,6 @@ TOLD = (
     [
         ("Maribet Alaetti", "Maribert Alaetti"),
         ("the viteemark", "the vitemark"),
-        ("Mabet Alaetti", "Mabet Alaetti"),
         ("Robert Alaetti", "Robert Alaetti"),
         ("Huber Selpin", "Herbert Selpin"),
         ("Albert Selpin", "Albert Selpin"),

@@ -39,8 +39,8 @@ def as_written(answer: str, texts: Sequence[str]) -> str:
 
     A small model that copies a rare name can miss a letter of it ("Maribet" for "Maribert"). Where
     no text has the answer, the most alike of as many words of one counts, the first of equals;
-    figures have to be the same. A name of which all words but one are those of
-    one name of the texts is that name.
+    figures have to be the same. A name of which all words but one are those of one name of the
+    texts is that name.
     """
     length, figures = len(answer.split()), re.findall(r"\d", answer)
     if not words(answer) or any(contains(text, answer) for text in texts):
