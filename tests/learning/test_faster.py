@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from centerlm.errors import InputError
+from centerlm.learning.train_settings import in_16_bits
 from centerlm.learning.training import train
 from learning.taught import SETTINGS, examples, loaded
 from learning.tiny import tiny_model
@@ -50,6 +51,17 @@ def test_sixteen_bits_learn_as_thirty_two(base: Path, plain: list[float], tmp_pa
     assert kinds == {"torch.float32"}
     ids = tokenizer("wells", return_tensors="pt").input_ids
     assert done.model(input_ids=ids).logits.isfinite().all()  # also outside of autocast
+
+
+@pytest.mark.parametrize("name", ["amx_bf16", "avx512_bf16", "avx512_f"])
+def test_sixteen_bits_are_taken_where_the_processor_multiplies_them(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {name: True})
+    settings = replace(SETTINGS, dtype="auto")
+    assert in_16_bits(settings) == name.endswith("bf16")
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="compiling needs a C++ compiler")
