@@ -30,9 +30,9 @@ from centerlm.cli_options import FILE, FOLDER, as_json_option
 @click.option("--config", type=FILE, metavar="FILE", help="Recipe of the run (TOML).")
 @click.option(
     "--preset",
-    type=click.Choice(["quick", "default", "paper"]),
+    type=click.Choice(["quick", "default", "reader", "paper"]),
     metavar="NAME",
-    help="default; quick: a few small worlds; paper: the comparison of all arms.",
+    help="default; quick: a few small worlds; reader: single questions; paper: a comparison.",
 )
 @click.option("--base", metavar="NAME", help="Hub name, folder or GGUF to train on.")
 @click.option(

@@ -8,7 +8,7 @@ import shlex
 import signal
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -127,7 +127,8 @@ def run_paper(
     Raises:
         InputError: an option has no meaning here, or the folder holds something else.
     """
-    from centerlm.comparison.running import RECORD, compare
+    from centerlm.comparison.reader import shared_reader
+    from centerlm.comparison.running import RECORD, base_of, compare
     from centerlm.comparison.settings import paper
 
     if stage != "all" or refused:
@@ -137,19 +138,22 @@ def run_paper(
             f"centerlm learn all --preset {PAPER} --out DIR"
         )
     folder, _ = _data(stage, data)
-    begun = (out / RECORD).is_file()
+    reader = out / "reader"
+    begun = (out / RECORD).is_file() or reader.is_dir()
     if begun and not resume:
         raise InputError(f"{out} already holds a comparison; go on with --resume, or name another")
     if not begun and out.is_dir() and any(out.iterdir()):
         raise InputError(f"{out} is not empty; name a new folder for the comparison")
     _quiet()
+    comparison = paper(base)
+    base_of(comparison)  # what cannot be compared is not trained either
     command = f"centerlm learn all --preset {PAPER}"
     stopper = Stopper()
     try:
         with stopper.heeding(), progress(stopper) as told:
-            page = compare(
-                paper(base, folder), out, out, PAPER, command, told=told, stop=stopper.asked
-            )
+            start = shared_reader(comparison.base, folder, reader, told=told, stop=stopper.asked)
+            comparison = replace(comparison, start=start)
+            page = compare(comparison, out, out, PAPER, command, told=told, stop=stopper.asked)
     except StoppedError as error:
         complain(f"{error}; go on with: {command} --out {shlex.quote(str(out))} --resume")
         return 128 + stopper.signals[0] if stopper.signals else error.exit_code

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import time
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from cli_run import Run, finish, process
@@ -45,19 +47,28 @@ def test_what_cannot_be_used_is_one_sentence(
 def test_the_paper_preset_leaves_a_page_and_goes_on(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Sizes are made small, and no arm is trained: training is tested in tests/comparison."""
+    """Sizes are made small, and of the models only the reader is trained: the training of arms is
+    tested in tests/comparison.
+    """
     for module in ("xllamacpp", "torch", "gguf", "matplotlib"):
         pytest.importorskip(module, reason="needs the extras `local` and `train`")
     from centerlm.comparison.settings import Comparison, paper
+    from centerlm.learning.recipe import Preset, Recipe, preset
 
     base = tiny_gguf(tiny_model(tmp_path / "tiny", context=4096), tmp_path / "tiny.gguf")
-    assert paper(None, None).parts == ("worlds",) and paper(None, tmp_path).material == "mixed"
 
-    def small(base: str | None, data: Path | None) -> Comparison:
+    def small(base: str | None) -> Comparison:
         one = {"weights": ("untrained",), "ways": ("solver",), "hops": (1,), "questions": 1}
-        return replace(paper(base, data), **one, calls=1, vectors=False, threads=1)
+        return replace(paper(base), **one, calls=1, vectors=False, threads=1)
+
+    def short(name: Preset) -> Recipe:
+        recipe = preset(name)
+        train = msgspec.structs.replace(recipe.train, max_tokens=4_000, dtype="float32")
+        worlds = msgspec.structs.replace(recipe.worlds, count=1, people=6)
+        return msgspec.structs.replace(recipe, train=train, worlds=worlds)
 
     monkeypatch.setattr("centerlm.comparison.settings.paper", small)
+    monkeypatch.setattr("centerlm.comparison.reader.preset", short)
     out = tmp_path / "comparison"
     arguments = ("learn", "all", "--preset", "paper", "--base", str(base), "--out", str(out))
     done = run(*arguments)
@@ -67,6 +78,10 @@ def test_the_paper_preset_leaves_a_page_and_goes_on(
     assert "go on with --resume" in run(*arguments).complaint()
     again = run(*arguments, "--resume", "--json")
     assert json.loads(again.out)["primary"]["solver"] == {"slope": None, "difference": None}
+    assert json.loads((out / "paper.json").read_text())["config"][
+        "adapter_that_every_arm_goes_on_from"
+    ]
+    shutil.rmtree(out / "reader")
     (out / "comparison.json").unlink()
     assert "is not empty" in run(*arguments).complaint()
 

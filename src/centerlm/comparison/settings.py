@@ -122,18 +122,20 @@ class Comparison:
     threads: int = 2
 
 
-def paper(base: str | None, data: Path | None) -> Comparison:
-    """What `centerlm learn all --preset paper` runs: the trained weights in the solver, with their
-    own plans and with the right ones; with a data folder also on its sets.
+def paper(base: str | None) -> Comparison:
+    """What `centerlm learn all --preset paper` runs, from a reader trained before: the primary
+    figure, with the arms' own plans and with the right ones.
     """
     return Comparison(
         base=base or "default",
-        data=data,
-        material="worlds" if data is None else "mixed",
+        tokens=300_000,
+        rates=(1e-3,),
         cards="plain",
         weights=(FRAGMENTATION, COT, HOLISTIC),
         ways=(SOLVER.name, PLAN.name),
-        parts=(WORLDS,) if data is None else (WORLDS, SETS),
+        hops=(1, 2, 4, 8),
+        questions=16,
+        worlds=96,
     )
 
 

@@ -16,7 +16,7 @@ import msgspec
 from centerlm.learning.train_settings import MIX, TrainSettings
 from centerlm.toml_settings import read_toml, settings_of
 
-Preset = Literal["quick", "default"]
+Preset = Literal["quick", "default", "reader"]
 Stage = Literal["decompose", "seek", "absorb", "all", "fragmentation", "cot", "expert"]
 STAGES: tuple[str, ...] = get_args(Stage)
 SETS = ("strategyqa", "musique", "2wiki", "hotpotqa", "gsm8k", "qdmr", "xquad", "qed")
@@ -169,15 +169,32 @@ class Recipe(_Section, frozen=True):
 
 
 def preset(name: Preset) -> Recipe:
-    """`default`: all data at hand. `quick`: a few worlds of at most 3 hops, for a first try."""
-    if name == "default":
-        train = TrainSection(dtype="auto", compile="auto")
-        return Recipe(train=train, rounds=RoundsSection(count=2))
-    return Recipe(
-        data=DataSection(sets=(), guard=60),
-        worlds=WorldsSection(count=40, max_hops=3, templates=False, tested=15),
-        train=TrainSection(max_updates=QUICK_UPDATES, save_every=10, dtype="auto", compile="auto"),
-    )
+    """`default`: all data at hand. `quick`: a few worlds of at most 3 hops, for a first try.
+    `reader`: single questions of passages, what a comparison's arms go on from.
+    """
+    match name:
+        case "default":
+            train = TrainSection(dtype="auto", compile="auto")
+            return Recipe(train=train, rounds=RoundsSection(count=2))
+        case "reader":
+            return Recipe(
+                data=DataSection(
+                    sets=("xquad", "qed"), readings={"other": 800}, absent=0.05, guard=60
+                ),
+                worlds=WorldsSection(count=120, max_hops=1, seed=61_000, tested=0),
+                train=TrainSection(
+                    max_tokens=1_300_000, row_tokens=768, rows=1, dtype="auto", compile="auto"
+                ),
+            )
+        case "quick":
+            train = TrainSection(
+                max_updates=QUICK_UPDATES, save_every=10, dtype="auto", compile="auto"
+            )
+            return Recipe(
+                data=DataSection(sets=(), guard=60),
+                worlds=WorldsSection(count=40, max_hops=3, templates=False, tested=15),
+                train=train,
+            )
 
 
 QUICK_UPDATES = 60
