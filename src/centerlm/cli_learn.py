@@ -32,7 +32,7 @@ from centerlm.cli_options import FILE, FOLDER, as_json_option
     "--preset",
     type=click.Choice(["quick", "default", "reader", "paper"]),
     metavar="NAME",
-    help="default; quick: a few small worlds; reader: single questions; paper: a comparison.",
+    help="default; quick: a few worlds; reader: single questions; paper: a comparison.",
 )
 @click.option("--base", metavar="NAME", help="Hub name, folder or GGUF to train on.")
 @click.option(
