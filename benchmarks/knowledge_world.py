@@ -23,6 +23,9 @@ from centerlm.sources.base import Card
 LEFT_OUT = frozenset(
     {"date of birth", "date of death", "publication date", "population", "area", "height"}
     | {"price", "employees", "children", "books", "cities"}
+    | {"producer", "leading actor", "film editor", "distributor", "illustrator", "translator"}
+    | {"dedicated to", "lyricist", "record label", "godparent", "biographer", "instrument"}
+    | {"twin town", "prime minister"}
 )
 FIELDS: Mapping[str, str] = {
     "people": "families: parents, children, siblings, spouses; teachers, awards, causes of death",

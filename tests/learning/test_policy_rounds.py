@@ -50,7 +50,7 @@ def listener(lines: list[str]) -> Listener:
 
 
 class Local(TokenModel):
-    """A model with token ids that in half of its calls has forgotten how to read."""
+    """A model with token ids that in a third of its calls has forgotten how to read."""
 
     forgetful: bool = False
 
@@ -60,7 +60,7 @@ class Local(TokenModel):
     async def complete(self, prompt: Prompt, sampling: Sampling, **more: Any) -> Reply:
         assert sampling.logprobs
         reply = await super().complete(prompt, sampling, **more)
-        if self.forgetful and sampling.seed % 2 and reply.text.endswith("]"):
+        if self.forgetful and not sampling.seed % 3 and reply.text.endswith("]"):
             wrong = replace(reply.choices[0], text="no idea [1]", token_ids=(110, 111, 257))
             return replace(reply, choices=(replace(wrong, logprobs=(-0.5,) * 3),))
         return reply
