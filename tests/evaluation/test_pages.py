@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from centerlm.evaluation.pages import readable_json, write
+from centerlm.evaluation.pages import number, readable_json, write
 
 
 def test_json_has_rows_on_lines_and_is_the_same_data(tmp_path: Path) -> None:
@@ -30,3 +30,8 @@ def test_what_is_no_container_is_as_json_has_it() -> None:
     assert [readable_json(one) for one in (None, 1.5, "a" * 200, [], {})] == [
         *("null", "1.5", f'"{"a" * 200}"', "[]", "{}")
     ]
+
+
+def test_no_figure_is_a_zero_below_zero() -> None:
+    assert number({"value": -0.004, "low": -1.0, "high": 0.006}) == "0.00 (-1.00 to 0.01)"
+    assert number(None) == ""

@@ -82,7 +82,8 @@ def number(interval: Mapping[str, float] | None) -> str:
     """A figure with its interval, two digits after the point."""
     if interval is None:
         return ""
-    return f"{interval['value']:.2f} ({interval['low']:.2f} to {interval['high']:.2f})"
+    value, low, high = (f"{interval[name]:z.2f}" for name in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
 
 
 def config_lines(config: Mapping[str, Any]) -> list[str]:
