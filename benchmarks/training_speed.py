@@ -60,7 +60,8 @@ def world_examples(worlds: int) -> list[TrainingExample]:
             tempfile.TemporaryDirectory() as folder,
             pool(world.documents, Path(folder), embedder=None) as search,
         ):
-            made += reading_examples(noted(readings.values(), world.documents, search, seed=seed))
+            sets = noted(readings.values(), world.documents, search, seed=seed, absent=0.15)
+            made += reading_examples(sets)
         decisions = [d for q in world.questions for d in q.decisions["peel"]]
         made += decision_examples(decisions, cards=card_sets(seed, 4), seed=seed)
         made += fold_examples(f for q in world.questions for f in q.folds["peel"])
