@@ -78,9 +78,8 @@ def test_the_paper_preset_leaves_a_page_and_goes_on(
     assert "go on with --resume" in run(*arguments).complaint()
     again = run(*arguments, "--resume", "--json")
     assert json.loads(again.out)["primary"]["solver"] == {"slope": None, "difference": None}
-    assert json.loads((out / "paper.json").read_text())["config"][
-        "adapter_that_every_arm_goes_on_from"
-    ]
+    config = json.loads((out / "paper.json").read_text())["config"]
+    assert config["adapter_that_every_arm_goes_on_from"]
     shutil.rmtree(out / "reader")
     (out / "comparison.json").unlink()
     assert "is not empty" in run(*arguments).complaint()

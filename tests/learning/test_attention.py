@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from centerlm.learning.attention import TOKENS, register, whole_products
+from centerlm.learning.base import load_base
+from learning.tiny import tiny_model
+
 torch: Any = pytest.importorskip("torch", reason="training needs the extra train")
 pytest.importorskip("transformers", reason="training needs the extra train")
-
-from centerlm.learning.attention import TOKENS, register, whole_products  # noqa: E402
-from centerlm.learning.base import load_base  # noqa: E402
-from learning.tiny import tiny_model  # noqa: E402
 
 BATCH, HEADS, GROUPS, LENGTH, SIZE = 2, 6, 2, TOKENS + 70, 16
 
