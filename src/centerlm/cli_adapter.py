@@ -1,4 +1,4 @@
-"""`centerlm adapter`: trained adapters between torch's form and llama.cpp's."""
+"""`centerlm adapter`: trained adapters between torch's form and llama.cpp's, and their mean."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from centerlm.cli_options import FILE, FOLDER
 from centerlm.errors import InputError
 
 
-@click.group(short_help="Turn trained adapters into other forms.")
+@click.group(short_help="Turn trained adapters into other forms, or into one.")
 def adapter() -> None:
     """Turn trained adapters into the forms that other programs read.
 
@@ -18,6 +18,7 @@ def adapter() -> None:
     Examples:
       centerlm adapter export runs/a/adapter --gguf center.gguf
       centerlm adapter import center.gguf --out center-peft
+      centerlm adapter mean runs/a/adapter runs/b/adapter --out runs/ab
     """
 
 
@@ -86,6 +87,26 @@ def adapter_import(file: Path, out: Path, base: Path | None) -> None:
 
     to_peft(file, out, base=base)
     click.echo(f"{out}: PEFT adapter")
+
+
+@adapter.command("mean", short_help="Write the mean of PEFT adapters.")
+@click.argument("peft", type=FOLDER, nargs=-1, required=True)
+@click.option("--out", type=FOLDER, metavar="DIR", required=True, help="Folder to write.")
+def adapter_mean(peft: tuple[Path, ...], out: Path) -> None:
+    """Write the mean of the weights of PEFT adapters as a PEFT folder.
+
+    It is of runs that went on from the same adapter, on several cores or machines at once: it often
+    does better than each of them, and training goes on from it.
+
+    \b
+    Examples:
+      centerlm adapter mean runs/a/adapter runs/b/adapter --out runs/ab
+      centerlm adapter export runs/ab --gguf center.gguf
+    """
+    from centerlm.learning.averaging import mean
+
+    mean(peft, out)
+    click.echo(f"{out}: the mean of {len(peft)} adapters")
 
 
 def _gguf(base: str) -> Path:

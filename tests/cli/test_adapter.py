@@ -35,6 +35,14 @@ def test_there_and_back(run: Run, lora: Path, home: Path) -> None:
     assert {"model.safetensors", "tokenizer.json"} <= {p.name for p in Path("whole").iterdir()}
 
 
+def test_the_mean_is_exported_as_any_other(run: Run, lora: Path, home: Path) -> None:
+    done = run("adapter", "mean", "lora", "lora", "--out", "both")
+    assert (done.code, done.out) == (0, "both: the mean of 2 adapters\n")
+    for folder in ("lora", "both"):
+        run("adapter", "export", folder, "--gguf", f"{folder}.gguf", "--base", "base.gguf")
+    assert (home / "both.gguf").read_bytes() == (home / "lora.gguf").read_bytes()
+
+
 def test_merging_with_a_gguf_base(run: Run, lora: Path) -> None:
     done = run("adapter", "export", "lora", "--merged", "whole", "--base", "base.gguf")
     assert done.code == 0 and (Path("whole") / "model.safetensors").exists()
@@ -51,6 +59,9 @@ def test_merging_with_a_gguf_base(run: Run, lora: Path) -> None:
         (["export", "lora", "--merged", "model", "--base", "model"], "is already there"),
         (["import", "none.gguf", "--out", "b"], "there is no adapter at none.gguf"),
         (["import", "base.gguf", "--out", "b"], "not a LoRA adapter"),
+        (["mean", "lora", "--out", "b"], "of two adapters or more"),
+        (["mean", "lora", "model", "--out", "b"], "not a PEFT adapter"),
+        (["mean", "lora", "lora", "--out", "model"], "is already there"),
     ],
 )
 def test_bad_input_is_one_sentence(run: Run, lora: Path, arguments: list[str], words: str) -> None:
