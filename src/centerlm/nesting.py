@@ -30,6 +30,7 @@ _SMALL = frozenset(
 """Words that say nothing of what is asked for."""
 _LINKS = frozenset(words("of s who whom whose that which"))
 """Words that join a part of a question to the next."""
+ASKS_AGAIN = "step 1 asks the whole question again"
 _ALIKE = 0.5
 """Above this share of its own words a step is about the rest, with slips in it."""
 
@@ -72,7 +73,7 @@ def mend(steps: tuple[Step, ...], question: str) -> tuple[Step, ...]:
 def why_unparted(steps: tuple[Step, ...], question: str) -> str:
     """Why a plan is none that answers the question part by part; "" where nothing says so."""
     if asks_again(steps, question):
-        return "step 1 asks the whole question again"
+        return ASKS_AGAIN
     return "step 1 leaves out part of the question" if leaves_out(steps, question) else ""
 
 

@@ -13,7 +13,7 @@ from centerlm.calling import bound_of, call_model
 from centerlm.errors import InputError, ModelError, OutOfBudgetError, PlanError
 from centerlm.events import PlanFinished, PlanProposed, PlanReviewed, StepPlanned, digest
 from centerlm.models.base import Reply
-from centerlm.nesting import asks_again
+from centerlm.nesting import ASKS_AGAIN, asks_again
 from centerlm.plan import (
     CENTER,
     FORBIDDEN,
@@ -197,9 +197,7 @@ def _parted(plan: Plan, level: Level) -> Plan:
         PlanError: it does.
     """
     if asks_again(plan.steps, level.objective):
-        raise PlanError(
-            "step 1 asks the whole question again", hint="ask for its parts, one a line"
-        )
+        raise PlanError(ASKS_AGAIN, hint="ask for its parts, one a line")
     return plan
 
 
