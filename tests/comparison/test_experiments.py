@@ -12,6 +12,7 @@ import pytest
 
 from centerlm.comparison import ablations, policy, unseen
 from centerlm.comparison.material import shaped
+from centerlm.comparison.running import begin
 from centerlm.comparison.settings import Comparison
 from centerlm.errors import InputError
 from centerlm.learning.job import Listener
@@ -46,6 +47,32 @@ def test_variants_of_a_group_differ_in_one_thing() -> None:
     material = [v.sized(usual) for v in ablations.GROUPS["material"]]
     assert [m.material for m in material] == ["mixed", "worlds", "real"]
     assert len({replace(m, material="mixed") for m in material}) == 1
+
+
+@pytest.mark.local
+def test_a_folder_keeps_to_the_sizes_it_was_begun_with(tiny: Comparison, tmp_path: Path) -> None:
+    """Models and answers kept there are of those sizes."""
+    places = tmp_path / "out", "page", "command"
+    begin(tiny, tmp_path / "ablations")
+    with pytest.raises(InputError, match="begun with other tokens"):
+        ablations.ablate(
+            replace(tiny, tokens=9_000),
+            ["aliases"],
+            tmp_path / "ablations",
+            *places,
+            told=told([]),
+            stop=lambda: False,
+        )
+    sizes = unseen.Sizes(tiny, tasks=2, questions=1)
+    begin(tiny, tmp_path / "unseen", kinds=list(sizes.kinds), tasks=sizes.tasks)
+    with pytest.raises(InputError, match="begun with other tasks"):
+        unseen.unseen(
+            replace(sizes, tasks=4),
+            tmp_path / "unseen",
+            *places,
+            told=told([]),
+            stop=lambda: False,
+        )
 
 
 @pytest.mark.local
