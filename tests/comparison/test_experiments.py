@@ -12,7 +12,9 @@ import pytest
 
 from centerlm.comparison import ablations, policy, unseen
 from centerlm.comparison.material import shaped
+from centerlm.comparison.running import Study, begin
 from centerlm.comparison.settings import Comparison
+from centerlm.comparison.teaching import Taught
 from centerlm.errors import InputError
 from centerlm.learning.job import Listener
 from centerlm.plan import parse_plan
@@ -46,6 +48,32 @@ def test_variants_of_a_group_differ_in_one_thing() -> None:
     material = [v.sized(usual) for v in ablations.GROUPS["material"]]
     assert [m.material for m in material] == ["mixed", "worlds", "real"]
     assert len({replace(m, material="mixed") for m in material}) == 1
+
+
+@pytest.mark.local
+def test_a_folder_keeps_to_the_sizes_it_was_begun_with(tiny: Comparison, tmp_path: Path) -> None:
+    """Models and answers kept there are of those sizes."""
+    places = tmp_path / "out", "page", "command"
+    begin(tiny, tmp_path / "ablations")
+    with pytest.raises(InputError, match="begun with other tokens"):
+        ablations.ablate(
+            replace(tiny, tokens=9_000),
+            ["aliases"],
+            tmp_path / "ablations",
+            *places,
+            told=told([]),
+            stop=lambda: False,
+        )
+    sizes = unseen.Sizes(tiny, tasks=2, questions=1)
+    begin(tiny, tmp_path / "unseen", kinds=list(sizes.kinds), tasks=sizes.tasks)
+    with pytest.raises(InputError, match="begun with other tasks"):
+        unseen.unseen(
+            replace(sizes, tasks=4),
+            tmp_path / "unseen",
+            *places,
+            told=told([]),
+            stop=lambda: False,
+        )
 
 
 @pytest.mark.local
@@ -139,6 +167,18 @@ def test_policy_gradient_before_and_after(tiny: Comparison, tmp_path: Path) -> N
     assert best["right"]["value"] == 1
     for name, entry in bent.items():
         assert entry["reward"]["value"] < best["reward"]["value"], name
+
+
+def test_before_is_what_the_methods_go_on_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the check split chose an earlier checkpoint than the round ended with."""
+    run = tmp_path / "seed-0" / "holistic" / "rate-0.001"
+    chosen = Taught({"all": run / "chosen.gguf"}, {"rate": 1e-3, "checkpoint": "checkpoint-3"})
+    monkeypatch.setattr(Study, "taught", lambda self, weights, seed: chosen)
+    usual = Comparison()
+    study = Study(usual, tmp_path, told([]), lambda: False, shaped(usual))
+    assert policy.begun_from(study, 0) == {"all": run / "adapter.gguf"}
 
 
 def test_bent_plans_are_plans() -> None:

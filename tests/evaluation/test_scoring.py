@@ -116,7 +116,26 @@ def test_results_leave_out_what_nothing_is_known_of() -> None:
         ("about 1,200 of them", 1200),
         ("3 of 4: 3/4", 0.75),
         ("", None),
+        ("rated 3.5/4", 0.875),
+        ("1,000 / 4", 250),
     ],
 )
 def test_the_last_number_of_an_answer(text: str, number: float | None) -> None:
     assert number_in(text) == number
+
+
+@pytest.mark.parametrize(
+    ("kind", "accepted", "answer", "right"),
+    [
+        ("number", ("0",), "It is 0.0", 1.0),
+        ("number", ("3", "three"), "I do not know", 0.0),
+        ("number", ("3", "three"), "3 of them", 1.0),
+        ("number", ("three",), "Three", 1.0),
+        ("boolean", ("Yes",), "Yes, it is", 1.0),
+        ("boolean", ("Yes",), "No", 0.0),
+    ],
+)
+def test_numbers_and_yes_or_no_are_compared_as_what_they_are(
+    kind: AnswerType, accepted: tuple[str, ...], answer: str, right: float
+) -> None:
+    assert answer_scores(answer, item_of(kind, accepted)) == {"em": right, "f1": right}

@@ -8,7 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from centerlm.acts import AbsorbView, Note
+from centerlm.center import absorb_prompt
 from centerlm.errors import InputError, StoppedError
+from centerlm.learning.example import TrainingExample
 from centerlm.learning.job import Job, Listener
 from centerlm.learning.preferences import Preference
 from centerlm.learning.recipe import (
@@ -129,6 +132,22 @@ def test_a_replay_needs_no_data_and_gives_the_same_adapter(
     changed = msgspec.structs.replace(same, train=fewer)
     told, _ = run(Job("expert", changed, tmp_path / "changed", replay=whole.path))
     assert told.updates == [1]
+
+
+def test_remembered_test_questions_are_refused(base: Path, tmp_path: Path) -> None:
+    dev = tmp_path / "data" / "musique" / "dev.jsonl"
+    dev.parent.mkdir(parents=True)
+    dev.write_text(json.dumps({"id": "2hop__1_2", "question": "Who leads Norburg?"}))
+    prompt = absorb_prompt(AbsorbView("Who leads Norburg?", (Note("Norburg", "Ada leads it."),)))
+    file = tmp_path / "remembered.jsonl"
+    write_examples(
+        file, [TrainingExample("absorb", prompt, "Ada [1]", "remembered:e", "remembered")]
+    )
+    data = DataSection(sets=(), remembered=(str(file),))
+    made = msgspec.structs.replace(recipe(base), data=data, worlds=WorldsSection(count=0))
+    job = Job("absorb", made, tmp_path / "run", data=tmp_path / "data")
+    with pytest.raises(InputError, match="1 of 1 training records are test records"):
+        run(job)
 
 
 def test_other_recipes_stages_and_folders_are_refused(

@@ -21,7 +21,7 @@ from centerlm.comparison.estimate import CALL, PACE, seconds_of
 from centerlm.comparison.figures import Keep, Results, as_trained, beyond, everything, interval_of
 from centerlm.comparison.items import Shelf
 from centerlm.comparison.material import shaped
-from centerlm.comparison.running import Study, config_of
+from centerlm.comparison.running import Study, begin, config_of
 from centerlm.comparison.settings import HOLISTIC, SETS, SOLVER, WORLDS, Comparison, cells_of
 from centerlm.errors import InputError
 from centerlm.evaluation.pages import config_lines, percent, table, write
@@ -197,13 +197,15 @@ def ablate(
     `comparison` gives the sizes; all variants train at the first of its rates.
 
     Raises:
-        InputError: what was given cannot be used.
+        InputError: what was given cannot be used, or `work` was begun with other sizes.
         StoppedError: it was stopped while training; the same call goes on.
         ModelError, LibraryError, JournalError: a part cannot be run.
     """
     started = time.monotonic()
     if "material" in groups and comparison.data is None:
         raise InputError("the group material needs the data folder; give --data, or leave it out")
+    comparison = replace(comparison, rates=comparison.rates[:1])
+    begin(comparison, work)
     told.line(estimate(comparison, groups, work))
     chosen = {group: GROUPS[group] for group in groups}
     variants = {variant.name: variant for group in chosen.values() for variant in group}
@@ -214,7 +216,7 @@ def ablate(
             "scenario": "ablations",
             "groups": {group: _group(of, done) for group, of in chosen.items()},
             "config": config_of(
-                replace(comparison, rates=comparison.rates[:1]),
+                comparison,
                 command,
                 started,
                 hops=list(comparison.hops),
@@ -239,7 +241,6 @@ def _sized(comparison: Comparison, variant: Variant) -> Comparison:
         weights=(HOLISTIC,),
         ways=(SOLVER.name,),
         parts=(variant.part,),
-        rates=comparison.rates[:1],
     )
 
 

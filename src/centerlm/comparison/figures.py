@@ -127,10 +127,7 @@ def interval_of(
 
 
 def _between(first: Mapping[int, Scores], second: Mapping[int, Scores]) -> list[Scores]:
-    """`first` - `second` for every seed that both have; of one without seeds, its one run."""
-    if len(second) == 1 and len(first) > 1:
-        (only,) = second.values()
-        second = dict.fromkeys(first, only)
+    """`first` - `second` for every seed that both have."""
     return [differences(first[seed], second[seed]) for seed in first if seed in second]
 
 

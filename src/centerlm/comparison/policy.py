@@ -116,8 +116,7 @@ def before_and_after(
         passages=SOLVER.passages,
     ) as sources:
         for seed in range(comparison.seeds):
-            first = study.taught(HOLISTIC, seed)
-            adapters = {BEFORE: first.gguf}
+            adapters = {BEFORE: begun_from(study, seed)}
             for method in METHODS:
                 place = work / f"seed-{seed}" / method
                 adapters[method] = _gone_on(study, sizes, seed, method, place)
@@ -151,6 +150,19 @@ def before_and_after(
     return write(out, name, report, as_markdown(report))
 
 
+def begun_from(study: Study, seed: int) -> Mapping[str, Path]:
+    """The adapter at the end of the supervised round, which both methods go on from: the check
+    split may have chosen an earlier checkpoint.
+    """
+    return {"all": _supervised(study, seed) / "adapter.gguf"}
+
+
+def _supervised(study: Study, seed: int) -> Path:
+    """The run of the supervised round."""
+    rate = float(study.taught(HOLISTIC, seed).record["rate"])
+    return study.folder(HOLISTIC, seed) / f"rate-{rate:g}"
+
+
 def _gone_on(study: Study, sizes: Sizes, seed: int, method: str, place: Path) -> Mapping[str, Path]:
     """The adapter of a method after its rounds, from the supervised round of the seed."""
     taught = study.taught(HOLISTIC, seed)
@@ -164,7 +176,7 @@ def _gone_on(study: Study, sizes: Sizes, seed: int, method: str, place: Path) ->
     if not done.get("finished"):
         study.told.line(f"{SAID[method]}, seed {seed}")
         place_lessons(place, unscored(lessons))
-        source = lesson.folder / f"rate-{rate:g}" / "rounds" / "0"
+        source = _supervised(study, seed) / "rounds" / "0"
         if not (place / "rounds" / "0").exists():
             keep = shutil.ignore_patterns("checkpoints")
             half = place / "rounds" / ".0"

@@ -115,7 +115,7 @@ def unseen(
     if len(set(sizes.kinds)) != 2 or not set(sizes.kinds) <= set(BEYOND):
         raise InputError(f"hold two kinds of sources out of {', '.join(BEYOND)}")
     base = base_of(comparison)
-    begin(comparison, work, kinds=list(sizes.kinds))
+    begin(comparison, work, kinds=list(sizes.kinds), tasks=sizes.tasks)
     told.line(estimate(sizes))
     recipe = shaped(comparison, kinds=())
     worlds = msgspec.structs.replace(recipe.worlds, without=sizes.kinds)

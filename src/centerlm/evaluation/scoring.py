@@ -74,12 +74,13 @@ class Solved:
 def answer_scores(answer: str | None, item: Item) -> dict[str, float]:
     """Exact match and F1; numbers are compared as numbers, yes and no by the first word."""
     match item.objective.answer_type:
-        case "number" if answer is not None and any(map(number_in, item.accepted)):
-            right = float(number_in(answer) in [number_in(gold) for gold in item.accepted])
+        case "number" if answer is not None and (golds := _numbers(item.accepted)):
+            right = float(number_in(answer) in golds)
             return {"em": right, "f1": right}
         case "boolean" if answer is not None:
             first = normalise_answer(answer).split()[:1]
-            right = float(bool(first) and first[0] in item.accepted)
+            accepted = {normalise_answer(gold) for gold in item.accepted}
+            right = float(bool(first) and first[0] in accepted)
             return {"em": right, "f1": right}
         case _:
             return {
@@ -88,11 +89,20 @@ def answer_scores(answer: str | None, item: Item) -> dict[str, float]:
             }
 
 
+def _numbers(texts: Sequence[str]) -> list[Fraction]:
+    """Those of the texts that have one."""
+    return [number for text in texts if (number := number_in(text)) is not None]
+
+
 def number_in(text: str) -> Fraction | None:
     """The last number of a text; None where there is none."""
     numbers = _NUMBER.findall(text)
+    if not numbers:
+        return None
+    # In two parts, for a `Fraction` of "1.5/2" is an error.
+    over, _, under = numbers[-1].replace(",", "").partition("/")
     try:
-        return Fraction(numbers[-1].replace(",", "").replace(" ", "")) if numbers else None
+        return Fraction(over) / Fraction(under or 1)
     except ZeroDivisionError:
         return None
 

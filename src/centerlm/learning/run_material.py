@@ -13,6 +13,7 @@ from centerlm.learning.job import Job, Listener
 from centerlm.learning.preferences import Preference
 from centerlm.learning.recipe import Recipe
 from centerlm.learning.run_folder import PREFERENCES, RunFolder, read_json, write_json
+from centerlm.learning.shown import question_of
 from centerlm.learning.stored import (
     read_examples,
     read_preferences,
@@ -117,20 +118,23 @@ def _made(
     else:
         data = Path(record["data"]) if record["data"] else None
         collected = collect(recipe, data, say=listener.phase)
+        remembered = _remembered(job, recipe)
         if data is not None:
             from centerlm.learning.guard import check_no_test_ids
 
-            check_no_test_ids(collected.ids, data, questions=collected.questions, force=job.force)
+            ids = [*collected.ids, *(e.id for e in remembered)]
+            # An episode of an evaluation may be remembered: it asks a record without naming it.
+            questions = [*collected.questions, *(question_of(e.prompt) for e in remembered)]
+            check_no_test_ids(ids, data, questions=questions, force=job.force)
         skipped = list(collected.skipped)
         if job.stage in ("fragmentation", "cot"):
             make = arms.fragmentation if job.stage == "fragmentation" else arms.cot
             examples, held = make(collected.train), make(collected.held)
         else:
-            acts = [act for act in ACTS_OF[job.stage] if recipe.shares().get(act)]
+            acts = _acts(job, recipe)
             how = {"aliases": recipe.data.aliases, "experience": recipe.data.experience}
             examples = examples_of(collected.train, seed=seed, acts=acts, **how)
-            for file in recipe.data.remembered:
-                examples += [e for e in read_examples(Path(file).expanduser()) if e.act in acts]
+            examples += remembered
             held = examples_of(collected.held, seed=seed + 1, acts=acts, **how)
             if "decompose" in acts:
                 pairs, bad = edit_preferences(collected.edits, seed=seed)
@@ -147,6 +151,20 @@ def _made(
         "skipped": {kind: [[i.where, i.reason] for i in items] for kind, items in kinds.items()},
     }
     return Lessons(examples, evenly(held, recipe.data.guard), list(pairs)), table
+
+
+def _acts(job: Job, recipe: Recipe) -> list[str]:
+    """The acts that a stage trains."""
+    return [act for act in ACTS_OF[job.stage] if recipe.shares().get(act)]
+
+
+def _remembered(job: Job, recipe: Recipe) -> list[TrainingExample]:
+    """What the recipe takes from memories; nothing for stages that train no act."""
+    if job.stage not in ACTS_OF:
+        return []
+    acts = _acts(job, recipe)
+    read = (read_examples(Path(file).expanduser()) for file in recipe.data.remembered)
+    return [example for some in read for example in some if example.act in acts]
 
 
 def evenly(held: Sequence[TrainingExample], most: int) -> list[TrainingExample]:
