@@ -64,14 +64,14 @@ def read_nextqa(folder: Path, *, train: bool = False) -> list[NextQuestion]:
                 row["video"],
                 row["question"],
                 tuple(row[f"a{n}"] for n in range(5)),
-                int(row["answer"]),
+                list("01234").index(row["answer"].strip()),
                 TYPES.get(row["type"][:1], row["type"]),
                 spans.get((row["video"], row["qid"]), ()),
             )
             for row in rows
             if row["video"] in kept
         ]
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path} is not as NExT-QA is published ({error})") from None
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -65,7 +66,11 @@ def read_records(path: Path) -> list[tuple[str, Record]]:
             raise InputError(f"{path} is not JSON: {error}") from None
         rows = [(f"{path}: record {n}", row) for n, row in enumerate(whole, start=1)]
     elif path.suffix == ".csv":
-        rows = [(f"{path}:{n}", row) for n, row in enumerate(csv.DictReader(io.StringIO(text)), 2)]
+        try:
+            table = list(csv.DictReader(io.StringIO(text)))
+        except csv.Error as error:
+            raise InputError(f"{path} is no table: {error}") from None
+        rows = [(f"{path}:{n}", row) for n, row in enumerate(table, start=2)]
     else:
         for number, line in enumerate(text.split("\n"), start=1):
             if not line.strip():
@@ -146,17 +151,29 @@ def _item(where: str, row: Record, name: str) -> Item:
         "": _own,
     }[set_of(row)]
     try:
-        item = read(row, name)
+        with as_published(where, set_of(row)):
+            item = read(row, name)
     except PlanError as error:
         raise InputError(f"{where}: its plan is not one: {error}") from None
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"{where} is not a record of {set_of(row) or 'questions and answers'} "
-            f"({type(error).__name__}: {error}); give the set as it was published"
-        ) from None
     if not item.accepted or not all(item.accepted):
         raise InputError(f"{where} has no answer; nothing can be scored without one")
     return item
+
+
+@contextmanager
+def as_published(where: str, name: str) -> Generator[None]:
+    """Read parts of the record that stands at `where`, of the set `name` ("": one's own).
+
+    Raises:
+        InputError: they are not there, or in another form.
+    """
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"{where} is not a record of {name or 'questions and answers'} "
+            f"({type(error).__name__}: {error}); give the set as it was published"
+        ) from None
 
 
 def _objective(question: Any, kind: AnswerType = "any") -> Objective:

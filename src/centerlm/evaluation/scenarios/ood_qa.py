@@ -28,6 +28,7 @@ from centerlm.evaluation.sets import (
     FOLDERS,
     HUB,
     Record,
+    as_published,
     find_file,
     hub_records,
     read_items,
@@ -221,17 +222,18 @@ def _of_rows(
     guidance = _guidance(rows)
     texts = _corpus(corpus) if corpus is not None and corpus.is_file() else {}
     made: list[Item] = []
-    for item, (_, row) in zip(items, rows, strict=True):
+    for item, (where, row) in zip(items, rows, strict=True):
         plans, answers = item.plans, dict[str, str]()
         if item.id in guidance:
             plans = {item.objective.text: guidance[item.id].plan}
             answers = earlier_answers(guidance[item.id].plan, guidance[item.id].answers)
-        splits = {"set": item.data_set, **item.splits, "seen": seen.nearness(row)}
-        if splits["seen"] != "unknown":
-            splits["seen pieces"] = seen.kinds(row)
+        with as_published(where, item.data_set):
+            splits = {"set": item.data_set, **item.splits, "seen": seen.nearness(row)}
+            if splits["seen"] != "unknown":
+                splits["seen pieces"] = seen.kinds(row)
+            support = _evidence(row, texts) if item.data_set == "strategyqa" else item.support
         if item.data_set in FOLDERS and seen.sets:
             splits["trained on its set"] = "yes" if item.data_set in seen.sets else "no"
-        support = _evidence(row, texts) if item.data_set == "strategyqa" else item.support
         made.append(replace(item, plans=plans, answers=answers, splits=splits, support=support))
     check_items(made, rows[0][0].rpartition(":")[0] if rows else name)
     return SetData(made, tuple(texts.values()))

@@ -1,0 +1,65 @@
+"""Files of data sets that are not as they were published end in a sentence, not a traceback."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from centerlm.errors import InputError
+from centerlm.evaluation.nextqa import read_nextqa
+from centerlm.evaluation.scenarios.base import Opening
+from centerlm.evaluation.scenarios.ood_qa import SETS, read_sets
+
+MUSIQUE: dict[str, Any] = {
+    "id": "2hop__1_2",
+    "question": "Who leads Norburg?",
+    "answer": "Ada",
+    "paragraphs": [{"title": "Norburg", "paragraph_text": "Ada leads it.", "is_supporting": True}],
+    "question_decomposition": [{"id": 1}, {"id": 2, "question": "#1 >> leader"}],
+}
+STRATEGYQA: dict[str, Any] = {
+    "qid": "s1",
+    "question": "Is it?",
+    "answer": True,
+    "decomposition": ["Is it?"],
+    "facts": [],
+    "evidence": [[1, 2]],
+}
+WIKI: dict[str, Any] = {
+    "_id": "w1",
+    "question": "Who leads Norburg?",
+    "answer": "Ada",
+    "context": [["Norburg", ["Ada leads it."]]],
+    "supporting_facts": [["Norburg", 0]],
+    "evidences": [["Norburg", "leader", "Ada", "more"]],
+}
+
+
+@pytest.mark.parametrize("row", [MUSIQUE, STRATEGYQA, WIKI], ids=["musique", "strategyqa", "2wiki"])
+def test_a_part_of_a_record_in_another_form_is_told(tmp_path: Path, row: dict[str, Any]) -> None:
+    file = tmp_path / "dev.jsonl"
+    file.write_text(json.dumps(row), encoding="utf-8")
+    with pytest.raises(InputError, match=r"dev\.jsonl:1 is not a record of"):
+        read_sets(Opening(str(file), tmp_path), SETS)
+
+
+def test_a_table_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text(f'question,answer\n"{"x" * 200_000}",b\n', encoding="utf-8")
+    with pytest.raises(InputError, match="is no table"):
+        read_sets(Opening(str(file), tmp_path), SETS)
+
+
+@pytest.mark.parametrize(
+    ("answer", "spans"), [("7", "{}"), ("-1", "{}"), ("1", "[1]"), ("1", '{"1204": 3}')]
+)
+def test_other_files_than_those_of_nextqa_are_told(tmp_path: Path, answer: str, spans: str) -> None:
+    rows = [f"{1000 + n},what,{answer},{n},CW,a,b,c,d,e" for n in range(205)]
+    head = "video,question,answer,qid,type,a0,a1,a2,a3,a4"
+    (tmp_path / "val.csv").write_text("\n".join([head, *rows]), encoding="utf-8")
+    (tmp_path / "evidence_spans.json").write_text(spans, encoding="utf-8")
+    with pytest.raises(InputError, match="is not as NExT-QA is published"):
+        read_nextqa(tmp_path)
