@@ -117,6 +117,10 @@ def test_results_leave_out_what_nothing_is_known_of() -> None:
         ("3 of 4: 3/4", 0.75),
         ("", None),
         ("rated 3.5/4", 0.875),
+        ("in mid-1998", 1998),
+        ("1990-1995", 1995),
+        ("it fell to \N{MINUS SIGN}4.5 (-4.5)", -4.5),
+        ("\N{MINUS SIGN}7 degrees", -7),
         ("1,000 / 4", 250),
     ],
 )

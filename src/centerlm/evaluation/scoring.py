@@ -21,7 +21,7 @@ from centerlm.plan import parse_plan
 BINARY = frozenset({"em", "success", "plan_graph", "valid_first", "choice", "choice_bare"})
 """Metrics that are right or wrong (0 or 1); those that begin with "success@" are too."""
 
-_NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?")
+_NUMBER = re.compile(r"(?:(?<!\w)[-\N{MINUS SIGN}])?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,8 @@ def number_in(text: str) -> Fraction | None:
     if not numbers:
         return None
     # In two parts, for a `Fraction` of "1.5/2" is an error.
-    over, _, under = numbers[-1].replace(",", "").partition("/")
+    written = numbers[-1].replace(",", "").replace("\N{MINUS SIGN}", "-")
+    over, _, under = written.partition("/")
     try:
         return Fraction(over) / Fraction(under or 1)
     except ZeroDivisionError:
