@@ -70,6 +70,17 @@ def test_computing_with_equal_numbers_of_other_things_is_another_sub_objective()
     assert (outcome.answer("9"), outcome.answer("10")) == ("Ann", "Cy")
 
 
+@pytest.mark.parametrize(
+    ("one", "other"), [("convert(3 MW, W)", "convert(3 mW, W)"), ("1 + 2", '"1" + "2"')]
+)
+def test_formulas_that_differ_in_case_or_quotation_marks_are_not_joined(
+    one: str, other: str
+) -> None:
+    calc = Asks("calc", echo, computes=True)
+    run("q", {"q": f"1 [calc] {one}\n2 [calc] {other}"}, [calc])
+    assert calc.texts == [one, other]
+
+
 @pytest.mark.parametrize("more", [{"shared": False}, {"effect": "write"}])
 def test_people_and_writes_are_never_joined(more: dict[str, Any]) -> None:
     ask = Asks("ask", echo, **more)

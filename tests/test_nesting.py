@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from centerlm.nesting import leaves_out, mend, why_unparted
-from centerlm.plan import Plan, format_plan, parse_plan
+from centerlm.plan import Plan, Step, format_plan, parse_plan
 from centerlm.reading import PlanReader
 
 QUESTION = "Who is the spouse of the mother of the founder of the employer of the founder of Orla?"
@@ -260,3 +260,16 @@ def test_a_mended_rest_is_asked_for_as_what_it_is(phrase: str, asks: str) -> Non
     assert mended(slipped, f"What is the age of {phrase}?").startswith(
         f"1 [center] {asks} is {phrase}?"
     )
+
+
+@pytest.mark.parametrize("character", ["\u200b", "\u200f", "\x07", "\ufeff"])
+def test_a_mended_step_holds_no_character_that_no_step_may_hold(character: str) -> None:
+    """Else the plan could not be read again where its episode is gone on with."""
+    question = f"Who is the mayor of the{character} birthplace of the author of Elm Street?"
+    steps = (
+        Step(1, ("center",), "Where is the birthplace of Elm Street?"),
+        Step(2, ("documents",), "Who is the mayor of #1?"),
+    )
+    mended = Plan(mend(steps, question))
+    assert mended.steps != steps
+    assert parse_plan(format_plan(mended)) == mended

@@ -164,6 +164,18 @@ def test_nothing_is_written_and_nobody_is_asked_a_second_time(more: dict[str, An
     assert outcome.solution.reason == "refused"
 
 
+@pytest.mark.parametrize("more", [{"effect": "write"}, {"shared": False}])
+@pytest.mark.parametrize(
+    "plan", ["1 [center] part\n2 [act] last", "1 [center] part\n2 [act] last\n3 [center] Part."]
+)
+def test_nor_by_a_step_that_has_it_done_by_one_of_its_own(plan: str, more: dict[str, Any]) -> None:
+    act = Asks("act", lambda seek: found("done"), **more)
+    plans = {"q": plan, "part": "1 [docs] a\n2 [act] with #1"}
+    outcome = run("q", plans, [texts({}), act], validator=refusing(9), options=VERIFIED)
+    assert sorted(act.texts) == ["last", "with a"]
+    assert reopened(outcome) == []
+
+
 @pytest.mark.parametrize(
     ("kind", "answer", "reason"),
     [

@@ -19,14 +19,14 @@ from centerlm.events import (
     Event,
     StepFinished,
 )
-from centerlm.finding import Finding, failed
+from centerlm.finding import Finding, failed, found
 from centerlm.journal import MemoryJournal, Overlay, SqliteJournal
 from centerlm.models.base import Prompt, Sampling
 from centerlm.models.scripted import ScriptedModel
 from centerlm.objective import Budget, Objective
 from centerlm.run import Options
 from centerlm.solver import Solution, solve
-from centerlm.sources.base import Seek, Source
+from centerlm.sources.base import Card, Seek, Source
 from places import Place, kill_and_resume
 from world import PLANS, QUESTION, Documents, Empty, Lister, Log, center, say
 
@@ -205,6 +205,37 @@ def test_a_replay_of_a_reopened_step() -> None:
         )
     )
     assert any(node.reopened for node in first.tree.nodes.values())
+    same_again(journal, first.episode, sources, objective)
+
+
+@pytest.mark.parametrize("depth", [8, 1])
+def test_a_replay_of_a_reopened_step_that_was_planned_anew(depth: int) -> None:
+    """The second plan of a part has another step; at the last level both are direct."""
+    plans = iter(["1 [names] Who?", "1 [names] Who?\n2 [names] How many has #1?"])
+
+    def script(prompt: Prompt, sampling: Sampling) -> str:
+        return next(plans) if "Part of" in prompt.messages[-1].text else "1 [center] Count them"
+
+    class Names(Lister):
+        @property
+        def card(self) -> Card:
+            return Card("names", "names and numbers")
+
+        async def seek(self, seek: Seek) -> Finding:
+            return found("12" if "How many" in seek.text or "/100" in seek.key else "none")
+
+    journal = MemoryJournal()
+    objective = Objective("How many are there?", answer_type="number", budget=Budget(depth=depth))
+    sources: list[Source] = [Names(Log())]
+    first = asyncio.run(
+        solve(
+            objective,
+            center=CenterLM(ScriptedModel(script), examples=()),
+            sources=sources,
+            journal=journal,
+        )
+    )
+    assert (first.answer, first.tree.nodes["1"].reopened) == ("12", 1)
     same_again(journal, first.episode, sources, objective)
 
 

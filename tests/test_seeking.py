@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,13 +17,13 @@ from centerlm.center import CenterLM
 from centerlm.errors import JournalError, OutOfBudgetError, SourceError
 from centerlm.events import SeekFinished, SeekStarted
 from centerlm.finding import Finding, Passage, Quantity, Status, Usage, found
-from centerlm.journal import MemoryJournal
+from centerlm.journal import MemoryJournal, SqliteJournal
 from centerlm.models.scripted import ScriptedModel
 from centerlm.objective import Budget, Objective
 from centerlm.run import Options
 from centerlm.solver import solve
 from centerlm.sources.base import Card, Seek
-from engine import PLAIN, Asks, Raw, echo, finish, run
+from engine import PLAIN, Asks, Raw, echo, finish, run, script
 
 FOUND = Finding(Status.FOUND, answer="x")
 PLANS = {"q": "1 [src] a\n2 [ok] b"}
@@ -69,6 +71,41 @@ def test_a_broken_finding_is_a_failed_one(name: str) -> None:
     assert outcome.status("1") == "failed"
     assert reason in outcome.reason("1")
     assert outcome.status("2") == "found"
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (Usage(1, prompt_tokens=12.5), Usage(1, 13)),
+        (Usage(1, completion_tokens=12.0), Usage(1, 0, 12)),
+        (Usage(True), Usage(1)),
+        (Usage(1, cost=Decimal("0.5")), Usage(1, cost=0.5)),
+        (Usage(1, cost=2), Usage(1, cost=2.0)),
+    ],
+)
+def test_an_odd_usage_is_kept_as_a_journal_reads_it_back(
+    said: Any, kept: Usage, tmp_path: Path
+) -> None:
+    class Bounded(Asks):
+        def bound(self, seek: Seek) -> Usage:
+            return said
+
+    journal = SqliteJournal(tmp_path / "journal.db")
+    src = Bounded("src", lambda seek: replace(FOUND, usage=said))
+    solution = finish(
+        solve(
+            Objective("q"),
+            center=CenterLM(ScriptedModel(script(PLANS))),
+            sources=[src, Asks("ok", echo)],
+            journal=journal,
+            options=PLAIN,
+        )
+    )
+    events = journal.events(solution.episode)
+    journal.close()
+    assert solution.tree.nodes["1"].status == "found"
+    assert next(e.bound for e in events if isinstance(e, SeekStarted)) == kept
+    assert next(e.usage for e in events if isinstance(e, SeekFinished)) == kept
 
 
 class UnprintableError(Exception):

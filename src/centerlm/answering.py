@@ -173,8 +173,8 @@ def _may_split(run: Run, level: Level, task: Task) -> bool:
         return False  # a call that cannot be computed has no parts to ask for
     if not any(card.shared for card in cards):
         return False
-    past, attempt = run.recorder.past, task.generation * 100
-    planned = task.path in past.plans or past.asked(task.path, "decompose", attempt)
+    past, plan = run.recorder.past, (task.path, task.generation)
+    planned = plan in past.plans or past.asked(task.path, "decompose", task.generation * 100)
     return planned or run.affords(level, 6)
 
 

@@ -81,7 +81,7 @@ class PlanFinished(_Event, frozen=True, tag="plan.finished"):
     """The plan of the level at `path` is whole. `plan` names the blob of its text.
 
     `by` is center, person (after an edit, `edited` names the original) or direct. `problem` says
-    why the center's own plan was not used.
+    why the center's own plan was not used. `attempt` is that of the step that the level answers.
     """
 
     plan: str
@@ -89,6 +89,7 @@ class PlanFinished(_Event, frozen=True, tag="plan.finished"):
     by: str = "center"
     edited: str = ""
     problem: str = ""
+    attempt: int = 0
 
 
 class PlanProposed(_Event, frozen=True, tag="plan.proposed"):

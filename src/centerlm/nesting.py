@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 
+from centerlm.finding import clean_text
 from centerlm.interrogative import interrogative
 from centerlm.plan import CENTER, MAX_TEXT, Step, escape
 from centerlm.verify import words
@@ -59,7 +60,7 @@ def mend(steps: tuple[Step, ...], question: str) -> tuple[Step, ...]:
     head = _HEAD.match(steps[0].text) if is_nest(steps) else None
     if head is None:
         return steps
-    asked = _bare(" ".join(question.split()))
+    asked = _bare(" ".join(clean_text(question).split()))  # no step may hold the rest
     for mended in (
         _with_rest(steps, head, asked),
         _with_frame(steps, head, asked),

@@ -49,7 +49,9 @@ class Past:
     seeks: dict[SeekKey, SeekFinished] = field(default_factory=dict[SeekKey, SeekFinished])
     begun: dict[SeekKey, SeekStarted] = field(default_factory=dict[SeekKey, SeekStarted])
     recalled: dict[CallKey, MemoryRecalled] = field(default_factory=dict[CallKey, MemoryRecalled])
-    plans: dict[str, PlanFinished] = field(default_factory=dict[str, PlanFinished])
+    plans: dict[tuple[str, int], PlanFinished] = field(
+        default_factory=dict[tuple[str, int], PlanFinished]
+    )
     steps: dict[tuple[str, int], StepFinished] = field(
         default_factory=dict[tuple[str, int], StepFinished]
     )
@@ -129,7 +131,8 @@ def past_of(events: Iterable[Event], *, replaying: bool = False) -> Past:
             case MemoryRecalled():
                 past.recalled[event.path, event.act, event.attempt] = event
             case PlanFinished():
-                past.plans[event.path] = event
+                # The first: earlier versions did not say which attempt a later one is of.
+                past.plans.setdefault((event.path, event.attempt), event)
             case StepJoined():
                 past.joined.add(event.path)
             case StepReopened():

@@ -46,8 +46,8 @@ async def plan_level(run: Run, level: Level, start: Start) -> None:
         InputError: a recorded plan names a source that is not given.
     """
     recorder = run.recorder
-    recorded = recorder.past.plans.get(level.path)
-    if recorded is not None and level.generation == 0:
+    recorded = recorder.past.plans.get((level.path, level.generation))
+    if recorded is not None:
         text = recorder.journal.blob(recorded.plan).decode()
         plan = _recorded(run, text) if text else Plan(())
         if run.options.replaying:
@@ -273,6 +273,7 @@ def _conclude(
             by=by,
             problem=problem[:300],
             edited=digest(blobs["edited"]) if edited is not None else "",
+            attempt=level.generation,
         ),
         **blobs,
     )

@@ -10,8 +10,9 @@ import asyncio
 from centerlm.absorbing import absorb_level
 from centerlm.answering import reopen
 from centerlm.finding import Finding
+from centerlm.joining import is_within
 from centerlm.levels import step_finding
-from centerlm.plan import CENTER, Step
+from centerlm.plan import Step
 from centerlm.run import Level, Run
 from centerlm.tasks import stop_step
 from centerlm.verify import why_unsupported, why_wrong_type
@@ -64,11 +65,25 @@ def _repeatable(run: Run, level: Level, first: Step) -> bool:
         if step is not first and not again & set(step.needs):
             continue
         again.add(step.id)
-        for name in step.sources:
-            card = None if name == CENTER else run.sources[name].card
-            if card is not None and (card.effect == "write" or not card.shared):
+        asked = _asked_under(run, level.at(step.id)).union(step.sources)
+        for card in (run.sources[name].card for name in asked if name in run.sources):
+            if card.effect == "write" or not card.shared:
                 return False
     return True
+
+
+def _asked_under(run: Run, path: str) -> set[str]:
+    """The sources named by the steps at and under a path, and by those that they joined."""
+    nodes, names = run.recorder.state.nodes, set[str]()
+    waiting, seen = [path], set[str]()
+    while waiting:
+        above = waiting.pop()
+        seen.add(above)
+        for node in (node for at, node in nodes.items() if is_within(at, above)):
+            names.update(node.sources)
+            if node.joined and node.joined not in seen:
+                waiting.append(node.joined)
+    return names
 
 
 async def _rerun(run: Run, level: Level, first: Step, reason: str, attempt: int) -> None:

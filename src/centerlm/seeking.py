@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime
 from fractions import Fraction
-from math import inf
+from math import ceil, inf
 from typing import Any, Protocol, runtime_checkable
 
 from centerlm.budget import Account
@@ -83,7 +84,7 @@ async def seek_source(
 
     def spend(more: Usage) -> None:
         nonlocal reserved
-        reserved = account.extend(reserved, more)
+        reserved = account.extend(reserved, _usable(more))
 
     try:
         recorder.emit(
@@ -142,9 +143,10 @@ def _bound(source: Source, seek: Seek) -> Usage | Finding:
         bound: Any = source.bound(seek)
     except Exception as error:  # noqa: BLE001 - a source's own code: all it raises is data
         return failed(f"{name} cannot say what it may spend: {_told(error)}", source=name)
-    if not isinstance(bound, Usage) or not _is_usage(bound):
+    try:
+        return _usable(bound)
+    except ValueError:
         return failed(f"{name} cannot say what it may spend: {bound!r:.100}", source=name)
-    return bound
 
 
 async def _outcome(source: Source, key: str, seconds: float | None) -> Finding:
@@ -210,12 +212,17 @@ def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {cut(text)}" if text else type(error).__name__
 
 
-def _is_usage(usage: Usage) -> bool:
-    """Whether all its numbers are numbers, finite and not negative."""
-    try:
-        return all(0 <= number < inf for number in plain(usage).values())
-    except (AttributeError, TypeError):
-        return False
+def _usable(usage: Any) -> Usage:
+    """The usage in the types that a journal reads back: calls and tokens whole, rounded up.
+
+    Raises:
+        ValueError: not all its numbers are numbers, finite and not negative.
+    """
+    with suppress(*_BROKEN):
+        calls, prompt, completion, seconds, cost = plain(usage).values()
+        if all(0 <= number < inf for number in (calls, prompt, completion, seconds, cost)):
+            return Usage(ceil(calls), ceil(prompt), ceil(completion), float(seconds), float(cost))
+    raise ValueError("its usage is not made of numbers from zero up")
 
 
 def _safe(finding: Finding, name: str) -> Finding:
@@ -227,19 +234,15 @@ def _safe(finding: Finding, name: str) -> Finding:
 
 
 def _broken(finding: Finding, name: str, error: Exception) -> Finding:
-    usage = finding.usage if _has_usage(finding) else Usage()
+    usage = Usage()
+    with suppress(ValueError):
+        usage = _usable(finding.usage)
     broken = failed(f"{name} returned a finding that cannot be used: {_told(error)}")
     return replace(broken, source=name, usage=usage)
 
 
-def _has_usage(finding: Finding) -> bool:
-    usage: Any = finding.usage
-    return isinstance(usage, Usage) and _is_usage(usage)
-
-
 def _cleaned(finding: Finding, name: str) -> Finding:
-    if not _has_usage(finding):
-        raise ValueError("its usage is not made of numbers from zero up")
+    usage = _usable(finding.usage)
     passages = tuple(_safe_passage(p) for p in finding.passages[:MAX_PASSAGES])
     text = cut(clean_text(finding.text[: MAX_CONTENT * 2]), MAX_CONTENT)
     value = _safe_value(finding.value, [MAX_ITEMS])
@@ -262,6 +265,7 @@ def _cleaned(finding: Finding, name: str) -> Finding:
         passages=passages,
         citations=tuple(_safe_citation(c) for c in finding.citations[:MAX_PASSAGES]),
         confidence=None if confidence is None else min(max(float(confidence), 0.0), 1.0),
+        usage=usage,
         source=name,
         reason=reason,
     )

@@ -44,7 +44,8 @@ def identity(
     short answers are cut. (Attachments are the root's in the whole tree.)
 
     A source that `computes` gets typed values and their labels instead of the text, so there all
-    of them count: `earlier(1950, 1960)` is another question for other people.
+    of them count: `earlier(1950, 1960)` is another question for other people. Its text is a formula
+    or a program, in which case and quotation marks count too: 3 MW are not 3 mW.
     """
     exact = {
         k: [value_to_json(b.value), b.label if computes else None]
@@ -52,7 +53,8 @@ def identity(
         if computes or isinstance(b.value, tuple)
     }
     extra = json.dumps(exact, sort_keys=True) if exact else ""
-    return digest(f"{'|'.join(sources)}\n{normalise(text)}\n{extra}".encode())
+    asked = text if computes else normalise(text)
+    return digest(f"{'|'.join(sources)}\n{asked}\n{extra}".encode())
 
 
 def make_task(

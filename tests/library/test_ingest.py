@@ -79,6 +79,19 @@ def test_bad_files_are_listed_and_the_rest_goes_on(tmp_path: Path, folder: Path)
         assert all("\n" not in problem.reason for problem in report.problems)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_no_text_is_listed_and_the_rest_goes_on(
+    tmp_path: Path, folder: Path
+) -> None:
+    bad = folder / os.fsdecode(b"caf\xe9.txt")
+    bad.write_text("Nobody can cite this.")
+    with Library.open(tmp_path / "library", create=True, embedder=None) as library:
+        report = library.ingest([folder, bad])
+        assert counts(report)[0] == 2
+        assert [Path(problem.file).name for problem in report.problems] == ["caf\ufffd.txt"] * 2
+        assert "caf\ufffd.txt is not UTF-8; rename it" in report.problems[0].reason
+
+
 def test_a_file_that_turns_bad_leaves_what_the_library_had(tmp_path: Path, folder: Path) -> None:
     with Library.open(tmp_path / "library", create=True, embedder=None) as library:
         library.ingest([folder])

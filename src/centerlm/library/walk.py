@@ -64,7 +64,7 @@ def find_files(paths: Iterable[str | Path]) -> Walk:
             # is still there, not when a disk was unplugged.
             if not os.path.lexists(path) and path.parent.is_dir():
                 gone.append(path)
-            files[path] = None
+            _add(path, files, problems)
     return Walk(tuple(files), tuple(problems), ignored, tuple(folders), tuple(gone))
 
 
@@ -95,7 +95,18 @@ def _walk(folder: Path, files: dict[Path, None], problems: list[Problem]) -> int
                 continue
             path = Path(root, member)
             if path.suffix.lower() in SUFFIXES or is_media(path):
-                files[path] = None
+                _add(path, files, problems)
             else:
                 ignored += 1
     return ignored
+
+
+def _add(path: Path, files: dict[Path, None], problems: list[Problem]) -> None:
+    """Take a file, unless its name is no text: none could be stored, printed or cited."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        name = os.fsencode(path).decode(errors="replace")
+        problems.append(Problem(name, f"the name of {name} is not UTF-8; rename it"))
+        return
+    files[path] = None
