@@ -279,3 +279,28 @@ def test_a_source_cannot_spend_more_than_there_is() -> None:
     assert ran.solution.status == "out_of_budget"
     assert ran.solution.answer
     assert greedy.more <= 12 - 4
+
+
+@dataclass(slots=True)
+class Breaking:
+    """A source that costs money and then fails, without a word of what was spent."""
+
+    asked: int = 0
+
+    card = Card("breaking", "anything", typed=True)
+
+    def bound(self, seek: Seek) -> Usage:
+        return Usage(calls=1, completion_tokens=10, cost=1.0)
+
+    async def seek(self, seek: Seek) -> Finding:
+        self.asked += 1
+        raise ConnectionError("the line went dead")
+
+
+def test_what_a_failed_source_may_have_spent_is_spent() -> None:
+    breaking = Breaking()
+    steps = "\n".join(f"{n} [breaking] Count {n}" for n in range(1, 6))
+    ran = run(Budget(money=2.0), (breaking,), plans={"machine": steps})
+    assert breaking.asked == 2
+    finished = [event.usage for event in ran.events if isinstance(event, SeekFinished)]
+    assert finished == [Usage(1, 0, 10, 0.0, 1.0)] * 2

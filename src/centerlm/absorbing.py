@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from centerlm.acts import AbsorbView, Note
+from centerlm.acts import MAX_NOTE, AbsorbView, Note
 from centerlm.budget import Account
 from centerlm.calling import call_model
 from centerlm.errors import ModelError, OutOfBudgetError
@@ -52,7 +52,7 @@ async def absorb_finding(
     absorbed = center.read_absorb(reply.text, view, cut=reply.cut)
     if absorbed.answer is None:
         return nothing(f"what {finding.source} gave does not say", source=finding.source)
-    answer = as_written(absorbed.answer, [note.text for note in notes])
+    answer = as_written(absorbed.answer, [note.text[:MAX_NOTE] for note in notes])
     return replace(
         finding,
         answer=short_answer(answer),

@@ -90,6 +90,10 @@ class SeekView:
     experience: Experience = field(default_factory=Experience)
 
 
+MAX_NOTE = 1200
+"""Characters of a note that a center is shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
     """Something to absorb: a passage, free text, or the answer of a step."""

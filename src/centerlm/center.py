@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from centerlm.acts import (
+    MAX_NOTE,
     Absorbed,
     AbsorbView,
     Asked,
@@ -33,7 +34,6 @@ from centerlm.plan import CENTER, Plan, format_plan, parse_plan, plan_from_json
 from centerlm.reading import PlanReader
 from centerlm.sources.base import Card
 
-MAX_NOTE = 1200
 MAX_CARD = 200
 MAX_RECALLED = 300
 PLAN_TOKENS, SEEK_TOKENS, ABSORB_TOKENS = 256, 48, 64

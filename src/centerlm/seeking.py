@@ -100,12 +100,23 @@ async def seek_source(
         await recorder.commit()
         key = recorder.key_of(path, attempt)
         finding = await _guarded(source, replace(seek, key=key, spend=spend), seconds)
-        ended = bound if finding.usage.calls else reserved  # one that failed does not say: all
-        spent = replace(finding.usage, calls=max(finding.usage.calls, ended.calls))
+        spent = _spent(finding, bound, reserved)
     finally:
         account.settle(reserved, spent)
     soon = card.effect == "read"  # what a write did must be known at once: it is not done again
     return await _finish(recorder, at, replace(finding, usage=spent), soon=soon)
+
+
+def _spent(finding: Finding, bound: Usage, reserved: Usage) -> Usage:
+    """What a request spent: as its finding says, its calls at least those of the bound. One that
+    failed without saying may have spent all that was set aside for it.
+    """
+    said = finding.usage
+    if said.calls:
+        return replace(said, calls=max(said.calls, bound.calls))
+    if finding.status is Status.FAILED:
+        return Usage(*map(max, plain(said).values(), plain(reserved).values()))
+    return replace(said, calls=reserved.calls)
 
 
 async def _finish(
