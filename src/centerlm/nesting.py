@@ -14,9 +14,10 @@ import re
 from collections import Counter
 from dataclasses import replace
 
+from centerlm.errors import PlanError
 from centerlm.finding import clean_text
 from centerlm.interrogative import interrogative
-from centerlm.plan import CENTER, MAX_TEXT, Step, escape
+from centerlm.plan import CENTER, MAX_TEXT, Plan, Step, escape
 from centerlm.verify import words
 
 _REST = "#1"
@@ -31,7 +32,7 @@ _SMALL = frozenset(
 """Words that say nothing of what is asked for."""
 _LINKS = frozenset(words("of s who whom whose that which"))
 """Words that join a part of a question to the next."""
-ASKS_AGAIN = "step 1 asks the whole question again"
+_ASKS_AGAIN = "step 1 asks the whole question again"
 _ALIKE = 0.5
 """Above this share of its own words a step is about the rest, with slips in it."""
 
@@ -74,8 +75,19 @@ def mend(steps: tuple[Step, ...], question: str) -> tuple[Step, ...]:
 def why_unparted(steps: tuple[Step, ...], question: str) -> str:
     """Why a plan is none that answers the question part by part; "" where nothing says so."""
     if asks_again(steps, question):
-        return ASKS_AGAIN
+        return _ASKS_AGAIN
     return "step 1 leaves out part of the question" if leaves_out(steps, question) else ""
+
+
+def parted(plan: Plan, question: str) -> Plan:
+    """The plan, unless all it does is hand the question on as it is.
+
+    Raises:
+        PlanError: it does.
+    """
+    if asks_again(plan.steps, question):
+        raise PlanError(_ASKS_AGAIN, hint="ask for its parts, one a line")
+    return plan
 
 
 def asks_again(steps: tuple[Step, ...], question: str) -> bool:

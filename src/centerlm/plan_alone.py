@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from centerlm.acts import Experience, PlanView, ShownBudget
+from dataclasses import replace
+
+from centerlm.acts import Experience, PlanView, Request, ShownBudget
 from centerlm.errors import PlanError
+from centerlm.models.base import Reply
+from centerlm.nesting import parted
 from centerlm.objective import Objective
 from centerlm.plan import Plan
 from centerlm.protocols import Center, Memory
+from centerlm.reading import PlanReader
 from centerlm.sources.base import Card
 
 
 async def plan_alone(
     center: Center, objective: Objective, cards: tuple[Card, ...], memory: Memory | None = None
 ) -> Plan:
-    """The plan the center makes, repaired once where it is none.
+    """The plan that the solver would go by: repaired once where it is none, or asked for once more
+    where it does not take the question apart.
 
     Raises:
-        PlanError: it wrote no plan.
+        PlanError: it wrote no plan; solving would ask the sources directly.
         ModelError: the model did not answer.
     """
     limits = objective.budget
@@ -28,11 +34,31 @@ async def plan_alone(
         budget=ShownBudget(limits.calls, limits.tokens, limits.seconds, limits.money, limits.depth),
         experience=experience,
     )
-    request = center.decompose(view)
-    reply = await center.model.complete(request.prompt, request.sampling)
+    reader = center.reader(view)
+    return await (_whole(center, view) if reader is None else _by_lines(center, view, reader))
+
+
+async def _by_lines(center: Center, view: PlanView, reader: PlanReader) -> Plan:
+    """A plan read line by line; asked for once more, in parts, where it is not in parts."""
+    again = center.reader(in_parts := replace(view, parted=True)) or reader
+    for asked, lines in ((view, reader), (in_parts, again)):
+        reply = await _written(center, center.decompose(asked))
+        lines.feed(reply.text)
+        lines.finish(cut=reply.cut)
+        if not lines.unparted:
+            return lines.plan()
+    raise PlanError(again.unparted)
+
+
+async def _whole(center: Center, view: PlanView) -> Plan:
+    """A plan that comes whole, repaired once where it is none."""
+    reply = await _written(center, center.decompose(view))
     try:
-        return center.read_plan(reply.text, view, cut=reply.cut)
+        return parted(center.read_plan(reply.text, view, cut=reply.cut), view.objective)
     except PlanError as error:
-        request = center.repair(view, reply.text, error)
-    reply = await center.model.complete(request.prompt, request.sampling)
-    return center.read_plan(reply.text, view, cut=reply.cut)
+        reply = await _written(center, center.repair(view, reply.text, error))
+    return parted(center.read_plan(reply.text, view, cut=reply.cut), view.objective)
+
+
+async def _written(center: Center, request: Request) -> Reply:
+    return await center.model.complete(request.prompt, request.sampling)

@@ -13,7 +13,7 @@ from centerlm.calling import bound_of, call_model
 from centerlm.errors import InputError, ModelError, OutOfBudgetError, PlanError
 from centerlm.events import PlanFinished, PlanProposed, PlanReviewed, StepPlanned, digest
 from centerlm.models.base import Reply
-from centerlm.nesting import ASKS_AGAIN, asks_again
+from centerlm.nesting import parted
 from centerlm.plan import (
     CENTER,
     FORBIDDEN,
@@ -94,9 +94,9 @@ async def _ask(run: Run, level: Level, start: Start) -> None:
         await _read_whole(run, level, view, reply, attempt, start)
         return
     if reader.unparted and not view.parted and _may_repeat(run, level, attempt + 1):
-        parted = replace(view, parted=True)
+        in_parts = replace(view, parted=True)
         with suppress(ModelError):
-            reader = await _read(run, level, parted, attempt + 1, start) or reader
+            reader = await _read(run, level, in_parts, attempt + 1, start) or reader
     if reader.unparted or not reader.steps:
         problem = reader.unparted or "no whole line"
         _conclude(run, level, direct_plan(run, level), start, by="direct", problem=problem)
@@ -161,7 +161,7 @@ async def _read_whole(
     """Read a plan that comes whole; refused, it is repaired once, then answered directly."""
     center = run.center
     try:
-        plan = _parted(center.read_plan(reply.text, view, cut=reply.cut), level)
+        plan = parted(center.read_plan(reply.text, view, cut=reply.cut), level.objective)
     except PlanError as error:
         try:
             plan = await _repaired(run, level, view, reply, error, attempt + 1)
@@ -187,18 +187,7 @@ async def _repaired(
         act="decompose",
         attempt=attempt,
     )
-    return _parted(run.center.read_plan(again.text, view, cut=again.cut), level)
-
-
-def _parted(plan: Plan, level: Level) -> Plan:
-    """The plan, unless all it does is hand the level's question on as it is.
-
-    Raises:
-        PlanError: it does.
-    """
-    if asks_again(plan.steps, level.objective):
-        raise PlanError(ASKS_AGAIN, hint="ask for its parts, one a line")
-    return plan
+    return parted(run.center.read_plan(again.text, view, cut=again.cut), level.objective)
 
 
 def _may_repeat(run: Run, level: Level, attempt: int) -> bool:
