@@ -6,11 +6,12 @@ Knows nothing of plans, sources or models.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Literal
+from typing import Literal, get_args
 
 from centerlm.errors import InputError
 
 AnswerType = Literal["any", "text", "number", "date", "boolean", "list"]
+ANSWER_TYPES: tuple[AnswerType, ...] = get_args(AnswerType)
 
 MAX_OBJECTIVE_CHARACTERS = 8000
 DEFAULT_DEPTH = 8

@@ -182,6 +182,10 @@ LINES = {
     "no record": (["[1, 2]"], ":1 is no record"),
     "nothing": ([], "holds no item"),
     "no question": ([json.dumps({"answer": "x"})], "is not a record of questions and answers"),
+    "no such type": (
+        [json.dumps({"question": "Who?", "answer": "x", "answer_type": "colour"})],
+        "an answer_type is one of any, text",
+    ),
     "no answer": ([json.dumps({"question": "Who?"})], "it has no answer"),
     "an empty answer": ([json.dumps({"question": "Who?", "answers": []})], "has no answer"),
     "two of one id": ([json.dumps({"id": "a", "question": q, "answer": "x"}) for q in "pq"],

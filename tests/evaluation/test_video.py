@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -124,3 +126,24 @@ def test_what_cannot_be_evaluated_is_one_sentence(
     given = None if data is None else str(tmp_path / data)
     with pytest.raises(InputError, match=sentence):
         open_scenario("video", Opening(given, tmp_path / "work", sets))
+
+
+ASKS = {"id": "a", "video": "a.mp4", "question": "Who?", "answers": ["Ada"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"answers": []}, "has no answer"),
+        ({"answers": ["Ada", ""]}, "has no answer"),
+        ({"answer_type": "colour"}, "no known answer_type; give one of any, text, number"),
+        ({"span": [3, 9]}, "give it as"),
+        ({"span": [["a", "b"]]}, "give it as"),
+    ],
+)
+def test_a_question_of_ones_own_that_cannot_be_scored_is_one_sentence(
+    tmp_path: Path, change: dict[str, Any], sentence: str
+) -> None:
+    (tmp_path / "own.jsonl").write_text(json.dumps(ASKS | change))
+    with pytest.raises(InputError, match=sentence):
+        open_scenario("video", Opening(str(tmp_path / "own.jsonl"), tmp_path / "work", ("own",)))

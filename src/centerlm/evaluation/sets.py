@@ -20,7 +20,7 @@ from centerlm.errors import InputError, MissingExtraError, PlanError
 from centerlm.evaluation.items import Item, Paragraph, passage_key
 from centerlm.learning.readers.common import read_bytes
 from centerlm.learning.readers.gsm8k import question_id
-from centerlm.objective import MAX_OBJECTIVE_CHARACTERS, AnswerType, Objective
+from centerlm.objective import ANSWER_TYPES, MAX_OBJECTIVE_CHARACTERS, AnswerType, Objective
 from centerlm.plan import parse_plan
 
 Record = Mapping[str, Any]
@@ -181,6 +181,8 @@ def _objective(question: Any, kind: AnswerType = "any") -> Objective:
         raise ValueError("its question is no text")
     if len(question) > MAX_OBJECTIVE_CHARACTERS:
         raise ValueError("its question is too long")
+    if kind not in ANSWER_TYPES:
+        raise ValueError(f"an answer_type is one of {', '.join(ANSWER_TYPES)}")
     return Objective(" ".join(question.split()), answer_type=kind)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from centerlm.errors import InputError
 from centerlm.evaluation.clips import Clip, ClipQuestion, Split, make_clip, render
@@ -27,7 +27,7 @@ from centerlm.evaluation.sets import read_records
 from centerlm.finding import Quantity, Value, format_value
 from centerlm.media.decode import MediaInfo
 from centerlm.media.processing import Processed, process
-from centerlm.objective import AnswerType, Objective
+from centerlm.objective import ANSWER_TYPES, AnswerType, Objective
 from centerlm.sources.base import Source
 from centerlm.sources.calculator import Calculator
 from centerlm.sources.media import embedder_here, media_sources
@@ -217,24 +217,12 @@ def _add_nextqa(made: Video, name: str, folder: Path, opening: Opening) -> None:
 
 
 def _add_own(made: Video, path: Path, opening: Opening) -> None:
-    rows: dict[str, Mapping[str, Any]] = {}
-    items: list[Item] = []
-    for where, row in read_records(path):
-        question, answers, video = row.get("question"), row.get("answers"), row.get("video")
-        if not (isinstance(question, str) and isinstance(answers, list) and isinstance(video, str)):
-            raise InputError(f"{where} is no question on a video; give video, question, answers")
-        kind: Any = row.get("answer_type", "any")
-        id_ = str(row.get("id", where))
-        rows[id_] = row
-        accepted = tuple(map(str, row["answers"]))
-        if kind == "boolean":
-            accepted = tuple(map(normalise_answer, accepted))
-        splits = {"set": OWN, "video": video, "kind": str(row.get("kind", "any"))}
-        items.append(Item(id_, OWN, Objective(question, answer_type=kind), accepted, splits=splits))
+    rows = [(_own(row, where), row, where) for where, row in read_records(path)]
+    spans = {item.id: _seconds(row.get("span") or (), where) for item, row, where in rows}
     made.hashes[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
     watched: dict[str, Sequence[Source]] = {}
-    for item in opening.chosen(items):
-        video = str(rows[item.id]["video"])
+    for item in opening.chosen([item for item, _, _ in rows]):
+        video = item.splits["video"]
         if video not in watched:
             opening.say(f"watching {video}")
             processed = process(path.parent / video)
@@ -242,4 +230,32 @@ def _add_own(made: Video, path: Path, opening: Opening) -> None:
             watched[video] = (*media_sources([processed]), Calculator())
         made.items.append(item)
         made.sources[item.id] = watched[video]
-        made.spans[item.id] = [(float(a), float(b)) for a, b in rows[item.id].get("span", ())]
+        made.spans[item.id] = spans[item.id]
+
+
+def _own(row: Mapping[str, Any], where: str) -> Item:
+    """A question of one's own."""
+    question, answers, video = row.get("question"), row.get("answers"), row.get("video")
+    if not (isinstance(question, str) and isinstance(answers, list) and isinstance(video, str)):
+        raise InputError(f"{where} is no question on a video; give video, question, answers")
+    accepted = tuple(map(str, cast("list[Any]", answers)))
+    if not accepted or not all(accepted):
+        raise InputError(f"{where} has no answer; nothing can be scored without one")
+    kind: Any = row.get("answer_type", "any")
+    if kind not in ANSWER_TYPES:
+        raise InputError(f"{where} has no known answer_type; give one of {', '.join(ANSWER_TYPES)}")
+    if kind == "boolean":
+        accepted = tuple(map(normalise_answer, accepted))
+    splits = {"set": OWN, "video": video, "kind": str(row.get("kind", "any"))}
+    objective = Objective(question, answer_type=kind)
+    return Item(str(row.get("id", where)), OWN, objective, accepted, splits=splits)
+
+
+def _seconds(span: Any, where: str) -> tuple[tuple[float, float], ...]:
+    """The seconds of a video that show an answer."""
+    try:
+        return tuple((float(start), float(end)) for start, end in span)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"{where} has a span that is no list of seconds; give it as [[3, 9.5]]"
+        ) from None
