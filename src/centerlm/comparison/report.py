@@ -142,7 +142,8 @@ def as_markdown(report: Mapping[str, Any], plot: str) -> str:
         "inside one column (one way of inference), so that the solver alone cannot win it; what "
         "the solver adds to the same weights is told apart. Rates and checkpoints are chosen on a "
         "split of the training records; test questions are asked once. Per cent with 95 % "
-        "intervals from resampling items and seeds together.",
+        "intervals from resampling items and seeds together; of fewer than five seeds, "
+        "which say little of how far trainings differ, true intervals are wider.",
         "",
         f"![accuracy by hops]({plot})",
         "",
