@@ -33,15 +33,16 @@ def run_web(
     config: Path | None,
     as_json: bool,
 ) -> int:
+    from centerlm.memory.store import number_of
     from centerlm.memory.web_views import list_notes, show_note
 
     settings = _config.load_settings(config or _config.default_file())
     folder = library or _places.library_path(settings)
     with opened_at(path, project, config) as memory, _documents_of(folder) as sources:
-        if about.strip().isdigit():
+        if (number := number_of(about)) is not None:
             if memory is None:
                 raise InputError(nothing_remembered(memory))
-            shown = show_note(memory, int(about), sources=sources)
+            shown = show_note(memory, number, sources=sources)
             print_json(asdict(shown)) if as_json else print_note(shown)
             return 0
         notes = list_notes(memory, about, limit=limit, sources=sources) if memory else []

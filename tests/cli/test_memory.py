@@ -134,6 +134,23 @@ def test_forgetting(run: Run, solve: list[str]) -> None:
     assert run("memory", "forget", "7").complaint().startswith("there is no kind 7")
 
 
+HUGE = "9" * 20
+
+
+def test_a_number_that_nothing_can_have_is_a_sentence(run: Run, solve: list[str]) -> None:
+    run(*solve)
+    assert "there is no kind 9" in run("memory", "show", HUGE).complaint()
+    assert "there is no note 9" in run("memory", "web", HUGE).complaint()
+    assert "nothing like this" in run("memory", "show", "\N{SUPERSCRIPT TWO}").complaint()
+    assert "nothing of what this names" in run("memory", "web", "\N{SUPERSCRIPT TWO}").out
+
+
+def test_what_has_too_large_a_number_cannot_be_forgotten(run: Run, solve: list[str]) -> None:
+    run(*solve)
+    assert f"there is no kind {HUGE}" in run("memory", "forget", HUGE).complaint()
+    assert f"there is no note {HUGE}" in run("memory", "forget", "--note", HUGE).complaint()
+
+
 def test_experience_travels_as_a_file(run: Run, solve: list[str], home: Path) -> None:
     run(*solve)
     assert run("memory", "export", "x.jsonl").out == "x.jsonl: 3 outcomes\n"

@@ -45,6 +45,11 @@ def test_parts_that_cannot_be_opened_end_the_server(
     assert done.code == 2 and says in done.complaint()
 
 
+def test_a_studio_with_a_library_that_is_none_does_not_start(run: Run) -> None:
+    done = run("studio", *MODEL, "--port", 0, "--also", "nowhere")
+    assert done.code == 2 and "nowhere holds no library" in done.complaint()
+
+
 def test_a_missing_extra_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     done = run("serve", *MODEL)

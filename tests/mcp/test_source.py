@@ -167,7 +167,7 @@ def test_a_server_gets_only_what_is_named_and_tells_no_secret(
     [
         ({"command": ("no-such-program-here",)}, "'town' did not start"),
         ({"command": (sys.executable, "-c", "print('hello')")}, "'town' did not start"),
-        ({"command": (), "url": "http://127.0.0.1:9/mcp"}, "'town' did not start"),
+        ({"command": (), "url": "http://127.0.0.1:9/mcp"}, "did not start: All connection"),
     ],
 )
 def test_a_server_that_cannot_be_used_is_said_in_a_sentence(

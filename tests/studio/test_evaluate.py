@@ -58,6 +58,18 @@ def test_reports_are_listed_and_their_pages_shown(look: Look, reports: Path) -> 
         assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
+def test_an_address_that_can_be_none_is_not_found(home: Path) -> None:
+    (home / "results.json").write_text("{}")
+    given = Studio(reports=str(home))
+    with studio("cli_parts:sums", sources=("calculator",), studio=given) as served:
+        for path in ("%00", "a/%00.html", "a" * 300 + ".html", "a" * 5000 + ".html"):
+            answer = httpx.get(f"{served.url}/evaluate/report/{path}", timeout=30)
+            assert answer.status_code == 404, path[:20]
+        digits = "9" * 5000
+        for path in (f"learn/{digits}", f"memory/notes/{digits}", f"episodes/a/steps/1/{digits}"):
+            assert httpx.get(f"{served.url}/{path}", timeout=30).status_code == 404, path[:20]
+
+
 def test_without_a_report_the_page_teaches(home: Path) -> None:
     given = Studio(reports=str(home))
     with studio("cli_parts:sums", sources=("calculator",), studio=given) as served:

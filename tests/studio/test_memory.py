@@ -62,6 +62,16 @@ def test_where_the_memory_is_off_the_page_says_how_to_turn_it_on() -> None:
         assert forget.status_code == 409
 
 
+def test_a_number_that_nothing_can_have_is_refused() -> None:
+    with studio("cli_parts:sums", sources=("calculator",), no_memory=False) as served:
+        huge = "9" * 20
+        note = httpx.get(f"{served.url}/memory/notes/{huge}", timeout=30)
+        assert note.status_code == 400 and "there is no note" in note.text
+        for what in ({"kind": huge}, {"note": huge}, {"kind": "\N{SUPERSCRIPT TWO}"}):
+            forget = httpx.post(f"{served.url}/memory/forget", json=what, timeout=30)
+            assert forget.status_code == 400, what
+
+
 def test_what_is_forgotten_on_the_page_is_said_to_other_machines(
     home: Path, new_database: Callable[[], str]
 ) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from centerlm.config import McpSettings
 from centerlm.errors import ConfigError, MissingExtraError, SourceError
 from centerlm.finding import short_answer
+from centerlm.many import first_error
 
 if TYPE_CHECKING:
     from mcp.types import CallToolResult, Tool
@@ -121,7 +122,11 @@ class McpConnection:
         return not isinstance(error, MCPError) or error.code == CONNECTION_CLOSED
 
     def _failed(self, what: str, error: Exception, *, unknown: bool = False) -> SourceError:
-        told = short_answer(self.hide(str(error)) or type(error).__name__)
+        # The SDK's tasks only say that something happened in one of them.
+        cause: BaseException = error
+        if isinstance(error, ExceptionGroup):
+            cause = first_error(error)  # pyright: ignore[reportUnknownArgumentType]
+        told = short_answer(self.hide(str(cause)) or type(cause).__name__)
         more = "; whether it was done is not known" if unknown else ""
         why = "" if isinstance(error, TimeoutError) else f": {told}"
         return SourceError(f"the MCP server {self.name!r} did not {what}{why}{more}")

@@ -12,7 +12,7 @@ from centerlm.memory.applying import forget_episode
 from centerlm.memory.filing import keep_records, key_of, remove_empty, remove_kinds
 from centerlm.memory.noting import remove_notes
 from centerlm.memory.seeking import SeekingMemory
-from centerlm.memory.store import transaction
+from centerlm.memory.store import to_look_up, transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def _ref(memory: SeekingMemory, note: int) -> int:
 
 def _listed(memory: SeekingMemory, query: str, number: int, what: str, listing: str) -> Any:
     """What a query finds under a number that a listing shows."""
-    row = memory.connection.execute(query, (number, memory.project_id)).fetchone()
+    row = memory.connection.execute(query, (to_look_up(number), memory.project_id)).fetchone()
     if row is None:
         raise InputError(f"there is no {what} {number}; list them with: {listing}")
     return row[0]

@@ -15,6 +15,7 @@ from centerlm.errors import MemoryFileError
 
 APPLICATION_ID = 0x436D656D  # "Cmem"
 BUSY_SECONDS = 30.0
+_LARGEST = (1 << 63) - 1
 
 _SCHEMA = """
 CREATE TABLE projects(
@@ -82,6 +83,17 @@ CREATE TABLE applied(
 _STEPS = (_SCHEMA, _WEB, _PLANS, _APPLIED)
 """What makes a file of format N + 1 of one of format N. A format never changes without a step."""
 VERSION = len(_STEPS)
+
+
+def number_of(text: str) -> int | None:
+    """The number of a kind or note that a text is; None where it is other text."""
+    text = text.strip()
+    return int(text[: len(str(_LARGEST)) + 1]) if text.isdecimal() else None
+
+
+def to_look_up(number: int) -> int:
+    """A number as SQLite can look it up: 0, which nothing has, for one that is too large."""
+    return number if 0 <= number <= _LARGEST else 0
 
 
 def connect(path: Path | str) -> sqlite3.Connection:

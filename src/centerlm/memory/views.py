@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from centerlm.errors import InputError
 from centerlm.memory.recalling import view_sources
 from centerlm.memory.seeking import SeekingMemory
+from centerlm.memory.store import number_of, to_look_up
 from centerlm.memory.window import unpack
 
 
@@ -77,9 +78,9 @@ def show_kind(memory: SeekingMemory, wanted: str) -> KindSummary:
         sqlite3.Error: the file cannot be read.
     """
     memory.settle()
-    if wanted.strip().isdigit():
+    if (number := number_of(wanted)) is not None:
         row = memory.connection.execute(
-            "SELECT id FROM kinds WHERE project=? AND id=?", (memory.project_id, int(wanted))
+            "SELECT id FROM kinds WHERE project=? AND id=?", (memory.project_id, to_look_up(number))
         ).fetchone()
         if row is None:
             raise InputError(f"there is no kind {wanted}; list them with: centerlm memory list")

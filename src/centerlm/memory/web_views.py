@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from centerlm.errors import InputError
 from centerlm.finding import Citation
 from centerlm.memory.seeking import SeekingMemory
+from centerlm.memory.store import to_look_up
 from centerlm.memory.web import COLUMNS, Kept, about, check_citations, kept
 from centerlm.sources.base import Source
 
@@ -82,7 +83,7 @@ def show_note(memory: SeekingMemory, id_: int, *, sources: Sequence[Source] = ()
     """
     db, project = memory.connection, memory.project_id
     row = db.execute(
-        f"SELECT {COLUMNS} FROM notes WHERE project=? AND id=?", (project, id_)
+        f"SELECT {COLUMNS} FROM notes WHERE project=? AND id=?", (project, to_look_up(id_))
     ).fetchone()
     if row is None:
         raise InputError(f"there is no note {id_}; list them with: centerlm memory web")

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 MIN_TOKEN = 16
 BODY_SECONDS = 60.0
+MAX_PATH = 4000
+"""Characters: under what a number in a path may have (Python reads 4,300 digits)."""
 _OPEN = frozenset({"/health"})
 _OPEN_PAGES = ("/sign-in", "/static/")
 SIGN_IN = "/sign-in"
@@ -212,6 +214,8 @@ class Guard:
 
     def _check(self, scope: Scope, headers: Mapping[str, str], *, allowed: bool) -> None:
         """Raises Refused where the request may not be made."""
+        if len(scope["path"]) > MAX_PATH or "\0" in scope["path"]:
+            raise Refused(404, "nothing is at this address", code="not_found")
         host = _HOST.fullmatch(headers.get("host", ""))
         if host is None or (self.rules.hosts and host[1].lower() not in self.rules.hosts):
             raise Refused(

@@ -40,6 +40,7 @@ from centerlm.serving.order import (
     objective_of,
 )
 from centerlm.serving.parts import Parts
+from centerlm.serving.telling import by_name
 from centerlm.solver import Solution, solve
 
 RESUMABLE = ("cancelled", "out_of_budget", "failed")
@@ -244,8 +245,9 @@ class Service:
             with suppress(JournalError):
                 self.store.release(request)
         except (CenterError, Refused) as error:
-            problem = error if isinstance(error, Refused) else Refused(400, str(error))
-            self._fail(job, str(error))
+            reason = by_name(str(error), decode(request.body).attachments)
+            problem = error if isinstance(error, Refused) else Refused(400, reason)
+            self._fail(job, reason)
         except Exception:
             log.exception("episode %s", request.episode)
             problem = Refused(500, "the server failed; its log says why", code="server_error")

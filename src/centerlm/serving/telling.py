@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import msgspec
@@ -166,6 +166,14 @@ def public_file(file: str, roots: Sequence[PurePath]) -> str:
         if path.is_relative_to(root):
             return str(path.relative_to(root))
     return path.name
+
+
+def by_name(text: str, files: Sequence[str]) -> str:
+    """A sentence about files as clients may know it: with their names, without their folders."""
+    for file in files:
+        for path in (file, str(Path(file).resolve())):
+            text = text.replace(path, PurePath(file).name)
+    return text
 
 
 def none_yet(name: str) -> Mapping[str, Any]:

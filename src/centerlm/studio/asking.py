@@ -67,7 +67,7 @@ class Asking:
             request,
             "ask.html",
             cards=[source.card for source in parts.sources],
-            libraries=self._libraries(),
+            libraries=self.libraries(),
             cap=parts.cap,
             limits=LIMITS,
             episodes=self.lines(client_of(request)),
@@ -121,8 +121,12 @@ class Asking:
         ]
         return [*waiting, *ended][:SHOWN]
 
-    def _libraries(self) -> list[tuple[str, str]]:
-        """The libraries to choose from: their folders, and what they hold."""
+    def libraries(self) -> list[tuple[str, str]]:
+        """The libraries to choose from: their folders, and what they hold.
+
+        Raises:
+            InputError: a folder holds none.
+        """
         own = self.site.service.parts.library
         folders = [*([str(own)] if own else []), *self.site.settings.libraries]
         for folder in folders:

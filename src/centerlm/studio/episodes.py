@@ -87,7 +87,7 @@ class Episodes:
         if accepted is None:
             raise Refused(404, "this episode was not asked here; its page shows what is recorded")
         last = request.headers.get("last-event-id") or request.query_params.get("seen", "0")
-        return live(self, accepted, int(last) if last.isdigit() else 0)
+        return live(self, accepted, int(last[:18]) if last.isdecimal() else 0)
 
     async def below(self, request: Request) -> ASGIApp:
         """The steps under a step."""

@@ -86,10 +86,15 @@ def _newest(report: Report) -> float:
 
 
 def _inside(root: Path, given: str) -> Path:
-    path = (root / given).resolve()
-    reports = [at for at in path.parents if (at / RESULTS).is_file()]
-    inside = path.is_relative_to(root.resolve()) and any(at.is_relative_to(root) for at in reports)
-    if not inside or path.suffix not in _KINDS or not path.is_file():
+    path = root / given
+    try:
+        path = path.resolve()
+        reports = [at for at in path.parents if (at / RESULTS).is_file()]
+        inside = path.is_relative_to(root) and any(at.is_relative_to(root) for at in reports)
+        found = inside and path.suffix in _KINDS and path.is_file()
+    except OSError:  # no file system has such a name
+        found = False
+    if not found:
         raise Refused(404, "there is no such page; see all reports under Evaluate")
     return path
 

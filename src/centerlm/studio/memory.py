@@ -14,7 +14,7 @@ import msgspec
 from centerlm.errors import InputError
 from centerlm.memory import SeekingMemory
 from centerlm.memory.forgetting import Wanted
-from centerlm.memory.store import unusable
+from centerlm.memory.store import number_of, unusable
 from centerlm.memory.views import KindSummary, list_kinds, show_kind
 from centerlm.memory.web_views import NoteSummary, count_notes, list_notes, show_note
 from centerlm.serving.order import Refused
@@ -67,7 +67,7 @@ class MemoryPages:
                     count_notes(memory),
                 )
             try:
-                kinds = [show_kind(memory, about)] if not about.isdigit() else []
+                kinds = [show_kind(memory, about)] if number_of(about) is None else []
             except InputError:
                 kinds = []
             return kinds, list_notes(memory, about, limit=NOTES), count_notes(memory)
@@ -87,7 +87,7 @@ class MemoryPages:
     async def kind(self, request: Request) -> ASGIApp:
         """One kind: its sources, the words that found something, the episodes behind it."""
         wanted: str = request.path_params["kind"]
-        if not wanted.isdigit():
+        if number_of(wanted) is None:
             raise Refused(404, "there is no such kind; see all under Memory")
         shown = await self._with(request, lambda memory: show_kind(memory, wanted))
         return self.site.opened(request, "kind", kind=shown)
@@ -140,10 +140,10 @@ def _name(file: str) -> str:
 
 def _wanted(what: Forgotten) -> Wanted:
     """Raises Refused where it is not said what to forget."""
-    if what.kind.isdigit():
-        return Wanted(kinds=(int(what.kind),))
-    if what.note.isdigit():
-        return Wanted(notes=(int(what.note),))
+    if (kind := number_of(what.kind)) is not None:
+        return Wanted(kinds=(kind,))
+    if (note := number_of(what.note)) is not None:
+        return Wanted(notes=(note,))
     if what.source:
         return Wanted(source=what.source)
     if what.episode:

@@ -39,7 +39,7 @@ def studio_routes(service: Service, metrics: Metrics, rules: Rules, settings: St
     """All pages; the center runs with the adapter that was promoted last.
 
     Raises:
-        CenterError: that adapter cannot be used any more.
+        CenterError: that adapter cannot be used any more, or a library is none.
     """
     from starlette.routing import Mount, Route
     from starlette.staticfiles import StaticFiles
@@ -47,6 +47,7 @@ def studio_routes(service: Service, metrics: Metrics, rules: Rules, settings: St
     site = Site(service, metrics, rules, settings)
     use_promoted(service.parts)
     asking = Asking(site)
+    asking.libraries()  # each is opened: the first page cannot be shown without
     pages = (
         Episodes(site, seat(service.parts)),
         Guide(site),
