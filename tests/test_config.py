@@ -146,6 +146,13 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         config.load_settings(Path("none.toml"))
     with pytest.raises(ConfigError, match="cannot be read"):
         config.load_settings(tmp_path)
+    Path("centerlm.toml").mkdir()
+    with pytest.raises(ConfigError, match=r"centerlm\.toml cannot be read \(Is a directory\)"):
+        config.load_settings(None)
+    Path("centerlm.toml").rmdir()
+    Path("centerlm.toml").symlink_to("centerlm.toml")
+    with pytest.raises(ConfigError, match=r"centerlm\.toml cannot be read \(Too many"):
+        config.load_settings(None)
     Path("latin.toml").write_bytes("model = 'é'".encode("latin-1"))
     with pytest.raises(ConfigError, match="is not UTF-8 text"):
         config.load_settings(Path("latin.toml"))

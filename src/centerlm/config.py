@@ -7,6 +7,7 @@ variable that holds it.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
@@ -200,9 +201,8 @@ class Settings(_Section, frozen=True):
 
 
 def default_file() -> Path | None:
-    """`centerlm.toml` of the current folder, if there is one."""
-    path = Path(FILE)
-    return path if path.is_file() else None
+    """`centerlm.toml` of the current folder, if there is one; what cannot be read is one too."""
+    return Path(FILE) if os.path.lexists(FILE) else None
 
 
 def load_settings(path: Path | None) -> Settings:
