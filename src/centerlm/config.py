@@ -19,7 +19,10 @@ from centerlm.toml_settings import read_toml, settings_of
 
 FILE = "centerlm.toml"
 
-_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
+# More is a slip of the pen: what is set aside for it would take the machine down, or an overflow.
+_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=10**6)]
+_Large: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=10**12)]
+_Threads: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=256)]
 _Price: TypeAlias = Annotated[float, msgspec.Meta(ge=0)]
 _Seconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0)]
 
@@ -38,9 +41,9 @@ class ModelSettings(_Section, frozen=True):
     base_url: str | None = None
     api_key_env: str | None = None
     constraint: Literal["gbnf", "schema", "none"] | None = None
-    context: _Count | None = None
+    context: _Large | None = None
     adapter: str | None = None
-    threads: _Count = 1
+    threads: _Threads = 1
     price_prompt: _Price = 0.0
     price_completion: _Price = 0.0
 
@@ -155,17 +158,17 @@ class ServeSettings(_Section, frozen=True):
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     roots: tuple[str, ...] = ()
-    workers: _Count = 1
+    workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     concurrency: _Count = 16
     waiting: _Count = 256
     waiting_each: _Count = 64
-    max_body: _Count = 20_000_000
-    max_file: _Count = 1_000_000_000
+    max_body: _Large = 20_000_000
+    max_file: _Large = 1_000_000_000
     grace: _Seconds = 20.0
     client_seconds: _Seconds = 3600.0
-    client_calls: _Count | None = None
-    client_tokens: _Count | None = None
-    client_money: _Price | None = None
+    client_calls: _Large | None = None
+    client_tokens: _Large | None = None
+    client_money: Annotated[float, msgspec.Meta(ge=0, le=1e12)] | None = None
 
 
 class McpSettings(_Section, frozen=True):
