@@ -137,6 +137,9 @@ def test_the_command_line_goes_over_the_settings() -> None:
         ("[serve]\nmax_body = 1_000_000_000_001\n", "max_body: expected int <= 1000000000000"),
         ("[solve]\nseek_seconds = -1\n", "solve.seek_seconds: expected float > 0"),
         ("[journal]\nsynchronous = 'OFF'\n", "journal.synchronous: invalid enum value 'OFF'"),
+        ("[journal]\npath = ''\n", "journal.path: it is empty; fill it in, or leave"),
+        ("[center]\nadapter = ' '\n", "center.adapter: it is empty"),
+        ("[serve]\nroots = ['a', '']\n", "serve.roots[1]: it is empty"),
         ("[center\n", "is not TOML"),
     ],
 )

@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from centerlm.objective import DEFAULT_DEPTH
-from centerlm.toml_settings import read_toml, settings_of
+from centerlm.toml_settings import NOT_EMPTY, read_toml, settings_of
 
 FILE = "centerlm.toml"
 
@@ -23,6 +23,7 @@ FILE = "centerlm.toml"
 _Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=10**6)]
 _Large: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=10**12)]
 _Threads: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=256)]
+_Place: TypeAlias = Annotated[str, msgspec.Meta(pattern=NOT_EMPTY)]
 _Price: TypeAlias = Annotated[float, msgspec.Meta(ge=0)]
 _Seconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0)]
 
@@ -38,11 +39,11 @@ class ModelSettings(_Section, frozen=True):
     """
 
     model: str = "local"
-    base_url: str | None = None
+    base_url: _Place | None = None
     api_key_env: str | None = None
     constraint: Literal["gbnf", "schema", "none"] | None = None
     context: _Large | None = None
-    adapter: str | None = None
+    adapter: _Place | None = None
     threads: _Threads = 1
     price_prompt: _Price = 0.0
     price_completion: _Price = 0.0
@@ -56,7 +57,7 @@ class CenterSettings(ModelSettings, frozen=True):
     """
 
     examples: bool | None = None
-    absorb_adapter: str | None = None
+    absorb_adapter: _Place | None = None
 
 
 class ExpertSettings(ModelSettings, frozen=True, kw_only=True):
@@ -80,7 +81,7 @@ class BudgetSettings(_Section, frozen=True):
 class LibrarySettings(_Section, frozen=True):
     """A library of documents and how many passages a request gets."""
 
-    path: str | None = None
+    path: _Place | None = None
     passages: _Count = 5
 
 
@@ -92,7 +93,7 @@ class MediaSettings(_Section, frozen=True):
     """
 
     captioner: str | None = None
-    base_url: str | None = None
+    base_url: _Place | None = None
     api_key_env: str | None = None
     every: _Seconds = 5.0
 
@@ -103,8 +104,8 @@ class JournalSettings(_Section, frozen=True):
     3 ms an event.
     """
 
-    path: str | None = None
-    url: str | None = None
+    path: _Place | None = None
+    url: _Place | None = None
     synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
 
 
@@ -115,7 +116,7 @@ class MemorySettings(_Section, frozen=True):
     """
 
     enabled: bool = True
-    path: str | None = None
+    path: _Place | None = None
     project: str | None = None
     web: Literal["keep", "use", "off"] = "keep"
 
@@ -134,9 +135,9 @@ class EvaluateSettings(_Section, frozen=True):
     scenario book: "default", a GGUF file, a folder or a hub name.
     """
 
-    fragmentation: str | None = None
-    cot: str | None = None
-    memory: str | None = None
+    fragmentation: _Place | None = None
+    cot: _Place | None = None
+    memory: _Place | None = None
     memory_project: str | None = None
     concurrency: _Count = 4
     calls: _Count = 40
@@ -157,7 +158,7 @@ class ServeSettings(_Section, frozen=True):
     token_env: str = "CENTERLM_TOKEN"
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
-    roots: tuple[str, ...] = ()
+    roots: tuple[_Place, ...] = ()
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     concurrency: _Count = 16
     waiting: _Count = 256
