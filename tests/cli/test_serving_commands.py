@@ -60,6 +60,11 @@ def test_a_studio_with_a_library_that_is_none_does_not_start(run: Run) -> None:
     assert done.code == 2 and "nowhere holds no library" in done.complaint()
 
 
+def test_a_studio_without_its_folder_of_reports_does_not_start(run: Run) -> None:
+    done = run("studio", *MODEL, "--port", 0, "--also", "nowhere", "--reports", "nope")
+    assert done.code == 2 and "there is no folder nope for --reports" in done.complaint()
+
+
 def test_a_missing_extra_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     done = run("serve", *MODEL)
