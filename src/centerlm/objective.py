@@ -91,7 +91,7 @@ class Objective:
 
     def __post_init__(self) -> None:
         if not self.text.strip():
-            raise InputError("the question is empty; give it as an argument or on standard input")
+            raise InputError("the question is empty; write what is to be found out")
         try:
             self.text.encode()
         except UnicodeEncodeError as error:

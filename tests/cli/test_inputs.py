@@ -28,7 +28,7 @@ def _pdf(path: Path, *, password: str | None = None) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["solve", ""], "the question is empty"),
+        (["solve", ""], "the question is empty; give it as an argument"),
         (["solve", " \n\t "], "the question is empty"),
         (["plan", ""], "the question is empty"),
         (["solve", "x" * 10_000], "the question has 10,000 characters, more than 8,000"),

@@ -119,7 +119,7 @@ def test_an_episode_can_be_looked_at_later(sums: Served) -> None:
         ({"model": "gpt-4o"}, "there is no model 'gpt-4o' here"),
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "system", "content": "x"}]}, "no message has the role 'user'"),
-        ({"messages": [{"role": "user", "content": " "}]}, "the question is empty"),
+        ({"messages": [{"role": "user", "content": " "}]}, "is empty; write what is to be"),
         ({"messages": [{"role": "user", "content": "x" * 9000}]}, "9,000 characters"),
         ({"n": 2}, "n is not 1"),
         ({"tools": [{"type": "function"}]}, "tools are not called"),
