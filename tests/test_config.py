@@ -130,8 +130,16 @@ def test_the_command_line_goes_over_the_settings() -> None:
         ("[center]\nmodel = 3\n", "center.model: expected str, got int"),
         ("[budget]\ncalls = 'many'\n", "budget.calls: expected int | null, got str"),
         ("[library]\npassages = 0\n", "library.passages: expected int >= 1"),
+        ("[library]\npassages = 1_000_001\n", "library.passages: expected int <= 1000000"),
+        ("[center]\nthreads = 100_000\n", "center.threads: expected int <= 256"),
+        ("[experts.law]\nthreads = 257\n", "threads: expected int <= 256"),
+        ("[serve]\nworkers = 65\n", "serve.workers: expected int <= 64"),
+        ("[serve]\nmax_body = 1_000_000_000_001\n", "max_body: expected int <= 1000000000000"),
         ("[solve]\nseek_seconds = -1\n", "solve.seek_seconds: expected float > 0"),
         ("[journal]\nsynchronous = 'OFF'\n", "journal.synchronous: invalid enum value 'OFF'"),
+        ("[journal]\npath = ''\n", "journal.path: it is empty; fill it in, or leave"),
+        ("[center]\nadapter = ' '\n", "center.adapter: it is empty"),
+        ("[serve]\nroots = ['a', '']\n", "serve.roots[1]: it is empty"),
         ("[center\n", "is not TOML"),
     ],
 )
@@ -146,6 +154,13 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         config.load_settings(Path("none.toml"))
     with pytest.raises(ConfigError, match="cannot be read"):
         config.load_settings(tmp_path)
+    Path("centerlm.toml").mkdir()
+    with pytest.raises(ConfigError, match=r"centerlm\.toml cannot be read \(Is a directory\)"):
+        config.load_settings(None)
+    Path("centerlm.toml").rmdir()
+    Path("centerlm.toml").symlink_to("centerlm.toml")
+    with pytest.raises(ConfigError, match=r"centerlm\.toml cannot be read \(Too many"):
+        config.load_settings(None)
     Path("latin.toml").write_bytes("model = 'é'".encode("latin-1"))
     with pytest.raises(ConfigError, match="is not UTF-8 text"):
         config.load_settings(Path("latin.toml"))

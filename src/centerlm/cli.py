@@ -433,7 +433,7 @@ def _question(question: str | None) -> str:
             question.encode()
         except UnicodeEncodeError:
             raise InputError("the question is not UTF-8 text; convert it first") from None
-        return question
+        return _not_empty(question)
     # Standard input is None in a process without one.
     if sys.stdin is None or sys.stdin.isatty():  # pyright: ignore[reportUnnecessaryComparison]
         raise InputError('no question; write: centerlm solve "QUESTION", or pipe one in')
@@ -441,6 +441,12 @@ def _question(question: str | None) -> str:
     if len(text) > MAX_PIPED:
         raise InputError("more than 1 MB on standard input; put long text into a library")
     try:
-        return text.decode("utf-8").strip()
+        return _not_empty(text.decode("utf-8").strip())
     except UnicodeDecodeError:
         raise InputError("standard input is not UTF-8 text; convert it first") from None
+
+
+def _not_empty(question: str) -> str:
+    if not question.strip():
+        raise InputError("the question is empty; give it as an argument or on standard input")
+    return question

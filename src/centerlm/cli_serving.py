@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from centerlm.cli_options import FOLDER, common, journal_option, no_memory_option
+from centerlm.errors import InputError
 
 
 @click.command(short_help="Answer other programs in OpenAI's format.")
@@ -108,6 +109,10 @@ def studio(libraries: tuple[Path, ...], reports: Path, **given: Any) -> int:
     """
     from centerlm.serving.server import Studio, plan_of, serve
 
+    if not reports.is_dir():
+        raise InputError(
+            f"there is no folder {reports} for --reports; centerlm evaluate makes one as its --out"
+        )
     folders = tuple(str(path.resolve()) for path in libraries)
     plan = plan_of(studio=Studio(folders, str(reports.resolve())), workers=1, **_plain(given))
     return serve(plan)

@@ -7,6 +7,7 @@ variable that holds it.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
@@ -14,11 +15,15 @@ import msgspec
 from msgspec.structs import replace
 
 from centerlm.objective import DEFAULT_DEPTH
-from centerlm.toml_settings import read_toml, settings_of
+from centerlm.toml_settings import NOT_EMPTY, read_toml, settings_of
 
 FILE = "centerlm.toml"
 
-_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
+# More is a slip of the pen: what is set aside for it would take the machine down, or an overflow.
+_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=10**6)]
+_Large: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=10**12)]
+_Threads: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=256)]
+_Place: TypeAlias = Annotated[str, msgspec.Meta(pattern=NOT_EMPTY)]
 _Price: TypeAlias = Annotated[float, msgspec.Meta(ge=0)]
 _Seconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0)]
 
@@ -34,12 +39,12 @@ class ModelSettings(_Section, frozen=True):
     """
 
     model: str = "local"
-    base_url: str | None = None
+    base_url: _Place | None = None
     api_key_env: str | None = None
     constraint: Literal["gbnf", "schema", "none"] | None = None
-    context: _Count | None = None
-    adapter: str | None = None
-    threads: _Count = 1
+    context: _Large | None = None
+    adapter: _Place | None = None
+    threads: _Threads = 1
     price_prompt: _Price = 0.0
     price_completion: _Price = 0.0
 
@@ -52,7 +57,7 @@ class CenterSettings(ModelSettings, frozen=True):
     """
 
     examples: bool | None = None
-    absorb_adapter: str | None = None
+    absorb_adapter: _Place | None = None
 
 
 class ExpertSettings(ModelSettings, frozen=True, kw_only=True):
@@ -76,7 +81,7 @@ class BudgetSettings(_Section, frozen=True):
 class LibrarySettings(_Section, frozen=True):
     """A library of documents and how many passages a request gets."""
 
-    path: str | None = None
+    path: _Place | None = None
     passages: _Count = 5
 
 
@@ -88,7 +93,7 @@ class MediaSettings(_Section, frozen=True):
     """
 
     captioner: str | None = None
-    base_url: str | None = None
+    base_url: _Place | None = None
     api_key_env: str | None = None
     every: _Seconds = 5.0
 
@@ -99,8 +104,8 @@ class JournalSettings(_Section, frozen=True):
     3 ms an event.
     """
 
-    path: str | None = None
-    url: str | None = None
+    path: _Place | None = None
+    url: _Place | None = None
     synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
 
 
@@ -111,7 +116,7 @@ class MemorySettings(_Section, frozen=True):
     """
 
     enabled: bool = True
-    path: str | None = None
+    path: _Place | None = None
     project: str | None = None
     web: Literal["keep", "use", "off"] = "keep"
 
@@ -130,9 +135,9 @@ class EvaluateSettings(_Section, frozen=True):
     scenario book: "default", a GGUF file, a folder or a hub name.
     """
 
-    fragmentation: str | None = None
-    cot: str | None = None
-    memory: str | None = None
+    fragmentation: _Place | None = None
+    cot: _Place | None = None
+    memory: _Place | None = None
     memory_project: str | None = None
     concurrency: _Count = 4
     calls: _Count = 40
@@ -153,18 +158,18 @@ class ServeSettings(_Section, frozen=True):
     token_env: str = "CENTERLM_TOKEN"
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
-    roots: tuple[str, ...] = ()
-    workers: _Count = 1
+    roots: tuple[_Place, ...] = ()
+    workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     concurrency: _Count = 16
     waiting: _Count = 256
     waiting_each: _Count = 64
-    max_body: _Count = 20_000_000
-    max_file: _Count = 1_000_000_000
+    max_body: _Large = 20_000_000
+    max_file: _Large = 1_000_000_000
     grace: _Seconds = 20.0
     client_seconds: _Seconds = 3600.0
-    client_calls: _Count | None = None
-    client_tokens: _Count | None = None
-    client_money: _Price | None = None
+    client_calls: _Large | None = None
+    client_tokens: _Large | None = None
+    client_money: Annotated[float, msgspec.Meta(ge=0, le=1e12)] | None = None
 
 
 class McpSettings(_Section, frozen=True):
@@ -200,9 +205,8 @@ class Settings(_Section, frozen=True):
 
 
 def default_file() -> Path | None:
-    """`centerlm.toml` of the current folder, if there is one."""
-    path = Path(FILE)
-    return path if path.is_file() else None
+    """`centerlm.toml` of the current folder, if there is one; what cannot be read is one too."""
+    return Path(FILE) if os.path.lexists(FILE) else None
 
 
 def load_settings(path: Path | None) -> Settings:

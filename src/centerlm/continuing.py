@@ -64,7 +64,7 @@ def length_of(question: str, given: int | None) -> int | None:
                 '--length is for continuing a book; ask e.g. "Continue this book by one chapter"'
             )
         return None
-    return check_length(given or DEFAULT_LENGTH)
+    return check_length(DEFAULT_LENGTH if given is None else given)
 
 
 def continuing(

@@ -72,8 +72,11 @@ def run_learn(
     from centerlm.learning.job import Job
     from centerlm.learning.recipe import Recipe, load_recipe
     from centerlm.learning.recipe import preset as preset_of
+    from centerlm.learning.run_folder import RunFolder
     from centerlm.learning.running import learn, replayed_recipe
 
+    if resume and not RunFolder(out).begun:
+        raise InputError(_nothing(out, "run"))
     if replay is not None and preset is not None:
         raise InputError("--replay takes the recipe of that run; change it with --config")
     given = bool(config or preset or base or match or replay) or not resume
@@ -106,7 +109,7 @@ def run_learn(
             learned = learn(job, listener=listener, stop=stopper.asked)
             report = _evaluated(job, learned, listener)
     except StoppedError as error:
-        complain(f"{error}; go on with: {_again(job)}")
+        complain(f"{error}; {_again(job)}")
         return 128 + stopper.signals[0] if stopper.signals else error.exit_code
     show(learned, report, as_json=as_json, field=_field(job))
     return 0
@@ -140,6 +143,8 @@ def run_paper(
     folder, _ = _data(stage, data)
     reader = out / "reader"
     begun = (out / RECORD).is_file() or reader.is_dir()
+    if resume and not begun:
+        raise InputError(_nothing(out, "comparison"))
     if begun and not resume:
         raise InputError(f"{out} already holds a comparison; go on with --resume, or name another")
     if not begun and out.is_dir() and any(out.iterdir()):
@@ -206,9 +211,18 @@ def _check_field(stage: str, field: str) -> None:
     check_name(f"expert:{field}")
 
 
+def _nothing(out: Path, what: str) -> str:
+    return f"{out} holds no {what} to go on with; check --out, or begin one without --resume"
+
+
 def _again(job: Job) -> str:
+    from centerlm.learning.run_folder import RunFolder
+
+    if not RunFolder(job.out).begun:
+        return "nothing was begun yet: give the same command again"
     ray = f" --ray {shlex.quote(job.ray)}" if job.ray else ""
-    return f"centerlm learn {job.stage} --out {shlex.quote(str(job.out))} --resume{ray}"
+    out = shlex.quote(str(job.out))
+    return f"go on with: centerlm learn {job.stage} --out {out} --resume{ray}"
 
 
 @dataclass(slots=True)

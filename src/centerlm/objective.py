@@ -44,7 +44,13 @@ class Budget:
     def __post_init__(self) -> None:
         for limit in fields(self):
             value = getattr(self, limit.name)
-            if value is not None and (value < 0 or value != value):
+            if value is None:
+                continue
+            if value != value:
+                raise InputError(
+                    f"budget {limit.name}={value} is not a number; write e.g. {limit.name}=10"
+                )
+            if value < 0:
                 raise InputError(f"budget {limit.name}={value} is negative; give zero or more")
 
     @classmethod
@@ -85,7 +91,7 @@ class Objective:
 
     def __post_init__(self) -> None:
         if not self.text.strip():
-            raise InputError("the question is empty; give it as an argument or on standard input")
+            raise InputError("the question is empty; write what is to be found out")
         try:
             self.text.encode()
         except UnicodeEncodeError as error:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple, cast
 
-from centerlm.errors import JournalError, MissingExtraError
+from centerlm.errors import ConfigError, JournalError, MissingExtraError
 
 if TYPE_CHECKING:
     import psycopg
@@ -129,9 +129,14 @@ def connect(url: str, *stores: Tables) -> PostgresDatabase:
     """A session on a database, the tables of these stores made where they are not there.
 
     Raises:
+        ConfigError: the URL is no address of a PostgreSQL database.
         JournalError: it cannot be reached or used, or its tables are of a newer version.
         MissingExtraError: psycopg is not installed.
     """
+    if not is_url(url):  # it is not shown: it may hold a password
+        raise ConfigError(
+            "[journal] url is no address of a PostgreSQL database; write postgresql://HOST/DATABASE"
+        )
     error_type = errors()
     import psycopg
 

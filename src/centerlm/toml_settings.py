@@ -13,6 +13,9 @@ import msgspec
 
 from centerlm.errors import ConfigError
 
+NOT_EMPTY = r"\S"
+"""The pattern of a setting that may be left out, but not be empty."""
+
 _Settings = TypeVar("_Settings", bound=msgspec.Struct)
 
 
@@ -62,4 +65,6 @@ def _mend(problem: str, known: Callable[[str], tuple[str, ...]]) -> str:
         hint = f"did you mean {close[0]}? " if close else ""
         place = f" in [{path.replace('[...]', '.NAME')}]" if path else ""
         return f"there is no setting {match[1]!r}{place}; {hint}known: {', '.join(names)}"
+    if text.endswith(f"matching regex {NOT_EMPTY!r}"):
+        return f"{path}: it is empty; fill it in, or leave the setting out"
     return f"{path or 'it'}: {text[:1].lower()}{text[1:].replace('`', '')}"

@@ -123,7 +123,8 @@ def test_what_cannot_be_continued_is_refused(run: Run, book: Path, tmp_path: Pat
         return done.complaint()
 
     assert "no book to continue" in refused(ASKED)
-    assert "--length 50 to" in refused(ASKED, "--attach", book, "--length", 3)
+    for words in (3, 0):
+        assert "--length 50 to" in refused(ASKED, "--attach", book, "--length", words)
     assert "for continuing a book" in refused("Who is dead?", "--attach", book, "--length", 300)
     for name, text, words in (
         ("two.txt", "Two lines.\nNo more.", "holds no book"),

@@ -50,6 +50,12 @@ def test_a_journal_that_is_not_there_is_named(run: Run) -> None:
     assert (done.code, "none.sqlite" in done.complaint()) == (2, True)
 
 
+def test_a_folder_without_next_qa_is_told_what_belongs_in_it(run: Run, home: Path) -> None:
+    done = run("guide", "--nextqa", home)
+    says = "val.csv cannot be read (No such file or directory); give the folder of NExT-QA"
+    assert (done.code, says in done.complaint()) == (2, True)
+
+
 def test_check_lists_bad_lines_and_counts_the_rest(run: Run, home: Path) -> None:
     good = {"objective": "Who?", "plan": "1 [documents] Who?", "by": "ada"}
     own = {"objective": "How?", "plan": "1 [stock] How?"}

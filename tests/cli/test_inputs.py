@@ -28,7 +28,7 @@ def _pdf(path: Path, *, password: str | None = None) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["solve", ""], "the question is empty"),
+        (["solve", ""], "the question is empty; give it as an argument"),
         (["solve", " \n\t "], "the question is empty"),
         (["plan", ""], "the question is empty"),
         (["solve", "x" * 10_000], "the question has 10,000 characters, more than 8,000"),
@@ -46,7 +46,7 @@ def _pdf(path: Path, *, password: str | None = None) -> Path:
         (["solve", "q", *SUMS, "--budget", "call=4"], "budget has no 'call'"),
         (["solve", "q", *SUMS, "--budget", "calls=four"], "budget calls='four' is not a number"),
         (["solve", "q", *SUMS, "--budget", "calls=-1"], "is negative"),
-        (["solve", "q", *SUMS, "--budget", "seconds=nan"], "budget seconds=nan"),
+        (["solve", "q", *SUMS, "--budget", "seconds=nan"], "budget seconds=nan is not a number"),
         (["solve", "q", *SUMS, "--library", "none"], "centerlm ingest FILES --library"),
         (["solve", "q", *SUMS, "--attach", "none.txt"], "none.txt does not exist"),
         (["solve", "q", *SUMS, "--config", "none.toml"], "none.toml cannot be read"),

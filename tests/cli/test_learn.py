@@ -31,6 +31,11 @@ from learning.tiny import tiny_gguf, tiny_model
         (("cot", "--out", "x", "--preset", "paper"), "the stage cot has no meaning"),
         (("all", "--out", "x", "--preset", "paper", "--force"), "--force has no meaning"),
         (("all", "--out", "x", "--preset", "paper", "--data", "none"), "no data folder none"),
+        (("all", "--out", "x", "--resume", "--base", "none"), "x holds no run to go on with"),
+        (
+            ("all", "--out", "x", "--resume", "--base", "none", "--preset", "paper"),
+            "x holds no comparison to go on with",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_one_sentence(

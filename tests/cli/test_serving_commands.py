@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cli_run import Run
+from cli_run import Run, finish, process
 
 MODEL = ("--model", "scripted:cli_parts:sums")
 
@@ -45,9 +45,24 @@ def test_parts_that_cannot_be_opened_end_the_server(
     assert done.code == 2 and says in done.complaint()
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_journal_that_cannot_be_opened_ends_the_server_as_it_ends_solve(
+    home: Path, workers: int
+) -> None:
+    arguments = (*MODEL, "--port", 0, "--workers", workers, "--journal", "/proc/none/j.sqlite")
+    done = finish(process(home, "serve", *arguments), 120)
+    assert done.code == 1 and "Traceback" not in done.err
+    assert "the journal /proc/none/j.sqlite cannot be opened" in done.err
+
+
 def test_a_studio_with_a_library_that_is_none_does_not_start(run: Run) -> None:
     done = run("studio", *MODEL, "--port", 0, "--also", "nowhere")
     assert done.code == 2 and "nowhere holds no library" in done.complaint()
+
+
+def test_a_studio_without_its_folder_of_reports_does_not_start(run: Run) -> None:
+    done = run("studio", *MODEL, "--port", 0, "--also", "nowhere", "--reports", "nope")
+    assert done.code == 2 and "there is no folder nope for --reports" in done.complaint()
 
 
 def test_a_missing_extra_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

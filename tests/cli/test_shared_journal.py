@@ -40,6 +40,12 @@ def test_a_database_that_is_not_there_is_one_sentence(run: Run, home: Path) -> N
     assert "cannot be reached" in told and "secret" not in told
 
 
+def test_what_is_no_address_of_a_database_is_named(run: Run, home: Path) -> None:
+    (home / "centerlm.toml").write_text('[journal]\nurl = "foo"\n')
+    done = run(*SOLVE)
+    assert (done.code, "write postgresql://HOST/DATABASE" in done.complaint()) == (2, True)
+
+
 def sources(run: Run, *options: object) -> set[str]:
     kinds = json.loads(run("memory", "list", "--json", *options).out)
     return {source["source"] for kind in kinds for source in kind["sources"]}

@@ -115,7 +115,7 @@ def test_an_answer_is_the_option_it_shares_most_words_with() -> None:
     [
         (("clip",), None, "there is no set 'clip' here"),
         (("nextqa",), None, "needs --data"),
-        (("nextqa",), "", "is not as NExT-QA is published"),
+        (("nextqa",), "", "give the folder of NExT-QA"),
         (("own",), "own.jsonl", "is no question on a video"),
     ],
 )

@@ -46,6 +46,7 @@ def test_a_recipe_written_out_reads_back_equal(tmp_path: Path, recipe: Recipe) -
         ("[data]\nheld = 0.9", "data.held"),
         ("[rounds]\nreplay = 0.1", "rounds.replay"),
         ("[worlds]\nmax_hops = 9", "worlds.max_hops"),
+        ("[train]\nthreads = 100000", "train.threads: expected int <= 256"),
         ("worlds = 3", "worlds"),
         ("[worlds", "is not TOML"),
     ],

@@ -130,7 +130,13 @@ def test_empty(tmp_path: Path, content: bytes) -> None:
     assert "is empty" in problem(tmp_path / "a.txt", content)
 
 
-@pytest.mark.parametrize("content", [b"\x7fELF\x02\x01\x00\x00" * 50, bytes(range(1, 32)) * 50])
+ALMOST_UTF_16 = b"\x00A" * 50 + b"\xd8\x00" + b"\x00B" * 50
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"\x7fELF\x02\x01\x00\x00" * 50, bytes(range(1, 32)) * 50, ALMOST_UTF_16],
+)
 def test_binary(tmp_path: Path, content: bytes) -> None:
     assert "binary data" in problem(tmp_path / "a.txt", content)
 

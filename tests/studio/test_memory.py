@@ -70,6 +70,9 @@ def test_a_number_that_nothing_can_have_is_refused() -> None:
         for what in ({"kind": huge}, {"note": huge}, {"kind": "\N{SUPERSCRIPT TWO}"}):
             forget = httpx.post(f"{served.url}/memory/forget", json=what, timeout=30)
             assert forget.status_code == 400, what
+        for what in ({"kind": "7"}, {"note": "7"}, {"source": "none"}):
+            forget = httpx.post(f"{served.url}/memory/forget", json=what, timeout=30)
+            assert "see all under Memory" in forget.text and "centerlm memory" not in forget.text
 
 
 def test_what_is_forgotten_on_the_page_is_said_to_other_machines(

@@ -71,7 +71,9 @@ def read_nextqa(folder: Path, *, train: bool = False) -> list[NextQuestion]:
             for row in rows
             if row["video"] in kept
         ]
-    except (OSError, LookupError, TypeError, ValueError, AttributeError) as error:
+    except OSError as error:
+        raise InputError(_unreadable(path, error)) from None
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path} is not as NExT-QA is published ({error})") from None
 
 
@@ -91,9 +93,18 @@ def read_videos(folder: Path, wanted: Sequence[str]) -> dict[str, Processed]:
                 seconds = seen[-1].end if seen else 0.0
                 info = MediaInfo("video", seconds)
                 found[video] = Processed(Path(video), info, video, tuple(seen))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile, msgspec.DecodeError) as error:
+    except OSError as error:
+        raise InputError(_unreadable(path, error)) from None
+    except (KeyError, ValueError, zipfile.BadZipFile, msgspec.DecodeError) as error:
         raise InputError(f"{path} does not hold the captions of NExT-QA ({error})") from None
     return found
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    return (
+        f"{path} cannot be read ({error.strerror or error}); give the folder of NExT-QA, with "
+        "val.csv and captions_1fps.zip"
+    )
 
 
 def _spans(path: Path) -> dict[tuple[str, str], tuple[tuple[float, float], ...]]:

@@ -44,6 +44,11 @@ class RunFolder:
         return self.path / "recipe.toml"
 
     @property
+    def begun(self) -> bool:
+        """Whether there is a run to go on with; one that was killed as it began has no record."""
+        return self.record.is_file() or self.recipe.is_file()
+
+    @property
     def examples(self) -> Path:
         return self.path / EXAMPLES
 

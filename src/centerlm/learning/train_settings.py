@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -45,7 +45,7 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     device: Literal["auto", "cpu"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "float32"
     compile: bool | Literal["auto"] = False
-    threads: int = 0
+    threads: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
 
 
 WORTH_COMPILING = 30_000

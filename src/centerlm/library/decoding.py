@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from contextlib import suppress
 
 from centerlm.errors import LibraryError
 
@@ -44,7 +45,8 @@ def decode(data: bytes, name: str, *, html: bool = False) -> str:
         except UnicodeDecodeError:
             pass
     elif encoding := _wide_encoding(data):
-        return _strict(data, encoding, name)
+        with suppress(UnicodeDecodeError):  # without a mark it is a guess, and what fails is binary
+            return data.decode(encoding)
     _refuse_binary(data, name)
     try:
         return data.decode("cp1252")

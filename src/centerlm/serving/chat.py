@@ -7,6 +7,7 @@ the user is the objective: each request is one objective.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -20,6 +21,7 @@ T = TypeVar("T")
 
 MODEL = "centerlm"
 MAX_MESSAGES = 1000
+_BOUND = re.compile(r"Expected `(?:int|float)` ([<>]=) (-?[\d.]+) - at `\$\.(.+)`")
 _REFUSED_PARTS = ("image_url", "input_audio", "video_url", "refusal")
 
 
@@ -116,7 +118,15 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused(400, f"the request cannot be read: {error}") from None
+        raise Refused(400, f"the request cannot be read: {_said(error)}") from None
+
+
+def _said(error: Exception) -> str:
+    """A number that is out of its bounds in words of our own, all else in msgspec's."""
+    if (match := _BOUND.fullmatch(str(error))) is None:
+        return str(error)
+    bound = "at most" if match[1] == "<=" else "at least"
+    return f"{match[3]} is to be {bound} {float(match[2]):,.15g}"
 
 
 def checked(request: ChatRequest) -> ChatRequest:
@@ -225,8 +235,10 @@ def limits_of(budget: Limits | str | None) -> Limits:
         named = {part.partition("=")[0].strip() for part in budget.split(",")}
         fields = {name: getattr(given, name) for name in Limits.__struct_fields__ if name in named}
         return msgspec.convert(fields, Limits)
-    except (InputError, msgspec.ValidationError) as error:
+    except InputError as error:
         raise Refused(400, str(error), param="centerlm.budget") from None
+    except msgspec.ValidationError as error:
+        raise Refused(400, f"budget {_said(error)}", param="centerlm.budget") from None
 
 
 _FINISH = {"out_of_budget": "length"}

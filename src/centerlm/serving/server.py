@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+NOT_STARTED = 64
+"""Added to the exit code of a worker that could not start: another one could not either."""
 log = logging.getLogger("centerlm.serving")
 
 
@@ -90,7 +92,7 @@ class Worker:
         self._tokens = tokens_of(plan.serve, environment)
         self._app: ASGIApp | None = None
         self.service: Service | None = None
-        self.problem: str = ""
+        self.problem: CenterError | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -106,7 +108,7 @@ class Worker:
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
         except CenterError as error:
-            self.problem = str(error)
+            self.problem = error
             logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it is said once
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
@@ -274,6 +276,9 @@ def run_worker(
     """Serve on a socket in this process, until a signal comes or `ended` says so.
 
     `started` is called once requests are answered. Returns the exit code.
+
+    Raises:
+        CenterError: it could not start.
     """
     import uvicorn
 
@@ -318,11 +323,10 @@ def run_worker(
     except KeyboardInterrupt:
         return 130
     except SystemExit:  # it could not start
-        if not worker.problem:
+        if worker.problem is None:
             raise
-    if worker.problem:
-        complain(worker.problem)
-        return 2
+    if worker.problem is not None:
+        raise worker.problem
     if lost:
         complain(lost[0])
         return 1
@@ -354,8 +358,8 @@ def _supervise(plan: Plan, listening: socket.socket) -> int:
             for at, worker in enumerate(workers):
                 if worker.is_alive():
                     continue
-                if worker.exitcode == 2:  # it cannot start: none can
-                    code = 2
+                if worker.exitcode > NOT_STARTED:
+                    code = worker.exitcode - NOT_STARTED
                     stop.set()
                     break
                 log.warning("a worker ended (%s); another one is started", worker.exitcode)
@@ -372,4 +376,9 @@ def _supervise(plan: Plan, listening: socket.socket) -> int:
 
 def _work(plan: Plan, listening: socket.socket, parent: int) -> None:
     """A worker's process; it ends with its parent."""
-    sys.exit(run_worker(plan, listening, lambda: os.getppid() != parent))
+    try:
+        code = run_worker(plan, listening, lambda: os.getppid() != parent)
+    except CenterError as error:
+        complain(str(error))
+        code = NOT_STARTED + error.exit_code
+    sys.exit(code)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from centerlm.errors import InputError
+from centerlm.errors import InputError, MemoryFileError
 from centerlm.memory import SeekingMemory
 from centerlm.memory.forgetting import Wanted
 from centerlm.memory.store import number_of, unusable
@@ -115,7 +115,7 @@ class MemoryPages:
         """Do something with the client's memory, in a thread.
 
         Raises:
-            Refused: the memory is off.
+            Refused: the memory is off, or it has no such thing.
             MemoryFileError: the file cannot be used.
         """
         setup = self.site.service.parts.memory_setup(client_of(request))
@@ -128,6 +128,12 @@ class MemoryPages:
                 return work(memory)
             except sqlite3.Error as error:
                 raise unusable(memory.path, error) from error
+            except MemoryFileError:
+                raise
+            except InputError as error:
+                # What its second half tells to do is a command: nothing for who sees a page.
+                told = str(error).rpartition("; ")[0] or str(error)
+                raise Refused(400, f"{told}; see all under Memory") from None
             finally:
                 memory.close()
 
