@@ -22,7 +22,7 @@ from centerlm.events import (
 from centerlm.finding import Finding, failed, found
 from centerlm.journal import MemoryJournal, Overlay, SqliteJournal
 from centerlm.models.base import Prompt, Sampling
-from centerlm.models.scripted import ScriptedModel
+from centerlm.models.scripted import Script, ScriptedModel
 from centerlm.objective import Budget, Objective
 from centerlm.run import Options
 from centerlm.solver import Solution, solve
@@ -80,6 +80,13 @@ def as_bytes(journal: SqliteJournal | MemoryJournal, name: str) -> bytes:
 
 def ended(events: list[Event]) -> set[str]:
     return {event.path for event in events if isinstance(event, StepFinished)}
+
+
+def solved(
+    script: Script, objective: Objective, sources: list[Source], journal: MemoryJournal
+) -> Solution:
+    center = CenterLM(ScriptedModel(script), examples=())
+    return asyncio.run(solve(objective, center=center, sources=sources, journal=journal))
 
 
 def same_again(
@@ -196,14 +203,7 @@ def test_a_replay_of_a_reopened_step() -> None:
     journal = MemoryJournal()
     objective = Objective("When did it start?", answer_type="date")
     sources: list[Source] = [Documents(Log())]
-    first = asyncio.run(
-        solve(
-            objective,
-            center=CenterLM(ScriptedModel(script), examples=()),
-            sources=sources,
-            journal=journal,
-        )
-    )
+    first = solved(script, objective, sources, journal)
     assert any(node.reopened for node in first.tree.nodes.values())
     same_again(journal, first.episode, sources, objective)
 
@@ -227,14 +227,7 @@ def test_a_replay_of_a_reopened_step_that_was_planned_anew(depth: int) -> None:
     journal = MemoryJournal()
     objective = Objective("How many are there?", answer_type="number", budget=Budget(depth=depth))
     sources: list[Source] = [Names(Log())]
-    first = asyncio.run(
-        solve(
-            objective,
-            center=CenterLM(ScriptedModel(script), examples=()),
-            sources=sources,
-            journal=journal,
-        )
-    )
+    first = solved(script, objective, sources, journal)
     assert (first.answer, first.tree.nodes["1"].reopened) == ("12", 1)
     same_again(journal, first.episode, sources, objective)
 
