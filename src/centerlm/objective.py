@@ -15,6 +15,8 @@ ANSWER_TYPES: tuple[AnswerType, ...] = get_args(AnswerType)
 
 MAX_OBJECTIVE_CHARACTERS = 8000
 DEFAULT_DEPTH = 8
+MOST = 10**12
+"""Of any limit of a budget: more says nothing, and would not fit where requests are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,10 @@ class Budget:
                 )
             if value < 0:
                 raise InputError(f"budget {limit.name}={value} is negative; give zero or more")
+            if value > MOST:
+                raise InputError(
+                    f"budget {limit.name}={value} is more than {MOST:,}; leave it out for no limit"
+                )
 
     @classmethod
     def parse(cls, text: str) -> Budget:

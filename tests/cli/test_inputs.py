@@ -46,6 +46,8 @@ def _pdf(path: Path, *, password: str | None = None) -> Path:
         (["solve", "q", *SUMS, "--budget", "call=4"], "budget has no 'call'"),
         (["solve", "q", *SUMS, "--budget", "calls=four"], "budget calls='four' is not a number"),
         (["solve", "q", *SUMS, "--budget", "calls=-1"], "is negative"),
+        (["solve", "q", *SUMS, "--budget", f"calls={10**13}"], "is more than 1,000,000,000,000"),
+        (["solve", "q", *SUMS, "--budget", "money=inf"], "leave it out for no limit"),
         (["solve", "q", *SUMS, "--budget", "seconds=nan"], "budget seconds=nan is not a number"),
         (["solve", "q", *SUMS, "--library", "none"], "centerlm ingest FILES --library"),
         (["solve", "q", *SUMS, "--attach", "none.txt"], "none.txt does not exist"),

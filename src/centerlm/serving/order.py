@@ -7,11 +7,11 @@ from typing import Annotated, TypeAlias, TypeVar
 
 import msgspec
 
-from centerlm.objective import AnswerType, Budget, Objective
+from centerlm.objective import MOST, AnswerType, Budget, Objective
 
 T = TypeVar("T", int, float)
-Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
-Amount: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
+Amount: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=MOST)]
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
