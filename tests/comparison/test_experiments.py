@@ -76,6 +76,18 @@ def test_a_folder_keeps_to_the_sizes_it_was_begun_with(tiny: Comparison, tmp_pat
         )
 
 
+def test_a_folder_keeps_to_the_data_it_was_begun_with(tiny: Comparison, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "train.jsonl").write_text("{}\n")
+    begin(replace(tiny, data=data), tmp_path / "work")
+    begin(replace(tiny, data=data.rename(tmp_path / "moved")), tmp_path / "work")
+    (tmp_path / "moved" / "train.jsonl").write_text("{}\n{}\n")
+    for other in (tmp_path / "moved", None):
+        with pytest.raises(InputError, match="begun with other data"):
+            begin(replace(tiny, data=other), tmp_path / "work")
+
+
 @pytest.mark.local
 def test_ablations_train_what_they_say(tiny: Comparison, tmp_path: Path) -> None:
     lines: list[str] = []

@@ -6,6 +6,7 @@ cells that were not run stay empty, and are listed in it.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -240,7 +241,7 @@ def begin(comparison: Comparison, work: Path, **more: Any) -> None:
     """
     values = {name: getattr(comparison, name) for name in _FIXED}
     values |= {"base": base_name(comparison.base), "rates": list(comparison.rates), **more}
-    values["start"] = _sha256(comparison.start)
+    values |= {"start": _sha256(comparison.start), "data": _contents(comparison.data)}
     before = read_json(work / RECORD)
     if before is None:
         write_json(work / RECORD, values)
@@ -254,6 +255,14 @@ def begin(comparison: Comparison, work: Path, **more: Any) -> None:
 
 def _sha256(adapter: Path | None) -> str | None:
     return None if adapter is None else file_sha256(adapter)
+
+
+def _contents(data: Path | None) -> str | None:
+    """What tells data folders apart wherever they stand: names and sizes of their files."""
+    if data is None:
+        return None
+    sizes = {f.relative_to(data).as_posix(): f.stat().st_size for f in data.rglob("*.jsonl")}
+    return hashlib.sha256(repr(sorted(sizes.items())).encode()).hexdigest()
 
 
 def config_of(comparison: Comparison, command: str, started: float, **more: Any) -> dict[str, Any]:
