@@ -234,6 +234,18 @@ def test_where_it_cannot_be_closed_off_nothing_runs(
     assert "closed off" in str(asyncio.run(why_unavailable()))
 
 
+def test_a_guard_that_comes_late_guards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By then there is no file left where it is: the root folder is empty."""
+    source = Path(sandbox.jail.__file__).read_text()
+    told = '"""Wait for the program; kill it when its time is up or the leash is gone."""\n'
+    assert told in source
+    late = tmp_path / "jail.py"
+    late.write_text(source.replace(told, f"{told}    time.sleep(0.5)\n"))
+    monkeypatch.setattr(sandbox, "_JAIL", late)
+    assert run("1 + 1").value == 2
+    assert "it took more than" in run("while True: pass", limits=Limits(seconds=1.0)).error
+
+
 def test_a_sandbox_that_leaks_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = Path(sandbox.jail.__file__).read_text()
     leaking = tmp_path / "jail.py"

@@ -210,12 +210,7 @@ def _close_linux(limits: dict[str, Any]) -> None:
     _write("/proc/self/setgroups", "deny")
     _write("/proc/self/uid_map", f"{INSIDE} {uid} 1")
     _write("/proc/self/gid_map", f"{INSIDE} {gid} 1")
-    alive, held = os.pipe()
-    pid = os.fork()
-    if pid:
-        os.close(alive)
-        _guard(pid, limits, os.pidfd_open(pid))
-    os.close(held)
+    alive = _forked(limits, follow=True)
     _check(libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "the end of its process")
     if select.select([alive], [], [], 0)[0]:
         os._exit(REFUSED)  # the guard died before it could be followed
@@ -276,12 +271,7 @@ def _filter(libc: Any, machine: str) -> None:
 def _close_macos(limits: dict[str, Any]) -> None:
     """Close the door by a profile that denies all: files, network, processes, signals."""
     system = ctypes.CDLL("/usr/lib/libSystem.dylib", use_errno=True)
-    alive, held = os.pipe()
-    pid = os.fork()
-    if pid:
-        os.close(alive)
-        _guard(pid, limits, None)
-    os.close(held)
+    alive = _forked(limits, follow=False)
     os.setsid()
     os.dup2(alive, 0)
     os.close(alive)
@@ -308,9 +298,25 @@ def _limit(limits: dict[str, Any]) -> None:
         resource.setrlimit(kind, (most, most))
 
 
+def _forked(limits: dict[str, Any], *, follow: bool) -> int:
+    """Split off the program's process, the only one that returns; the other guards it, by a handle
+    of the system if it can `follow` so. Gives what can be read from when the guard has ended.
+    """
+    alive, held = os.pipe()
+    # Not in the guard: its root folder is that of the program's process, which empties it at once.
+    null = os.open(os.devnull, os.O_WRONLY)
+    pid = os.fork()
+    if pid:
+        os.close(alive)
+        os.dup2(null, 1)
+        _guard(pid, limits, os.pidfd_open(pid) if follow else None)
+    os.close(held)
+    os.close(null)
+    return alive
+
+
 def _guard(pid: int, limits: dict[str, Any], handle: int | None) -> NoReturn:
     """Wait for the program; kill it when its time is up or the leash is gone."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     until = time.monotonic() + limits["seconds"]
     poller = select.poll()
     poller.register(0, select.POLLIN | select.POLLHUP)
