@@ -99,7 +99,15 @@ def test_what_was_better_becomes_likelier_and_the_first_ratio_is_one(
 ) -> None:
     batch = rows()
     before = [likelihood(loaded(base), one) for one in batch]
-    done = train_policy(batch, loaded(base), tmp_path / "run", SETTINGS)
+    told: list[tuple[int, int]] = []
+    done = train_policy(
+        batch,
+        loaded(base),
+        tmp_path / "run",
+        SETTINGS,
+        on_update=lambda update, updates: told.append((update, updates)),
+    )
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
     after = [likelihood(loaded(base, done.folder), one) for one in batch]
     assert after[0] > before[0] and after[1] < before[1]
     assert (done.rows, done.silent, done.long, done.updates) == (6, 1, 0, 4)

@@ -39,6 +39,7 @@ from centerlm.learning.rows import PromptIds, Row, episode_rows
 from centerlm.learning.run_folder import EXAMPLES, read_json, write_json
 from centerlm.learning.score import exact_replies, lost
 from centerlm.learning.stored import read_examples, write_examples
+from centerlm.learning.watching import OnUpdate
 from centerlm.learning.world_questions import WorldSources, trained_ids
 from centerlm.learning.worlds import World
 
@@ -264,7 +265,11 @@ def policy_round(
         StoppedError: it was stopped; the same call goes on.
     """
     if (done := read_json(folder / SCORES)) is None:
-        done = _trained(teacher, folder, batch, held, before)
+
+        def on_update(update: int, updates: int) -> None:
+            listener.phase(f"round {number}: training on rows", update, updates)
+
+        done = _trained(teacher, folder, batch, held, before, on_update)
         write_json(folder / SCORES, done)
     listener.line(f"round {number}: {told(done['figures'])}")
     if done["problem"]:
@@ -293,6 +298,7 @@ def _trained(
     batch: PolicyBatch,
     held: Sequence[TrainingExample],
     before: Result,
+    on_update: OnUpdate,
 ) -> dict[str, Any]:
     figures = dict(batch.figures)
     heard = [row for row in batch.rows if row.advantage]
@@ -317,6 +323,7 @@ def _trained(
         start=before.adapters[WHOLE],
         resume=(place / "run.json").is_file(),
         stop=teacher.stop,
+        on_update=on_update,
     )
     teacher.say("scoring held-out replies")
     row_tokens = recipe.train.row_tokens

@@ -40,7 +40,7 @@ from centerlm.learning.rows import Row
 from centerlm.learning.run_folder import write_json
 from centerlm.learning.train_settings import TrainSettings, in_16_bits, on_cpu
 from centerlm.learning.training import with_adapter
-from centerlm.learning.watching import Stop, never
+from centerlm.learning.watching import OnUpdate, Stop, never
 
 OLD = "old.safetensors"
 CURVES = "curves.jsonl"
@@ -74,14 +74,15 @@ def train_policy(
     start: Path | None = None,
     resume: bool = False,
     stop: Stop = never,
+    on_update: OnUpdate = lambda done, updates: None,
     prepare: Any = None,
 ) -> PolicyTrained:
     """Train `model` (a causal language model in torch) on a batch of rows; the result is in `out`.
 
     The rows should be those that this model, with the adapter `start`, has sampled: ratios are 1 at
     the first update by construction, and how far the sampler was from the trainer is logged and
-    corrected by capped importance weights. `prepare` gets the trainer before it starts (Ray Train's
-    `prepare_trainer`).
+    corrected by capped importance weights. The first process tells `on_update` of every update.
+    `prepare` gets the trainer before it starts (Ray Train's `prepare_trainer`).
 
     Raises:
         InputError: `out` holds another run; no row has a signal; rows do not divide by processes.
@@ -111,10 +112,11 @@ def train_policy(
     importance, quantiles = _importance(rows, used, old, settings)
     last = last_checkpoint(out / "checkpoints") if resume else None
     folder = out / ("adapter" if settings.rank else "model")
-    watch = _Figures()
+    seen = _Figures()
+    watch = _watch(out / CURVES, seen, len(updates), stop, on_update)
     with resumable(out):
         trainer = _trainer(
-            model, updates, old, importance, out, settings, state.num_processes, watch, stop
+            model, updates, old, importance, out, settings, state.num_processes, seen, watch
         )
         if prepare is not None:
             trainer = prepare(trainer)
@@ -251,7 +253,7 @@ def _trainer(
     settings: PolicySettings,
     processes: int,
     figures: _Figures,
-    stop: Stop,
+    watch: Any,
 ) -> Any:
     transformers: Any = load("transformers")
     cpu = on_cpu(_as_train(settings))
@@ -281,7 +283,7 @@ def _trainer(
         model=model,
         args=arguments,
         train_dataset=[item for update in updates for item in update],
-        callbacks=[_watch(out / CURVES, figures, len(updates), stop)],
+        callbacks=[watch],
     )
     trainer.remove_callback(transformers.PrinterCallback)
     return trainer
@@ -330,8 +332,8 @@ def _loss(
     return logp.sum() * 0.0  # a row that only fills up
 
 
-def _watch(curves: Path, figures: _Figures, total: int, stop: Stop) -> Any:
-    """A callback that keeps the curve and ends the run when asked to."""
+def _watch(curves: Path, figures: _Figures, total: int, stop: Stop, on_update: OnUpdate) -> Any:
+    """A callback that keeps the curve, tells of every update, and ends the run when asked to."""
     transformers = load("transformers")
 
     class Watch(transformers.TrainerCallback):
@@ -352,6 +354,8 @@ def _watch(curves: Path, figures: _Figures, total: int, stop: Stop) -> Any:
                 file.write(json.dumps(line) + "\n")
 
         def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+            if state.is_world_process_zero:
+                on_update(state.global_step, total)
             if stop():
                 control.should_training_stop = True
                 control.should_save = True

@@ -34,6 +34,9 @@ class Progress:
 
 OnProgress = Callable[[Progress], None]
 
+OnUpdate = Callable[[int, int], object]
+"""Told how many updates of how many are done."""
+
 Stop = Callable[[], bool]
 
 
