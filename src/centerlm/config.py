@@ -14,14 +14,14 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
-from centerlm.objective import DEFAULT_DEPTH
+from centerlm.objective import DEFAULT_DEPTH, MOST
 from centerlm.toml_settings import NOT_EMPTY, read_toml, settings_of
 
 FILE = "centerlm.toml"
 
 # More is a slip of the pen: what is set aside for it would take the machine down, or an overflow.
 _Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=10**6)]
-_Large: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=10**12)]
+_Large: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=MOST)]
 _Threads: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=256)]
 _Place: TypeAlias = Annotated[str, msgspec.Meta(pattern=NOT_EMPTY)]
 _Price: TypeAlias = Annotated[float, msgspec.Meta(ge=0)]
@@ -169,7 +169,7 @@ class ServeSettings(_Section, frozen=True):
     client_seconds: _Seconds = 3600.0
     client_calls: _Large | None = None
     client_tokens: _Large | None = None
-    client_money: Annotated[float, msgspec.Meta(ge=0, le=1e12)] | None = None
+    client_money: Annotated[float, msgspec.Meta(ge=0, le=MOST)] | None = None
 
 
 class McpSettings(_Section, frozen=True):

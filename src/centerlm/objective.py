@@ -16,7 +16,7 @@ ANSWER_TYPES: tuple[AnswerType, ...] = get_args(AnswerType)
 MAX_OBJECTIVE_CHARACTERS = 8000
 DEFAULT_DEPTH = 8
 MOST = 10**12
-"""Of any limit of a budget: more says nothing, and would not fit where requests are kept."""
+"""Of any limit: more says nothing, and would not fit where requests are kept."""
 
 
 @dataclass(frozen=True, slots=True)
