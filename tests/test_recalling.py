@@ -107,6 +107,12 @@ class _Changes:
         self.asked += 1
         return tuple(reversed(sources)) if self.asked < 3 else sources
 
+    async def elsewhere(
+        self, objective: str, sources: tuple[str, ...], seed: int, *, explores: bool
+    ) -> tuple[str, ...]:
+        del objective, sources, seed, explores
+        return ()
+
     async def queries(self, objective: str, source: str) -> Experience:
         del objective, source
         return Experience()

@@ -211,6 +211,12 @@ class Recalls:
         del objective, seed
         return sources
 
+    async def elsewhere(
+        self, objective: str, sources: tuple[str, ...], seed: int, *, explores: bool
+    ) -> tuple[str, ...]:
+        del objective, sources, seed, explores
+        return ()
+
     async def queries(self, objective: str, source: str) -> Experience:
         del objective, source
         return Experience()

@@ -15,15 +15,16 @@ from centerlm.events import StepJoined, StepReopened, cut
 from centerlm.finding import Finding, Status, failed, nothing
 from centerlm.plan import CENTER, normalise
 from centerlm.planning import is_leaf
-from centerlm.recalling import recall_order, recall_queries
+from centerlm.recalling import recall_elsewhere, recall_order, recall_queries
 from centerlm.run import Level, Run
 from centerlm.seeking import seek_source
 from centerlm.sources.base import Seek
 from centerlm.tasks import Task, finish_step, start_step
 from centerlm.verify import why_unsupported
 
-REASK, REOPEN = 50, 60
-"""Attempts of a step's re-ask and re-opening; those of its alternatives count from 0."""
+ELSEWHERE, REASK, REOPEN = 40, 50, 60
+"""Attempts at a source that a step does not name, of its re-ask and of its re-opening; those of its
+alternatives count from 0."""
 
 
 async def settle(run: Run, level: Level, task: Task, *, reopened: Finding | None = None) -> Finding:
@@ -121,7 +122,9 @@ def _reaskable(run: Run, names: tuple[str, ...]) -> str | None:
 
 
 async def _answer(run: Run, level: Level, task: Task, *, leaf: bool) -> Finding:
-    """Alternatives in order, one re-ask, a split; at a `leaf` nothing but the alternatives."""
+    """Alternatives in order, a source not named, one re-ask, a split; at a `leaf` nothing but the
+    alternatives.
+    """
     base, findings = task.generation * 100, list[Finding]()
     order = task.sources
     try:
@@ -141,6 +144,10 @@ async def _answer(run: Run, level: Level, task: Task, *, leaf: bool) -> Finding:
             for name, finding in zip(order, findings, strict=True)
             if finding.status is Status.NOTHING
         )
+        if other := await _elsewhere(run, level, task, base + ELSEWHERE):
+            if other.found:
+                return other
+            findings.append(other)
         name = _reaskable(run, nothing_from) if run.options.reasks else None
         if name and may_call(run, level, (task.path, "seek", base + REASK), 3):
             findings.append(await _reask(run, level, task, name, base + REASK))
@@ -149,6 +156,15 @@ async def _answer(run: Run, level: Level, task: Task, *, leaf: bool) -> Finding:
     except OutOfBudgetError as error:
         findings.append(Finding(Status.OUT_OF_BUDGET, reason=str(error)))
     return findings[-1] if findings[-1].found else _worst(findings)
+
+
+async def _elsewhere(run: Run, level: Level, task: Task, attempt: int) -> Finding | None:
+    """What a source says that the task does not name; None where there is none to ask."""
+    recalled = (task.path, "elsewhere", attempt) in run.recorder.past.recalled
+    if not recalled and not run.affords(level, 2):
+        return None
+    name = await recall_elsewhere(run, task, attempt)
+    return None if name is None else await _ask(run, level, task, name, task.text, attempt)
 
 
 def _worst(findings: list[Finding]) -> Finding:

@@ -42,7 +42,8 @@ class EpisodeResumed(_Event, frozen=True, tag="episode.resumed"):
 
 
 class MemoryRecalled(_Event, frozen=True, tag="memory.recalled"):
-    """What the seeking memory said for an act ("decompose", "seek"), or as the "order" of sources.
+    """What the seeking memory said for an act ("decompose", "seek"), as the "order" of a step's
+    sources, or as those to ask "elsewhere", which no plan named.
 
     `recalled` names a blob: a JSON list of `lines` texts.
     """

@@ -29,7 +29,7 @@ from centerlm.protocols import Review, Reviewed
 from centerlm.reading import PlanReader
 from centerlm.recalling import recall_plan, recorded_plan
 from centerlm.run import Level, Run
-from centerlm.sources.base import Card
+from centerlm.sources.base import Card, takes_prose
 
 Start = Callable[[Step], None]
 MAX_ROOT = 300
@@ -324,13 +324,7 @@ def direct_plan(run: Run, level: Level) -> Plan:
 
 def is_leaf(card: Card) -> bool:
     """Whether a source takes any question in prose, changes nothing and needs no person."""
-    return (
-        card.effect == "read"
-        and card.shared
-        and not card.computes
-        and not card.typed
-        and card.schema is None
-    )
+    return takes_prose(card) and card.shared and not card.typed
 
 
 def waits_for_plan(step: Step, sources: Collection[Card]) -> bool:

@@ -71,6 +71,13 @@ class Memory(Protocol):
         that source is offered and has the answer to this very objective."""
         ...
 
+    async def elsewhere(
+        self, objective: str, sources: tuple[str, ...], seed: int, *, explores: bool
+    ) -> tuple[str, ...]:
+        """Which of these sources to ask where those that a plan named gave nothing, the best first:
+        those known to answer the like; all of them where it `explores`."""
+        ...
+
     async def queries(self, objective: str, source: str) -> Experience:
         """Lines about words in which a source found the like of what it did not find now."""
         ...

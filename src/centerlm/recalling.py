@@ -7,6 +7,7 @@ of the first time, whatever was learned or forgotten since.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from random import Random
 from typing import Literal
 
 import msgspec
@@ -16,10 +17,10 @@ from centerlm.events import MemoryRecalled, digest
 from centerlm.plan import CENTER
 from centerlm.recorder import to_blob
 from centerlm.run import Level, Run
-from centerlm.sources.base import KNOWN
+from centerlm.sources.base import KNOWN, takes_prose
 from centerlm.tasks import Task
 
-Use = Literal["decompose", "order", "seek"]
+Use = Literal["decompose", "order", "elsewhere", "seek"]
 
 _stored = msgspec.json.Decoder(list[str | tuple[str, str]])
 
@@ -70,6 +71,35 @@ async def recall_order(run: Run, task: Task, attempt: int) -> tuple[str, ...]:
     first = (KNOWN,) if may_know and lines[:1] == (KNOWN,) else ()
     rest = lines[len(first) :]
     return first + (rest if not fixed and sorted(rest) == sorted(names) else names)
+
+
+async def recall_elsewhere(run: Run, task: Task, attempt: int) -> str | None:
+    """A source that the task does not name, to be asked where those it names gave nothing: one
+    that the memory knows to answer the like. Where the run explores, any; without a memory, by lot.
+
+    None for a task that was not asked in prose, and where no other source takes prose.
+    """
+    if CENTER in task.sources or not all(takes_prose(run.sources[n].card) for n in task.sources):
+        return None
+    others = tuple(
+        name
+        for name, source in run.sources.items()
+        if name not in (*task.sources, KNOWN) and takes_prose(source.card)
+    )
+    if not others:
+        return None
+    memory, explores = run.memory, run.options.explores
+    seed = run.recorder.seed_of(task.path, "elsewhere", attempt)
+
+    async def ask() -> tuple[str, ...]:
+        if memory is None:
+            return (Random(seed).choice(others),)
+        return await memory.elsewhere(task.text, others, seed, explores=explores)
+
+    said = await _recalled(
+        run, task.path, "elsewhere", attempt, ask if explores or memory is not None else None
+    )
+    return next((name for name in _experience(said).lines if name in others), None)
 
 
 async def recall_queries(run: Run, task: Task, name: str, attempt: int) -> Experience:

@@ -25,8 +25,9 @@ class Options:
     """How to run. `each_limit` items of a list are gone through; a source has `seek_seconds`.
 
     `reasks` and `splits` switch the two ways to go on where a step found nothing; at most
-    `reopens` unsupported steps are asked again an episode. `replaying` takes every call and
-    finding from the journal and runs nothing.
+    `reopens` unsupported steps are asked again an episode. With `explores`, such a step may ask a
+    source that its plan does not name and of which nothing is known yet, also a person: for
+    training and trials. `replaying` takes every call and finding from the journal and runs nothing.
     """
 
     seed: int = 0
@@ -35,6 +36,7 @@ class Options:
     reasks: bool = True
     splits: bool = True
     reopens: int = 2
+    explores: bool = False
     replaying: bool = False
 
 

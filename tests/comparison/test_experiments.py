@@ -140,8 +140,8 @@ def test_sources_held_out_are_in_no_example_and_are_asked(tiny: Comparison, tmp_
         assert figures["used rightly"]["n"] == 2
         assert figures["asked needlessly"]["n"] == 2
     examples = (tmp_path / "work" / "seed-0" / "material" / "holistic.jsonl").read_text()
-    assert '"decompose"' in examples and "expert:" in examples
-    assert "[person]" not in examples and "[experiment]" not in examples
+    assert '"decompose"' in examples and "[experiment]" in examples
+    assert "[person]" not in examples and "[expert:" not in examples
     with pytest.raises(InputError, match="hold two kinds"):
         unseen.unseen(
             replace(sizes, kinds=("person",)),

@@ -1,9 +1,11 @@
 """Sources never seen in training: whether their cards, and 20 tasks of experience, suffice.
 
 Worlds are trained on without two kinds of sources: no card names one, no question needs one. Then
-questions that need them are asked, with the cards alone, with what the seeking memory recalls of 20
-other tasks (run without it, at a temperature), and with the best single known source. A source is
-used rightly where it is the one that the right plan names, and it answered.
+questions that need them are asked, with the cards alone, with a source asked by lot where those of
+the plan find nothing, with what the seeking memory has of 20 other tasks, and with the best single
+known source. In those tasks steps that found nothing explore (`Options.explores`), and the memory
+is told of each before the next. A source is used rightly where it is the one that the right plan
+names, and it answered.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from centerlm.comparison.settings import HOLISTIC, SOLVER, Comparison
 from centerlm.errors import InputError
 from centerlm.evaluation.harness import How, Outcome, run_systems
 from centerlm.evaluation.items import Item
+from centerlm.evaluation.memories import Memories
 from centerlm.evaluation.pages import config_lines, percent, table, write
 from centerlm.evaluation.scenarios.base import Scores
 from centerlm.evaluation.scenarios.ood_qa import world_items
@@ -38,24 +41,22 @@ from centerlm.evaluation.worlds import worlds_to_test
 from centerlm.events import SeekStarted
 from centerlm.journal import SqliteJournal
 from centerlm.learning.job import Listener
-from centerlm.learning.rollouts import SampledCenter
 from centerlm.learning.watching import Stop
 from centerlm.learning.worlds import BEYOND
 from centerlm.memory import SeekingMemory
 from centerlm.memory.outcomes import outcomes
 from centerlm.models.base import LanguageModel
 from centerlm.objective import Budget
-from centerlm.protocols import Center
 from centerlm.run import Options
 
 TASKS = 20
 HOPS = (1, 2)
 TASK_SEED, TEST_SEED, CONTROL_SEED = 3_500_000, 3_600_000, 3_650_000
 """Worlds of experience, of the test, and of questions that need no held-out source."""
-TEMPERATURE = 0.8
 KNOWN = ("documents", "calculator")
 CONDITIONS: Mapping[str, str] = {
     "card": "only its card",
+    "card, by lot": "its card, and where the sources of a step find nothing, another by lot",
     "card and experience": f"its card, and what {TASKS} other tasks left in the seeking memory",
     "best known source": "one source of training alone, the better on those tasks",
 }
@@ -95,7 +96,7 @@ class Sizes:
     """`questions` of each number of hops need a held-out source, as many need none."""
 
     comparison: Comparison
-    kinds: tuple[str, ...] = ("person", "experiment")
+    kinds: tuple[str, ...] = ("expert", "person")
     tasks: int = TASKS
     questions: int = 15
 
@@ -140,7 +141,7 @@ def unseen(
         for seed in range(comparison.seeds):
             trained = Trained(base, study.taught(HOLISTIC, seed).gguf)
             place = study.folder(HOLISTIC, seed) / "unseen"
-            place.mkdir(parents=True, exist_ok=True)
+            (place / "experience").mkdir(parents=True, exist_ok=True)
             done = asyncio.run(_seed(sizes, trained, tasks, both, place, told, seed))
             best[seed] = done.best
             for condition, rows in done.outcomes.items():
@@ -215,13 +216,14 @@ async def _seed(
     try:
         with closing(SqliteJournal(place / "journal.sqlite")) as journal:
             run = _Runner(model, journal, how, told, seed)
-            lived = await run("experience", tasks, sampled=True)
+            lived = await _lived(run, tasks, place / "experience")
             alone = {name: await run(f"{name} alone", tasks, only=name) for name in KNOWN}
             best = max(KNOWN, key=lambda name: sum(o.scores["em"] or 0.0 for o in alone[name]))
             with closing(_remembering(lived, place / "memory.sqlite", comparison)) as memory:
                 return _Seed(
                     {
                         "card": await run("card", tested),
+                        "card, by lot": await run("lot", tested, explores=True),
                         "card and experience": await run("recalled", tested, memory=memory),
                         "best known source": await run(f"{best} alone", tested, only=best),
                     },
@@ -229,6 +231,15 @@ async def _seed(
                 )
     finally:
         await model.close()
+
+
+async def _lived(run: _Runner, tasks: Needing, folder: Path) -> list[Outcome]:
+    """The tasks one after the other, each with what those before it taught."""
+    memories = Memories(folder)
+    try:
+        return await run("experience", tasks, memories=memories, explores=True)
+    finally:
+        memories.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,21 +255,29 @@ class _Runner:
         name: str,
         asked: Needing,
         *,
-        sampled: bool = False,
         only: str = "",
         memory: SeekingMemory | None = None,
+        memories: Memories | None = None,
+        explores: bool = False,
     ) -> list[Outcome]:
         (system,) = named_systems(["single-source" if only else SOLVER.system])
-        center: Center = CenterLM(self.model, examples=())
-        if sampled:
-            center = SampledCenter(center, TEMPERATURE)
+        named = replace(system, name=name.replace(" ", "-"))
+        if memories is not None:
+            named = replace(named, remembers="experience")
+        how = replace(
+            self.how,
+            options=replace(self.how.options, explores=explores),
+            memory=memory,
+            remembers="experience" if memory else "",
+            memories=memories or Memories(),
+        )
         advance = counting(self.told, f"{name}, seed {self.seed}", len(asked.items))
         return await run_systems(
             _Only(asked.items, asked.sources, kinds=asked.kinds, only=only) if only else asked,
-            (replace(system, name=name.replace(" ", "-")),),
-            Centers(center),
+            (named,),
+            Centers(CenterLM(self.model, examples=())),
             self.journal,
-            replace(self.how, memory=memory, remembers="experience" if memory else ""),
+            how,
             on_outcome=lambda outcome: advance(len(outcome.episodes)),
         )
 
@@ -317,7 +336,7 @@ def estimate(sizes: Sizes) -> str:
     comparison = sizes.comparison
     training = comparison.tokens / PACE + CHOOSING
     runs = len(comparison.rates) + comparison.seeds - 1
-    questions = 3 * sizes.tasks + 3 * 2 * len(HOPS) * sizes.questions
+    questions = 3 * sizes.tasks + 4 * 2 * len(HOPS) * sizes.questions
     asking = comparison.seeds * questions * CALLS_A_QUESTION * CALL / 2
     return f"about {(runs * training + asking) / 60:.0f} minutes of two free cores"
 

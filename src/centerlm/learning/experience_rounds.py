@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -137,7 +137,7 @@ async def _gathered(
         seed=recipe.train.seed + number,
         concurrency=SLOTS,
         temperature=rounds.temperature,
-        options=OPTIONS,
+        options=replace(OPTIONS, explores=True),
     )
     journal = journal_in(folder)
     examples: list[TrainingExample] = []

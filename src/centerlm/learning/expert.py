@@ -24,6 +24,7 @@ from centerlm.learning.calls import ModelCall, read_calls
 from centerlm.learning.credit import NodeCredit, Weights, acts_of, credit, source_choices
 from centerlm.learning.example import Act, TrainingExample
 from centerlm.learning.recipe import RoundsSection
+from centerlm.learning.relabelling import relabelled
 from centerlm.learning.rollouts import (
     Question,
     Rollout,
@@ -207,11 +208,15 @@ def own_plans(rollout: Rollout, journal: Journal) -> dict[str, Plan]:
 
 
 def _plan_target(rollout: Rollout, call: ModelCall, node: NodeCredit, plan: Plan) -> str | None:
-    """The plan in its one form; None if its steps do not carry it, or it plans nothing."""
+    """The plan in its one form, with the sources that answered its steps; None if its steps do not
+    carry it, or it plans nothing.
+    """
     boolean = _answer_at(rollout, call.path).casefold() in _BOOLEAN
     supported = node.children >= (1.0 if boolean else SUPPORT)
     idle = plans_nothing(plan, question_of(call.prompt), rollout.question)
-    return format_plan(plan) if supported and not idle else None
+    if not supported or idle:
+        return None
+    return format_plan(relabelled(plan, rollout, call.path))
 
 
 def plans_nothing(plan: Plan, objective: str, question: Question) -> bool:

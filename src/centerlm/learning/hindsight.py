@@ -24,6 +24,7 @@ from centerlm.journal import Journal
 from centerlm.learning.credit import is_right
 from centerlm.learning.example import TrainingExample
 from centerlm.learning.records import Decision
+from centerlm.learning.relabelling import relabelled
 from centerlm.learning.rollouts import Known, Question, Rollout
 from centerlm.plan import MAX_TEXT, Plan, escape, fill, format_plan, normalise, parse_plan
 from centerlm.sources.base import Card
@@ -104,14 +105,17 @@ def _cards(rollout: Rollout, journal: Journal) -> tuple[Card, ...]:
 
 
 def _executed(rollout: Rollout, journal: Journal) -> Iterator[tuple[str, Plan]]:
-    """The plans of the center by level; of a level planned twice, none: its steps are mixed."""
+    """The plans of the center by level, with the sources that answered their steps; of a level
+    planned twice, none: its steps are mixed.
+    """
     plans: dict[str, list[PlanFinished]] = {}
     for event in rollout.events:
         if isinstance(event, PlanFinished):
             plans.setdefault(event.path, []).append(event)
     for path, events in plans.items():
         if len(events) == 1 and events[0].by == "center" and events[0].steps:
-            yield path, parse_plan(journal.blob(events[0].plan).decode())
+            plan = parse_plan(journal.blob(events[0].plan).decode())
+            yield path, relabelled(plan, rollout, path)
 
 
 def _steps(rollout: Rollout, path: str, plan: Plan) -> list[Node] | None:

@@ -173,17 +173,25 @@ class SeekingMemory:
         def ordered() -> tuple[str, ...]:
             if len(sources) < 2 or CENTER in sources:
                 return sources
-            kinds = self._alike(objective, 1)
-            kind = kinds[0] if kinds else None
-            if not self._knows(sources):
-                return sources
-            views = view_sources(self._db, self._project(), kind, sources, self._clock())
-            (ticks,) = self._db.execute(
-                "SELECT coalesce(sum(ticks), 0) FROM kinds WHERE project=?", (self._project(),)
-            ).fetchone()
-            return drawn_order(views, Random(f"{seed}:{ticks}"))
+            views = self._views(objective, sources)  # files what waits: then it is known
+            return self._drawn(views, seed) if self._knows(sources) else sources
 
         return await self.guarded(order, sources)
+
+    async def elsewhere(
+        self, objective: str, sources: tuple[str, ...], seed: int, *, explores: bool
+    ) -> tuple[str, ...]:
+        """Which of these sources to ask though no plan named them, by Thompson sampling as `order`:
+        those that answered at least half of the questions of this kind that they were asked; all
+        of them where it `explores`.
+        """
+
+        def order() -> tuple[str, ...]:
+            views = self._views(objective, sources)
+            worth = [v for v in views if explores or (v.found and 2 * v.found >= v.asked)]
+            return self._drawn(worth, seed)
+
+        return await self.guarded(order, ())
 
     async def queries(self, objective: str, source: str) -> Experience:
         """Lines about other words in which a source was asked the like, and found it."""
@@ -273,9 +281,7 @@ class SeekingMemory:
             sqlite3.Error: the file cannot be read.
         """
         with self._lock:
-            kinds = self._alike(objective, 1)
-            kind = kinds[0] if kinds else None
-            return view_sources(self._db, self._project(), kind, sources, self._clock())
+            return self._views(objective, sources)
 
     def alike(self, objective: str) -> list[int]:
         """The numbers of the kinds that a question resembles, the nearest first; at most three.
@@ -380,6 +386,18 @@ class SeekingMemory:
         if self._plans is None:
             self._plans = KindIndex(self.index.space, self._project(), "plans")
         return plans_like(self._db, self._plans, objective, sources)
+
+    def _views(self, objective: str, sources: Sequence[str]) -> list[SourceView]:
+        kinds = self._alike(objective, 1)
+        kind = kinds[0] if kinds else None
+        return view_sources(self._db, self._project(), kind, sources, self._clock())
+
+    def _drawn(self, views: Sequence[SourceView], seed: int) -> tuple[str, ...]:
+        """The sources in the order in which to ask them."""
+        (ticks,) = self._db.execute(
+            "SELECT coalesce(sum(ticks), 0) FROM kinds WHERE project=?", (self._project(),)
+        ).fetchone()
+        return drawn_order(views, Random(f"{seed}:{ticks}"))
 
     def _knows(self, sources: Sequence[str]) -> bool:
         """Whether anything is known of one of the sources."""

@@ -43,6 +43,11 @@ class Card:
     schema: Mapping[str, Any] | None = None
 
 
+def takes_prose(card: Card) -> bool:
+    """Whether a source can be asked any question in words, and changes nothing by it."""
+    return card.effect == "read" and not card.computes and card.schema is None
+
+
 @dataclass(frozen=True, slots=True)
 class Binding:
     """What a reference stands for: a value, and what it is the value of.
