@@ -119,6 +119,11 @@ Items = Sequence[str | Sequence[str]]
 """What was recalled, as it is recorded: lines, and people's plans as [objective, plan]."""
 
 
+def recorded(recalled: bytes) -> Experience:
+    """What an event of the memory says was recalled: lines or names of sources, and plans."""
+    return _experience(_stored.decode(recalled))
+
+
 def _items(said: Experience | tuple[str, ...]) -> Items:
     if isinstance(said, Experience):
         return [*said.lines, *([one.objective, one.plan] for one in said.plans)]

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from centerlm.acts import Experience
 from centerlm.assembly import is_medium
 from centerlm.episode import Blob, Node, citations, fold
 from centerlm.events import (
@@ -22,6 +23,7 @@ from centerlm.events import (
 )
 from centerlm.finding import Finding, finding_from_json
 from centerlm.models.base import Reply
+from centerlm.recalling import recorded
 
 _reply: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
@@ -101,13 +103,25 @@ def detail_of(events: Sequence[Event], path: str, blob: Blob) -> Detail | None:
                 text = sought.pop((event.source, event.attempt), "")
                 detail.seeks.append(Sought(event.source, text, _finding(event.finding, blob)))
             case MemoryRecalled():
-                detail.recalled += msgspec.json.decode(blob(event.recalled), type=list[str])
+                detail.recalled += _recalled(event.act, recorded(blob(event.recalled)))
             case _:
                 pass
     detail.calls += [_call(event, None, blob) for event in begun.values()]
     detail.seeks += [Sought(source, text, None) for (source, _), text in sought.items()]
     detail.cites = citations(node.finding, blob)
     return detail
+
+
+def _recalled(act: str, said: Experience) -> list[str]:
+    """What the memory said, in lines to read."""
+    names = ", ".join(said.lines)
+    match act:
+        case "order":
+            return [f"Asked in this order: {names}"] if names else []
+        case "elsewhere":
+            return [f"May be asked though the plan does not name it: {names}"] if names else []
+        case _:
+            return [*said.lines, *(f"{one.objective}\n{one.plan}" for one in said.plans)]
 
 
 def _call(started: CallStarted | None, ended: CallFinished | None, blob: Blob) -> Call:
