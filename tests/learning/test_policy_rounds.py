@@ -26,6 +26,7 @@ from centerlm.learning.policy_rounds import (
 )
 from centerlm.learning.recipe import Recipe, RoundsSection, TrainSection, WorldsSection
 from centerlm.learning.rounds import Result, Teacher
+from centerlm.learning.rows import Row
 from centerlm.learning.stored import read_examples
 from centerlm.learning.world_questions import trained_ids
 from centerlm.learning.worlds import make_world
@@ -116,6 +117,35 @@ def test_a_policy_of_two_adapters_is_refused(tmp_path: Path) -> None:
     world = make_world(1, max_hops=1, people=8)
     with pytest.raises(InputError, match="set \\[train\\] split = false"):
         gather_rows(1, tmp_path, RECIPE, knowing(world.questions), [], listener([]))
+
+
+def test_rows_beyond_what_a_round_may_compute_keep_no_advantage_and_stay_in_the_batch() -> None:
+    rows = [_row(number, 0.0 if number == 3 else 1.0) for number in range(8)]
+    some = policy_rounds.bounded(rows, 25, seed=0)
+    assert [replace(row, advantage=0.0) for row in some] == [
+        replace(row, advantage=0.0) for row in rows
+    ]
+    assert sum(bool(row.advantage) for row in some) == 2
+    assert some == policy_rounds.bounded(rows, 25, seed=0)
+    assert len({policy_rounds.bounded(rows, 25, seed=seed) for seed in range(9)}) > 1
+    assert sum(bool(row.advantage) for row in policy_rounds.bounded(rows, 1, seed=0)) == 1
+    assert policy_rounds.bounded(rows, 70, seed=0) == tuple(rows)
+
+
+def _row(number: int, advantage: float) -> Row:
+    return Row(
+        input_ids=tuple(range(10)),
+        mask=(0,) * 9 + (1,),
+        logprobs=None,
+        advantage=advantage,
+        reward=1.0,
+        group_id="q",
+        rollout_id=f"e{number}",
+        parent_rollout_id=None,
+        depth=0,
+        role="absorb",
+        model_version="",
+    )
 
 
 def test_figures_in_a_line() -> None:

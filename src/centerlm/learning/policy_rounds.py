@@ -11,9 +11,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log2
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from centerlm.center import CenterLM
@@ -281,6 +282,22 @@ def policy_round(
     return Result(adapters, scores, not done["lost"], tuple(done["lost"]), **counts)
 
 
+def bounded(rows: Sequence[Row], most: int, seed: int) -> tuple[Row, ...]:
+    """The rows, of which those with an advantage have at most `most` tokens in all (at least one
+    has): which keep theirs is drawn by lot. All stay, so that every episode counts as before.
+    """
+    heard = [number for number, row in enumerate(rows) if row.advantage]
+    kept: set[int] = set()
+    for number in Random(seed).sample(heard, len(heard)):
+        most -= len(rows[number].input_ids)
+        if kept and most < 0:
+            break
+        kept.add(number)
+    return tuple(
+        row if number in kept else replace(row, advantage=0.0) for number, row in enumerate(rows)
+    )
+
+
 def told(figures: Mapping[str, float]) -> str:
     """The figures of a round in a line."""
     shares = ("success", "no_signal", "policy/clipped", "importance/capped")
@@ -314,8 +331,9 @@ def _trained(
         learning_rate=recipe.rounds.learning_rate,
     )
     place = folder / WHOLE
+    most = recipe.rounds.max_tokens
     trained = train_policy(
-        batch.rows,
+        batch.rows if most is None else bounded(batch.rows, most // settings.epochs, settings.seed),
         model,
         place,
         settings,

@@ -117,9 +117,10 @@ class RoundsSection(_Section, frozen=True):
     an act lost more than `tolerance` of its score is not kept. `dagger` of the rounds also train
     absorbing on the states the center reached. `curriculum` is the share of a round's questions
     that are begun near their end, with all findings but the last told, then fewer. `method`
-    "policy" is policy gradient on every act of the episodes, on whole questions, without replay,
-    DAgger and preferences; its temperature should be 1. `children`, `cost` and `diversity` are the
-    weights of the terms of credit beside a node's own success, which weighs 1: together less.
+    "policy" is policy gradient on every act of the episodes (of so many as `max_tokens` allows, by
+    lot), on whole questions, without replay, DAgger and preferences; its temperature should be 1.
+    `children`, `cost` and `diversity` are the weights of the terms of credit beside a node's own
+    success, which weighs 1: together less.
     """
 
     count: _Count = 0
