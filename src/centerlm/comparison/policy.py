@@ -159,14 +159,17 @@ def begun_from(study: Study, seed: int) -> Mapping[str, Path]:
 
 def _supervised(study: Study, seed: int) -> Path:
     """The run of the supervised round."""
-    rate = float(study.taught(HOLISTIC, seed).record["rate"])
-    return study.folder(HOLISTIC, seed) / f"rate-{rate:g}"
+    return study.folder(HOLISTIC, seed) / f"rate-{_rate(study, seed):g}"
+
+
+def _rate(study: Study, seed: int) -> float:
+    """The learning rate of the supervised round."""
+    return float(study.taught(HOLISTIC, seed).record["rate"])
 
 
 def _gone_on(study: Study, sizes: Sizes, seed: int, method: str, place: Path) -> Mapping[str, Path]:
     """The adapter of a method after its rounds, from the supervised round of the seed."""
-    taught = study.taught(HOLISTIC, seed)
-    rate = float(taught.record["rate"])
+    rate = _rate(study, seed)
     lessons = study.arms(seed).lessons[HOLISTIC]
     lesson = Lesson(
         study.comparison, study.recipe, HOLISTIC, seed, lessons, study.folder(HOLISTIC, seed)
