@@ -19,6 +19,7 @@ from centerlm.learning.worlds.beyond import experiment, expert, person
 from centerlm.learning.worlds.cards import Offered, make_cards
 from centerlm.learning.worlds.chains import Maker, chain_form, phrase_chain, walk
 from centerlm.learning.worlds.documents import FactKey, write_documents
+from centerlm.learning.worlds.events import EVENTS
 from centerlm.learning.worlds.facts import Graph, make_graph
 from centerlm.learning.worlds.nodes import Node, too_long
 from centerlm.learning.worlds.operations import OPERATIONS
@@ -75,6 +76,9 @@ KINDS = (
 experiment, and a fifth are chains.
 """
 
+TAUGHT = (*KINDS, *BEYOND * 2, *EVENTS)
+"""Kinds to train on: also ages, years between happenings, and what yes or no is the answer to."""
+
 
 def make_world(
     seed: int,
@@ -88,7 +92,7 @@ def make_world(
     cards: Offered = "varied",
 ) -> World:
     """Make the world of a seed, with 24 questions of up to `max_hops` (1-8) hops, of these kinds
-    (none named: all).
+    (none named: those of `TAUGHT`).
 
     `passages` are templates of real passages (`realistic.templates`) to write documents from. Kinds
     of sources in `without` (of `BEYOND`) are not there: no card names one, no question needs one.
@@ -118,7 +122,7 @@ def make_world(
         for name, card in make_cards(secrets, rng, new=new, cards=cards).items()
         if name.partition(":")[0] not in without
     }
-    kinds = [kind for kind in kinds or KINDS if kind not in without]
+    kinds = [kind for kind in kinds or TAUGHT if kind not in without]
     world = World(
         seed,
         split,
@@ -201,4 +205,5 @@ _KINDS: Mapping[str, Callable[[Maker, int], Node | None]] = {
     "person": person,
     "experiment": experiment,
     **OPERATIONS,
+    **EVENTS,
 }

@@ -24,7 +24,8 @@ from centerlm.sources.calculator.values import Measure, as_value, measure, readi
 
 FUNCTIONS = (
     "compare", "earlier", "later", "same", "count", "sum", "min", "max", "argmin", "argmax",
-    "sort", "union", "intersection", "difference", "days_between", "convert",
+    "sort", "union", "intersection", "difference", "days_between", "years_between",
+    "convert",
 )  # fmt: skip
 
 MAX_ITEMS = 10_000

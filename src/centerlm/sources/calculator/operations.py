@@ -377,6 +377,17 @@ def _days_between(arguments: list[Argument]) -> Computed:
     return Computed(Fraction(abs((left.as_date() - right.as_date()).days)))
 
 
+def _years_between(arguments: list[Argument]) -> Computed:
+    left, right = _measures(list(_two(arguments, "years_between")), dates=True)
+    if not isinstance(left, Moment) or not isinstance(right, Moment):
+        raise SourceError("years_between needs two dates or years")
+    early, late = sorted((left, right), key=lambda moment: moment.first)
+    years = late.year - early.year
+    if early.day and late.day and late.first[1:] < early.first[1:]:
+        years -= 1  # the last one is not over
+    return Computed(Fraction(years))
+
+
 _OPERATIONS: Mapping[str, Callable[[list[Argument]], Computed]] = {
     "compare": _compare,
     "same": _same,
@@ -395,4 +406,5 @@ _OPERATIONS: Mapping[str, Callable[[list[Argument]], Computed]] = {
         "difference", lambda sets, key: key in sets[0] and all(key not in s for s in sets[1:])
     ),
     "days_between": _days_between,
+    "years_between": _years_between,
 }
