@@ -28,6 +28,7 @@ from centerlm.acts import (
 from centerlm.errors import PlanError
 from centerlm.finding import clean_text, short_answer
 from centerlm.grammar import plan_grammar, plan_schema, with_center
+from centerlm.labels import with_labels
 from centerlm.models.base import LanguageModel, Message, Prompt, Sampling
 from centerlm.nesting import mend
 from centerlm.plan import CENTER, Plan, format_plan, parse_plan, plan_from_json
@@ -155,7 +156,8 @@ class CenterLM:
         if cut and text.split("\n")[-1:] == lines[-1:]:
             lines = lines[:-1]
         plan = parse_plan("\n".join(lines), sources=names)
-        return Plan(mend(plan.steps, view.objective))
+        steps = tuple(with_labels(step, view.objective) for step in plan.steps)
+        return Plan(mend(steps, view.objective))
 
     def seek(self, view: SeekView) -> Request:
         prompt = seek_prompt(view)

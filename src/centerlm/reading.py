@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from centerlm.errors import PlanError
+from centerlm.labels import with_labels
 from centerlm.nesting import is_nest, leaves_out, mend, why_unparted
 from centerlm.plan import CENTER, MAX_STEPS, Merger, Plan, Step, parse_line, too_many
 
@@ -99,4 +100,4 @@ class PlanReader:
         except PlanError as error:
             self.problem = error
             return
-        self._merger.add(raw)
+        self._merger.add(with_labels(raw, self._question))

@@ -1,0 +1,47 @@
+"""Labels of a calculation that were copied with a slip: the question has them right.
+
+A choice between things calls them by labels, "argmax(Tall Oak: #1, Elm: #2)", and the label of the
+best is the answer. A small model that copies one can begin it twice ("T Tall Oak") or add a word
+("Elm School"). What of it stands in the question is the name. Pure: no I/O, no model.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from centerlm.plan import Step
+from centerlm.verify import contains
+
+_CHOICE = re.compile(r"\s*(?:earlier|later|argmin|argmax|sort)\s*\(.*\)\s*", re.DOTALL)
+_LABEL = re.compile(r"(?<=[(,])(\s*)([^#:()]+?)(?=\s*:\s*#\d)")
+
+
+def with_labels(step: Step, question: str) -> Step:
+    """The step, its labels as the question has them where they do not stand in it as they are.
+
+    Of a label, the longest run of its words that the question has counts, if a name or a number is
+    in it and it is no part of another label.
+    """
+    if not _CHOICE.fullmatch(step.text):
+        return step
+    labels = [match[2] for match in _LABEL.finditer(step.text)]
+    mended = [_named(label, question) for label in labels]
+    parts = [one for one in mended if sum(contains(other, one) for other in mended) > 1]
+    if mended == labels or parts:
+        return step
+    new = iter(mended)
+    return replace(step, text=_LABEL.sub(lambda match: match[1] + next(new), step.text))
+
+
+def _named(label: str, question: str) -> str:
+    if contains(question, label):
+        return label
+    said = label.split()
+    runs = (
+        " ".join(said[start : start + length])
+        for length in range(len(said) - 1, 0, -1)
+        for start in range(len(said) - length + 1)
+    )
+    names = (run for run in runs if any(w[0].isupper() or w[0].isdigit() for w in run.split()))
+    return next((run for run in names if len(run) > 1 and contains(question, run)), label)
