@@ -51,6 +51,7 @@ synchronous = "FULL"
 seed = 7
 each_limit = 5
 seek_seconds = 9.5
+explores = true
 """
 
 
@@ -91,6 +92,7 @@ def test_every_part_is_put_together() -> None:
     assert names == ["calculator", "expert:history"]
     options = assembly.options_of(settings)
     assert (options.seed, options.each_limit, options.seek_seconds) == (7, 5, 9.5)
+    assert options.explores
     assert assembly.options_of(settings, 11).seed == 11
     assert places.journal_path(settings, None) == Path("~/journal.sqlite").expanduser()
     assert places.journal_path(settings, Path("given")) == Path("given")

@@ -49,6 +49,7 @@ def options_of(settings: Settings, seed: int | None = None) -> Options:
         seed=solve.seed if seed is None else seed,
         each_limit=solve.each_limit,
         seek_seconds=solve.seek_seconds,
+        explores=solve.explores,
     )
 
 

@@ -125,6 +125,7 @@ class SolveSettings(_Section, frozen=True):
     seed: int = 0
     each_limit: _Count = 32
     seek_seconds: _Seconds = 120.0
+    explores: bool = False
 
 
 class EvaluateSettings(_Section, frozen=True):
