@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from centerlm.learning.worlds import World, WorldQuestion, make_world, questions_of, templates
-from centerlm.learning.worlds.world import KINDS
+from centerlm.learning.worlds.world import KINDS, TAUGHT
 from centerlm.library import Library
 from centerlm.many import each_of
 from centers import CenterSpec, center_specs, open_center
@@ -83,9 +83,9 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
     parser.add_argument("--questions", type=int, default=25, help="of each hops (%(default)s)")
     parser.add_argument(
         "--kinds",
-        type=names_of(KINDS, "kind"),
+        type=names_of(TAUGHT, "kind"),
         default=KINDS,
-        help="chain,comparison,...; default all",
+        help="chain,comparison,...; default all but ages and what exceeds or precedes what",
     )
     parser.add_argument("--forms", type=names_of(FORMS, "form"), default=FORMS, help="peel,flat")
     parser.add_argument("--oracles", action="store_true", help="also the oracle table (peel)")
