@@ -21,7 +21,7 @@ from centerlm.errors import InputError
 from centerlm.evaluation.systems import named_systems
 from evaluation import measure
 from options import add_files, parser_of
-from reporting import command_line, config_lines, main_of, number, table, versions, write
+from reporting import command_line, config_lines, main_of, table, versions, write
 
 QUESTIONS = Path(__file__).with_name("handwritten.jsonl")
 SYSTEMS = "direct,retrieve,flat,holistic"
@@ -96,7 +96,7 @@ def as_markdown(results: Mapping[str, Any], config: Mapping[str, Any]) -> str:
                     system,
                     *(_cell(cells.get(system)) for cells in halves.values()),
                     *(_cell(made["metrics"].get(m), results["n"]) for m in ("f1", "em")),
-                    number(made["metrics"]["calls"]["value"]),
+                    _cell(made["metrics"]["calls"], results["n"]),
                 ]
                 for system, made in results["systems"].items()
             ],
