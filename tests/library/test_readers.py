@@ -92,6 +92,23 @@ def test_html_believes_its_declared_charset(tmp_path: Path) -> None:
     assert read(tmp_path / "b.html", wrong).text == "Zoë"
 
 
+def test_latin_1_of_a_page_has_the_quotation_marks_of_windows(tmp_path: Path) -> None:
+    page = '<meta charset="ISO-8859-1"><p>“Don’t,” said Zoë — once.'
+    assert read(tmp_path / "a.html", page.encode("cp1252")).text == "“Don’t,” said Zoë — once."
+
+
+def test_an_xml_declaration_names_the_charset_too(tmp_path: Path) -> None:
+    page = '<?xml version="1.0" encoding="iso-8859-2"?><html><body><p>Żółw</p></body></html>'
+    assert read(tmp_path / "a.xhtml", page.encode("iso-8859-2")).text == "Żółw"
+
+
+@pytest.mark.parametrize("name", ["undefined", "idna", "unicode_escape", "utf-16", "utf-7", "hex"])
+def test_a_charset_that_a_page_cannot_be_in_is_not_believed(tmp_path: Path, name: str) -> None:
+    page = f'<meta charset="{name}"><p>Zoë at C:\\new + more+AGE-'
+    for text in (page, page + "."):  # of even and of odd length
+        assert read(tmp_path / "a.html", text).text.startswith("Zoë at C:\\new + more+AGE-")
+
+
 def test_deeply_nested_html_is_read_in_time(tmp_path: Path) -> None:
     page = "<div>" * 20_000 + "<b>x</b>" * 20_000 + "end"
     assert read(tmp_path / "a.html", page).text.endswith("end")
