@@ -109,6 +109,19 @@ def test_a_charset_that_a_page_cannot_be_in_is_not_believed(tmp_path: Path, name
         assert read(tmp_path / "a.html", text).text.startswith("Zoë at C:\\new + more+AGE-")
 
 
+XHTML = (
+    '<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head>{}</head>'
+    "<body><h1>One{}</h1><p>Said a > b.</p></body></html>"
+)
+
+
+@pytest.mark.parametrize("empty", ["<title/>", '<script src="a.js" />', "<style type='text/css'/>"])
+def test_an_empty_element_of_xhtml_swallows_nothing(tmp_path: Path, empty: str) -> None:
+    page = XHTML.format(empty, "<a id='x'/><iframe src='y'/><br/>")
+    assert read(tmp_path / "a.xhtml", page).text == "One\n\nSaid a > b."
+    assert read(tmp_path / "b.html", page).text == "One\n\nSaid a > b."
+
+
 def test_deeply_nested_html_is_read_in_time(tmp_path: Path) -> None:
     page = "<div>" * 20_000 + "<b>x</b>" * 20_000 + "end"
     assert read(tmp_path / "a.html", page).text.endswith("end")
