@@ -122,6 +122,14 @@ def test_an_empty_element_of_xhtml_swallows_nothing(tmp_path: Path, empty: str) 
     assert read(tmp_path / "b.html", page).text == "One\n\nSaid a > b."
 
 
+def test_a_form_around_a_page_hides_only_what_one_fills_in(tmp_path: Path) -> None:
+    page = (
+        "<body><form action=x><h1>Sea</h1><p>Salt water.</p><select><option>red</select>"
+        "<textarea>write here</textarea><button>Send</button></form>"
+    )
+    assert read(tmp_path / "a.html", page).text == "Sea\n\nSalt water."
+
+
 def test_deeply_nested_html_is_read_in_time(tmp_path: Path) -> None:
     page = "<div>" * 20_000 + "<b>x</b>" * 20_000 + "end"
     assert read(tmp_path / "a.html", page).text.endswith("end")

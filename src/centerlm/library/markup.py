@@ -14,7 +14,11 @@ from centerlm.library.document import TextBuilder, one_line, safe_text
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
 
-_UNSEEN = "script, style, noscript, template, svg, math, head, nav, iframe, object, form, [hidden]"
+# A form may be around a whole page: what is left out is what one fills in.
+_UNSEEN = """
+script, style, noscript, template, svg, math, head, nav, iframe, object, button, select, textarea,
+[hidden]
+"""
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 # What stands before a block's text. Inline elements are in no block of their own.
 _BLOCKS = """
@@ -28,10 +32,10 @@ _SEPARATORS = {
 }
 _WIDTH = ("", " ", "\n", "\n\n")
 _SPACE = re.compile(r"\s+")
-_XHTML = re.compile(r"""<\?xml\s|<html\b[^>]{0,500}\bxmlns\s*=\s*["']http://www\.w3\.org/1999/xhtml""")
-_EMPTY = re.compile(
-    r"""<([A-Za-z][\w:.-]*)((?:\s+[\w:.-]+\s*=\s*(?:"[^"<]*"|'[^'<]*'))*)\s*/>"""
+_XHTML = re.compile(
+    r"""<\?xml\s|<html\b[^>]{0,500}\bxmlns\s*=\s*["']http://www\.w3\.org/1999/xhtml"""
 )
+_EMPTY = re.compile(r"""<([A-Za-z][\w:.-]*)((?:\s+[\w:.-]+\s*=\s*(?:"[^"<]*"|'[^'<]*'))*)\s*/>""")
 _VOID_TEXT = """
 area base br col embed hr img input link meta source track wbr
 """
