@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,19 @@ def test_markdown_has_sections_that_stand_in_its_text(tmp_path: Path) -> None:
     assert document.text[document.sections[1].start : document.sections[1].end] == (
         "## Fish ##\n\nSwim.\n"
     )
+
+
+def test_marks_that_close_a_heading_of_markdown_are_none_of_its_words(tmp_path: Path) -> None:
+    document = read(tmp_path / "a.md", "# About C#\n\none\n\n## Two ##  \n\ntwo\n")
+    assert document.title == "About C#"
+    assert [s.heading for s in document.sections] == ["About C#", "Two"]
+
+
+@pytest.mark.parametrize("filler", [" ", "\t", "#", " #"])
+def test_a_long_line_of_markdown_takes_no_time(tmp_path: Path, filler: str) -> None:
+    started = time.monotonic()
+    read(tmp_path / "a.md", "# a" + filler * 4_000 + "b\n\ntext")
+    assert time.monotonic() - started < 5
 
 
 def test_html_gives_visible_text_with_blocks_apart(tmp_path: Path) -> None:
