@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,22 @@ def test_bad_files_are_listed_and_the_rest_goes_on(tmp_path: Path, folder: Path)
         files = sorted(Path(problem.file).name for problem in report.problems)
         assert files == ["bad\0path", "binary.md", "book.pdf", "empty.txt", "no.txt", "self.txt"]
         assert all("\n" not in problem.reason for problem in report.problems)
+
+
+def test_a_pipe_with_the_name_of_a_video_is_listed_and_not_waited_for(
+    tmp_path: Path, folder: Path
+) -> None:
+    pipe = folder / "talk.mp4"
+    os.mkfifo(pipe)
+    release = threading.Timer(5, lambda: os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)))
+    release.start()
+    with Library.open(tmp_path / "library", create=True, embedder=None) as library:
+        report = library.ingest([folder, pipe])
+    release.cancel()
+    assert counts(report)[0] == 2
+    assert [p.reason for p in report.problems] == [
+        f"{pipe} is not a file that can be read; give documents or folders"
+    ]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")

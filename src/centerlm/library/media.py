@@ -6,6 +6,7 @@ Nothing of the extra `media` is imported before such a file is met.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -32,12 +33,14 @@ def media_digest(path: Path) -> str:
     """SHA-256 of a media file, which may be larger than memory.
 
     Raises:
-        MediaError: it cannot be read.
+        MediaError: it cannot be read, or is no regular file: a pipe may never end.
     """
     from centerlm.errors import MediaError
     from centerlm.models.weights import file_sha256
 
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise MediaError(f"{path} is not a file that can be read; give documents or folders")
         return file_sha256(path)
     except OSError as error:
         raise MediaError(f"{path} cannot be read ({error.strerror}); check the path") from None
