@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -66,6 +67,33 @@ def test_removed_files_leave_only_with_their_folder_in_sight(tmp_path: Path, fol
         assert counts(library.ingest([folder / "harbour.txt"])) == (0, 0, 0, 1)
 
 
+def test_files_in_a_folder_that_may_not_be_looked_into_stay() -> None:
+    place = Path(tempfile.mkdtemp())
+    folder = place / "docs"
+    (folder / "deep").mkdir(parents=True)
+    for path in (folder / "a.txt", folder / "deep" / "b.txt"):
+        path.write_text("The harbour of Aland is deep.")
+    root = os.geteuid() == 0
+    try:
+        if root:  # nothing is locked to root
+            for path in (place, folder):
+                path.chmod(0o777)
+            os.seteuid(65534)
+        with Library.open(place / "library", create=True, embedder=None) as library:
+            assert counts(library.ingest([folder])) == (2, 0, 0, 0)
+            os.seteuid(os.getuid())
+            (folder / "deep").chmod(0)
+            if root:
+                os.seteuid(65534)
+            report = library.ingest([folder, folder / "deep" / "b.txt"])
+            assert counts(report) == (0, 0, 1, 0)
+            assert "check permissions" in report.problems[0].reason
+    finally:
+        os.seteuid(os.getuid())
+        (folder / "deep").chmod(0o755)
+        shutil.rmtree(place)
+
+
 def test_bad_files_are_listed_and_the_rest_goes_on(tmp_path: Path, folder: Path) -> None:
     (folder / "empty.txt").touch()
     (folder / "binary.md").write_bytes(b"\x00\x01" * 99)
@@ -73,10 +101,12 @@ def test_bad_files_are_listed_and_the_rest_goes_on(tmp_path: Path, folder: Path)
     (folder / "loop").symlink_to(folder)
     (folder / "self.txt").symlink_to(folder / "self.txt")
     with Library.open(tmp_path / "library", create=True, embedder=None) as library:
-        report = library.ingest([folder, tmp_path / "no.txt", "bad\0path"])
+        long = "l" * 300
+        report = library.ingest([folder, tmp_path / "no.txt", "bad\0path", tmp_path / long])
         assert counts(report)[0] == 2
         files = sorted(Path(problem.file).name for problem in report.problems)
-        assert files == ["bad\0path", "binary.md", "book.pdf", "empty.txt", "no.txt", "self.txt"]
+        bad = ["bad\0path", "binary.md", "book.pdf", "empty.txt", long, "no.txt", "self.txt"]
+        assert files == bad
         assert all("\n" not in problem.reason for problem in report.problems)
 
 

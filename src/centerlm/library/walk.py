@@ -37,8 +37,7 @@ class Walk:
         return [
             path
             for path in stored
-            if path in missing
-            or (path not in here and self._covers(path) and not os.path.lexists(path))
+            if path in missing or (path not in here and self._covers(path) and is_gone(path))
         ]
 
     def _covers(self, path: str) -> bool:
@@ -56,16 +55,27 @@ def find_files(paths: Iterable[str | Path]) -> Walk:
         path = _absolute(given)
         if path is None:
             problems.append(Problem(str(given), f"{str(given)!r} is not a path; check it"))
-        elif path.is_dir():
+        elif os.path.isdir(path):  # noqa: PTH112  is_dir() raises where a folder may not be looked into
             folders.append(path)
             ignored += _walk(path, files, problems)
         else:
             # A file that is missing is a problem here; its passages go with it only if its folder
             # is still there, not when a disk was unplugged.
-            if not os.path.lexists(path) and path.parent.is_dir():
+            if is_gone(path) and path.parent.is_dir():
                 gone.append(path)
             _add(path, files, problems)
     return Walk(tuple(files), tuple(problems), ignored, tuple(folders), tuple(gone))
+
+
+def is_gone(path: str | Path) -> bool:
+    """Whether there is no such file; one in a folder that may not be looked into may be there."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _absolute(given: str | Path) -> Path | None:
