@@ -6,13 +6,15 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from word_embedder import WordEmbedder
 
 from centerlm.errors import InputError, LibraryError
-from centerlm.library import IngestReport, Library, Progress
+from centerlm.library import IngestReport, Library, Problem, Progress, ingest, store
+from centerlm.library.document import Document
 
 
 @pytest.fixture
@@ -204,6 +206,69 @@ def progress(p):
         os.kill(os.getpid(), signal.SIGKILL)
 Library.open(sys.argv[1], create=True, embedder=None).ingest([sys.argv[2]], progress=progress)
 """
+
+
+def test_two_ingests_of_the_same_files_agree(tmp_path: Path, folder: Path) -> None:
+    with (
+        Library.open(tmp_path / "library", create=True, embedder=None) as one,
+        Library.open(tmp_path / "library", embedder=None) as other,
+    ):
+        for change in ("first", "second"):
+            (folder / "harbour.txt").write_text(f"The {change} harbour of Aland is deep.")
+            (folder / "deep" / "tower.md").write_text(f"The {change} tower of Borg is high.")
+            quicker: list[IngestReport] = []
+
+            def overtake(step: Progress, quicker: list[IngestReport] = quicker) -> None:
+                if step.done == 0 and not quicker:
+                    quicker.append(other.ingest([folder]))
+
+            report = one.ingest([folder], progress=overtake)
+            assert (counts(quicker[0])[0] or counts(quicker[0])[1]) == 2
+            assert counts(report) == (0, 0, 2, 0)
+            assert one.stats().documents == 2
+        (folder / "harbour.txt").unlink()
+
+        def remove(step: Progress) -> None:
+            if step.done == 0:
+                other.ingest([folder])
+
+        assert counts(one.ingest([folder], progress=remove)) == (0, 0, 1, 0)
+        assert one.stats().documents == 1
+
+
+def test_other_writers_need_not_wait_while_files_are_read(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(ingest, "COMMIT_SECONDS", 0.0)
+    large = folder / "large.txt"
+    large.write_text("The lake of Cade is wide. " * 5_000)
+    with (
+        Library.open(tmp_path / "library", create=True, embedder=None) as library,
+        Library.open(tmp_path / "library", embedder=None) as other,
+    ):
+
+        def write(step: Progress) -> None:
+            del step
+            other.ingest([tmp_path / "none.txt"], max_words=120)
+
+        library.ingest([folder], progress=write)
+        for path in (folder / "harbour.txt", folder / "deep" / "tower.md", large):
+            os.utime(path, (1, 1))
+        assert counts(library.ingest([folder], progress=write)) == (0, 0, 3, 0)
+
+        parse = ingest.parse
+        monkeypatch.setattr(ingest, "COMMIT_SECONDS", 1e9)
+
+        def slow(data: bytes, name: str) -> Iterator[Document | Problem]:
+            if len(data) > ingest.SMALL_BYTES:
+                other.ingest([tmp_path / "none.txt"], max_words=120)
+            return parse(data, name)
+
+        monkeypatch.setattr(ingest, "parse", slow)
+        (folder / "harbour.txt").write_text("The harbour of Aland is shallow.")
+        large.write_text("The lake of Cade is deep. " * 5_000)
+        assert counts(library.ingest([folder])) == (0, 2, 1, 0)
 
 
 @pytest.mark.parametrize("when", [0, 7, 40, 60])

@@ -11,7 +11,7 @@ import hashlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -21,8 +21,8 @@ from centerlm.library import vectors
 from centerlm.library.document import Document, Problem
 from centerlm.library.embed import Embedder
 from centerlm.library.media import is_media, media_digest, read_media
-from centerlm.library.observing import note
-from centerlm.library.passages import cut
+from centerlm.library.observing import Noted, keep, noted
+from centerlm.library.passages import Span, cut
 from centerlm.library.readers import parse, read_bytes
 from centerlm.library.store import Store
 from centerlm.library.walk import find_files
@@ -30,6 +30,7 @@ from centerlm.library.walk import find_files
 EMBED_BATCH = 256
 COMMIT_PASSAGES = 5000
 COMMIT_SECONDS = 1.0
+SMALL_BYTES = 100_000  # files that are read at once, whatever they hold
 COMMON_SHARE = 100  # a term is common when more than 1 passage in 100 has it
 
 
@@ -118,6 +119,10 @@ def ingest(
     )
 
 
+_Stored = tuple[int, int, int, str]
+"""Of a file: id, size, time of change, hash."""
+
+
 class _Place(NamedTuple):
     start: float
     end: float
@@ -146,7 +151,7 @@ class _Writer:
         self.remarks: list[str] = []
         self.added = self.changed = self.unchanged = self.removed = 0
         rows = self._connection.execute("SELECT path, id, size, mtime_ns, sha256 FROM files")
-        self.known: dict[str, tuple[int, int, int, str]] = {row[0]: row[1:] for row in rows}
+        self.known: dict[str, _Stored] = {row[0]: row[1:] for row in rows}
 
     @property
     def touched(self) -> bool:
@@ -168,6 +173,8 @@ class _Writer:
         ):
             self.unchanged += 1
             return
+        if info is None or info.st_size > SMALL_BYTES:
+            self.commit()  # reading may take long: nothing is kept from other writers meanwhile
         try:
             data = b"" if is_media(path) else read_bytes(path, max_bytes=self._max_bytes)
             digest = hashlib.sha256(data).hexdigest() if data else media_digest(path)
@@ -178,6 +185,7 @@ class _Writer:
                     (info.st_size, info.st_mtime_ns, old[0]),
                 )
                 self.unchanged += 1
+                self._commit_if_due()
                 return
             items = list(parse(data, name) if data else self._watch(path))
         except CenterError as error:
@@ -188,9 +196,14 @@ class _Writer:
         self.problems += [item for item in items if isinstance(item, Problem)]
         if not documents or info is None:
             return
+        pieces = [(d, cut(d, max_words=self._max_words), noted(d)) for d in documents]
         self._begin()
-        if old:
-            self._delete(old[0])
+        now = self._stored(name)
+        if now and now != old and now[3] == digest:  # another process was quicker
+            self.unchanged += 1
+            return
+        if now:
+            self._delete(now[0])
             self.changed += 1
         else:
             self.added += 1
@@ -198,9 +211,15 @@ class _Writer:
             "INSERT INTO files (path, size, mtime_ns, sha256) VALUES (?, ?, ?, ?)",
             (name, info.st_size, info.st_mtime_ns, digest),
         ).lastrowid
-        for document in documents:
-            self._insert(file, document)
+        for document, spans, notes in pieces:
+            self._insert(file, document, spans, notes)
         self._commit_if_due()
+
+    def _stored(self, name: str) -> _Stored | None:
+        """What the library has of a file by now."""
+        return self._connection.execute(
+            "SELECT id, size, mtime_ns, sha256 FROM files WHERE path = ?", (name,)
+        ).fetchone()
 
     def _watch(self, path: Path) -> Iterator[Document | Problem]:
         # Watching takes minutes: what was read before must not be kept from other writers.
@@ -214,8 +233,9 @@ class _Writer:
     def remove(self, names: Iterable[str]) -> None:
         for name in names:
             self._begin()
-            self._delete(self.known[name][0])
-            self.removed += 1
+            if self._stored(name) == self.known[name]:  # else another process has seen to it
+                self._delete(self.known[name][0])
+                self.removed += 1
             self._commit_if_due()
 
     def commit(self) -> None:
@@ -242,7 +262,9 @@ class _Writer:
         if self._pending >= COMMIT_PASSAGES or time.monotonic() - self._begun > COMMIT_SECONDS:
             self.commit()
 
-    def _insert(self, file: int | None, document: Document) -> None:
+    def _insert(
+        self, file: int | None, document: Document, spans: Sequence[Span], notes: Noted
+    ) -> None:
         row = self._connection.execute(
             "INSERT INTO documents (file, position, title, unit) VALUES (?, ?, ?, ?)",
             (
@@ -254,11 +276,12 @@ class _Writer:
         ).lastrowid
         for timed in document.timed:
             self._insert_passage(row, document, _Place(timed.start, timed.end), timed.text)
-        for span in cut(document, max_words=self._max_words):
+        for span in spans:
             place = _Place(span.start, span.end, span.heading)
             self._insert_passage(row, document, place, document.text[span.start : span.end])
-        if remark := note(self._connection, row, document):
-            self.remarks.append(remark)
+        keep(self._connection, row, notes)
+        if notes.remark:
+            self.remarks.append(notes.remark)
 
     def _insert_passage(self, row: int | None, document: Document, span: _Place, text: str) -> None:
         passage = self._connection.execute(

@@ -36,44 +36,58 @@ class Book:
     english: bool
 
 
-def note(connection: sqlite3.Connection, row: int | None, document: Document) -> str:
-    """Store observations of a document that is a book; returns what its reader should know, or "".
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What was noted of a document, and what its reader should know, or ""."""
 
-    Nothing is done for a document that is no book.
-    """
+    observations: Sequence[Observation] = ()
+    remark: str = ""
+
+
+def noted(document: Document) -> Noted:
+    """Observations of a document that is a book; none of one that is no book."""
     if Path(document.file).suffix.lower() in _NOT_BOOKS:
-        return ""
+        return Noted()
     words = len(document.text.split())
     if words < MIN_BOOK_WORDS:
-        return ""
+        return Noted()
     headings = [(section.heading, section.start) for section in document.sections]
     structure = read_structure(document.text, headings)
     is_epub = document.file.lower().endswith(".epub")
     if len(structure.told) < 2 and words < LONG_WORDS and not is_epub:
-        return ""
+        return Noted()
     if words > MAX_BOOK_WORDS:
-        return (
-            f"{document.file} has {words:,} words, more than a book: it is searched by passages, "
-            "and its people and places are not noted; split it into books"
+        return Noted(
+            remark=f"{document.file} has {words:,} words, more than a book: it is searched by "
+            "passages, and its people and places are not noted; split it into books"
         )
     try:
         notes = take_notes(document.text, structure)
     except MissingExtraError as error:
-        return f"{document.file} is a book, but its people and places are not noted: {error}"
-    for seen in observe(document.text, structure, notes):
+        return Noted(
+            remark=f"{document.file} is a book, but its people and places are not noted: {error}"
+        )
+    seen = list(observe(document.text, structure, notes))
+    if not notes.english:
+        return Noted(
+            seen,
+            f"{document.file} is not in English: it has its chapters and is searched by passages, "
+            "but its people, places and threads are not noted",
+        )
+    if notes.form != "prose":
+        form = _FORMS[notes.form]
+        return Noted(seen, f"{document.file} looks like a {form}: no narrator is noted for it")
+    return Noted(seen)
+
+
+def keep(connection: sqlite3.Connection, row: int | None, notes: Noted) -> None:
+    """Store what was noted of the document in this row."""
+    for seen in notes.observations:
         connection.execute(
             'INSERT INTO observations (document, kind, subject, start, "end", data) '
             "VALUES (?, ?, ?, ?, ?, ?)",
             (row, seen.kind, seen.subject, seen.start, seen.end, json.dumps(dict(seen.data))),
         )
-    if not notes.english:
-        return (
-            f"{document.file} is not in English: it has its chapters and is searched by passages, "
-            "but its people, places and threads are not noted"
-        )
-    if notes.form != "prose":
-        return f"{document.file} looks like a {_FORMS[notes.form]}: no narrator is noted for it"
-    return ""
 
 
 _FORMS = {"verse": "poem", "script": "play"}
