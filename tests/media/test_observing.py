@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from media_files import needs_detector, needs_media, needs_speech, painted, write_sound, write_video
 
-from centerlm.errors import MediaError, MissingWeightsError
+from centerlm.errors import MediaError, MissingExtraError, MissingWeightsError
 from centerlm.evaluation.clips import Clip, Mover, Said, can_speak, render, speak
+from centerlm.library import Library
+from centerlm.media import processing
 from centerlm.media.captions import read_captions
 from centerlm.media.decode import RATE, Sound
 from centerlm.media.loading import load
@@ -207,6 +209,37 @@ def test_captions_beside_a_video_are_observations(tmp_path: Path) -> None:
     assert "holds no captions" in process(path, names=[]).notes[0]
     with pytest.raises(MediaError, match="holds no captions"):
         read_captions(captions)
+
+
+def test_what_was_missing_at_one_ingest_is_there_after_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = clip(tmp_path / "a.mp4", Said("text", "MAP ROOM", 2.0, 6.0))
+    own = dict(processing.default_processors("video"))
+    made = {"motion": own["motion"]}
+    monkeypatch.setattr(processing, "default_processors", lambda _: made)
+
+    def missing() -> processing.Seeing:
+        raise MissingExtraError("rapidocr", "media")
+
+    made["text"] = missing
+    with Library.open(tmp_path / "library", create=True, embedder=None) as library:
+        first = library.ingest([path])
+        assert first.added == 1 and "centerlm[media]" in first.problems[0].reason
+        again = library.ingest([path])
+        assert again.unchanged == 1 and again.problems == first.problems
+        made["text"] = own["text"]
+        assert library.ingest([path]).changed == 1
+        assert library.search("map room")
+        assert library.ingest([path]).unchanged == 1
+        captions = tmp_path / "a.captions.json"
+        captions.write_text('{"0": "A boy runs."}')
+        assert library.ingest([path]).changed == 1
+        assert library.search("boy")
+        assert library.ingest([path]).unchanged == 1
+        captions.unlink()
+        assert library.ingest([path]).changed == 1
+        assert not library.search("boy")
 
 
 def test_observations_are_stored_whole() -> None:

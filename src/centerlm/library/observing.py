@@ -38,10 +38,13 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """What was noted of a document, and what its reader should know, or ""."""
+    """What was noted of a document, and what its reader should know, or "". `unfinished` where a
+    package was missing.
+    """
 
     observations: Sequence[Observation] = ()
     remark: str = ""
+    unfinished: bool = False
 
 
 def noted(document: Document) -> Noted:
@@ -65,7 +68,8 @@ def noted(document: Document) -> Noted:
         notes = take_notes(document.text, structure)
     except MissingExtraError as error:
         return Noted(
-            remark=f"{document.file} is a book, but its people and places are not noted: {error}"
+            remark=f"{document.file} is a book, but its people and places are not noted: {error}",
+            unfinished=True,
         )
     seen = list(observe(document.text, structure, notes))
     if not notes.english:

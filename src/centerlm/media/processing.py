@@ -69,13 +69,17 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Processed:
-    """The observations of a medium in order of time, and sentences on what could not be done."""
+    """The observations of a medium in order of time, and sentences on what could not be done.
+
+    `unfinished` says that a processor was left out, of which a note says how to get it.
+    """
 
     path: Path
     info: MediaInfo
     sha256: str
     observations: tuple[Observation, ...]
     notes: tuple[str, ...] = ()
+    unfinished: bool = False
 
 
 NONE: Mapping[str, Callable[[], Seeing]] = MappingProxyType({})
@@ -135,6 +139,7 @@ def process(
     makers = {**own, **(more if info.kind != "audio" else {})}
     notes = list(info.notes)
     ready: dict[str, list[Observation]] = {}
+    unfinished = False
     waiting: list[Seeing | Hearing] = []
     for name in makers if names is None else [n for n in makers if n in names or n in more]:
         if name == "speech" and not info.sound:
@@ -144,6 +149,7 @@ def process(
         except (MissingExtraError, MissingWeightsError) as error:
             if names is not None or name not in OPTIONAL:
                 notes.append(f"the processor {name} was left out: {error}")
+                unfinished = True
             continue
         kept = _kept(_cache(digest, processor, sampling))
         if kept is None:
@@ -153,6 +159,7 @@ def process(
     if waiting:
         made, said = _run(path, info, waiting, sampling, progress)
         notes += said
+        unfinished = unfinished or len(made) < len(waiting)
         for processor in waiting:
             if processor.name in made:
                 ready[processor.name] = made[processor.name]
@@ -167,7 +174,7 @@ def process(
             notes.append(str(error))
     observations = labelled(observations)
     observations.sort(key=lambda o: (o.start, o.end, o.kind, o.text))
-    return Processed(path, info, digest, tuple(observations), tuple(notes))
+    return Processed(path, info, digest, tuple(observations), tuple(notes), unfinished)
 
 
 def _run(
