@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,26 @@ def test_captions_beside_a_video_are_observations(tmp_path: Path) -> None:
     assert "holds no captions" in process(path, names=[]).notes[0]
     with pytest.raises(MediaError, match="holds no captions"):
         read_captions(captions)
+
+
+def test_a_processor_without_its_package_is_left_out_with_a_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = clip(tmp_path / "a.mp4")
+    version = metadata.version
+
+    def lacking(name: str) -> str:
+        if name == "rapidocr":
+            raise metadata.PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(metadata, "version", lacking)
+    done = process(path, names=["motion", "text"])
+    assert len(done.observations) == 2
+    assert done.notes == (
+        "the processor text was left out: rapidocr is not installed; "
+        "run: pip install 'centerlm[media]'",
+    )
 
 
 def test_what_was_missing_at_one_ingest_is_there_after_the_next(
