@@ -13,7 +13,7 @@ import pytest
 from word_embedder import WordEmbedder
 
 from centerlm.errors import InputError, LibraryError
-from centerlm.library import IngestReport, Library, Problem, Progress, ingest, store
+from centerlm.library import IngestReport, Library, Problem, Progress, ingest, media, store
 from centerlm.library.document import Document
 
 
@@ -67,6 +67,23 @@ def test_removed_files_leave_only_with_their_folder_in_sight(tmp_path: Path, fol
         shutil.move(tmp_path / "unplugged", folder)
         (folder / "harbour.txt").unlink()
         assert counts(library.ingest([folder / "harbour.txt"])) == (0, 0, 0, 1)
+
+
+def test_without_the_extra_media_files_say_what_to_install(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    monkeypatch.setattr(media, "installed", lambda module: module != "av")
+    (folder / "deep" / "talk.mp4").write_bytes(b"\0" * 99)
+    install = "av is not installed; run: pip install 'centerlm[media]'"
+    with Library.open(tmp_path / "library", create=True, embedder=None) as library:
+        report = library.ingest([folder])
+        assert (counts(report), report.problems) == ((2, 0, 0, 0), ())
+        assert report.remarks == (f"a picture, recording or video was passed over: {install}",)
+        path = folder / "deep" / "talk.mp4"
+        report = library.ingest([path])
+        assert [problem.reason for problem in report.problems] == [f"{path} is not read: {install}"]
+        assert report.remarks == ()
 
 
 def test_files_in_a_folder_that_may_not_be_looked_into_stay() -> None:

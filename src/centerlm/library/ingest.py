@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from centerlm.errors import CenterError
+from centerlm.errors import CenterError, MissingExtraError
 from centerlm.library import vectors
 from centerlm.library.document import Document, Problem
 from centerlm.library.embed import Embedder
-from centerlm.library.media import is_media, media_digest, read_media
+from centerlm.library.media import is_media, media_digest, passed_over, read_media
 from centerlm.library.observing import Noted, keep, noted
 from centerlm.library.passages import Span, cut
 from centerlm.library.readers import parse, read_bytes
@@ -54,7 +54,7 @@ class IngestReport:
 
     `ignored` counts files in folders that are no documents; `problems` are files or parts of files
     that could not be read; `without_vectors` counts passages found by words only; `note` says why.
-    `remarks` say what of a book that was read now is not noted, and why.
+    `remarks` say what of a book that was read now is not noted, or passed over in folders, and why.
     """
 
     added: int
@@ -117,7 +117,7 @@ def ingest(
         passages=passages,
         without_vectors=passages - with_vectors,
         seconds=time.monotonic() - started,
-        remarks=tuple(writer.remarks),
+        remarks=(*writer.remarks, *([passed_over(walk.unwatched)] if walk.unwatched else ())),
     )
 
 
@@ -182,8 +182,9 @@ class _Writer:
                 return
             items = list(parse(data, name) if data else self._watch(path))
         except CenterError as error:
+            what = f"{name} is not read: " if isinstance(error, MissingExtraError) else ""
             kept = "; what the library had of it stays" if old else ""
-            self.problems.append(Problem(name, f"{error}{kept}"))
+            self.problems.append(Problem(name, f"{what}{error}{kept}"))
             return
         documents = [item for item in items if isinstance(item, Document)]
         self.problems += [item for item in items if isinstance(item, Problem)]

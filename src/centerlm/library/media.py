@@ -11,6 +11,7 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from centerlm.errors import MissingExtraError
 from centerlm.library.document import Document, Problem, Timed, one_line
 from centerlm.media.loading import installed
 
@@ -26,8 +27,23 @@ MAX_SECONDS = 30.0
 
 
 def is_media(path: Path) -> bool:
-    """Whether a file is called like a picture, recording or video, and can be watched here."""
-    return path.suffix.lower() in SUFFIXES and installed("av")
+    """Whether a file is called like a picture, recording or video."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def passed_over(files: int) -> str:
+    """What to do about so many media files in folders that cannot be watched here."""
+    named = (
+        "a picture, recording or video was"
+        if files == 1
+        else (f"{files:,} pictures, recordings and videos were")
+    )
+    return f"{named} passed over: {MissingExtraError('av', 'media')}"
+
+
+def can_watch() -> bool:
+    """Whether pictures, recordings and videos can be decoded here."""
+    return installed("av")
 
 
 def media_digest(path: Path) -> str:
