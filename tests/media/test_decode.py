@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import random
 import struct
 import subprocess
 import sys
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +148,41 @@ def test_a_picture_is_one_frame(tmp_path: Path) -> None:
     assert probe(path).kind == "image"
     (frame,) = frames(path, side=150)
     assert (frame.time, frame.pixels.shape) == (0.0, (100, 150, 3))
+
+
+def test_of_a_scan_with_pages_the_first_is_seen_and_that_is_said(tmp_path: Path) -> None:
+    image: Any = pytest.importorskip("PIL.Image")
+    pages = [image.new("L", (30, 20), shade) for shade in (0, 128, 255)]
+    for name in ("a.tiff", "a.webp"):
+        path = tmp_path / name
+        pages[0].save(path, save_all=True, append_images=pages[1:])
+        info = probe(path)
+        assert info.kind == "image"
+        assert "has 3 pages or frames, and only the first" in info.notes[0]
+        assert next(frames(path)).pixels.max() < 20
+    pages[0].save(tmp_path / "one.tiff")
+    assert probe(tmp_path / "one.tiff").notes == ()
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.tiff", "a.png", "a.jpg", "a.webp", "a.bmp", "a.ppm"])
+def test_damaged_pictures_give_pixels_or_one_sentence(
+    tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    image: Any = pytest.importorskip("PIL.Image")
+    path = tmp_path / name
+    picture = image.frombytes("RGB", (40, 30), bytes(range(240)) * 15)
+    moving = {"save_all": True, "append_images": [picture]} if name in ("a.gif", "a.tiff") else {}
+    picture.save(path, **moving)
+    whole, draw = path.read_bytes(), random.Random(1)
+    for _ in range(150):
+        data = bytearray(whole)
+        for _ in range(draw.randint(1, 8)):
+            data[draw.randrange(min(len(data), 400))] = draw.randrange(256)
+        path.write_bytes(data[: draw.randrange(1, 2 * len(data))])
+        with suppress(MediaError):
+            probe(path)
+            assert all(frame.pixels.ndim == 3 for frame in frames(path))
+    assert "Warning" not in capfd.readouterr().err
 
 
 def test_a_photo_of_100_million_pixels_is_read_small(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from centerlm.errors import MediaError
 from centerlm.media.loading import load
-from centerlm.media.pictures import is_picture, read_picture
+from centerlm.media.pictures import is_picture, read_picture, unseen_frames
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,7 +110,8 @@ def probe(path: Path) -> MediaInfo:
     _check_file(path)
     if is_picture(path):
         _, (width, height) = read_picture(path, side=64)
-        return MediaInfo("image", width=width, height=height)
+        unseen = unseen_frames(path)
+        return MediaInfo("image", width=width, height=height, notes=(unseen,) if unseen else ())
     with _opened(path) as container:
         video, audio = _video(container), _audio(container)
         notes = [
