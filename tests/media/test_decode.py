@@ -185,6 +185,17 @@ def test_damaged_pictures_give_pixels_or_one_sentence(
     assert "Warning" not in capfd.readouterr().err
 
 
+def test_what_is_transparent_is_white(tmp_path: Path) -> None:
+    image: Any = pytest.importorskip("PIL.Image")
+    picture = image.new("RGBA", (30, 20), (0, 0, 0, 0))
+    picture.paste((0, 0, 0, 255), (0, 0, 10, 20))
+    for name, shown in (("a.png", picture), ("b.png", picture.quantize(4))):
+        shown.save(tmp_path / name)
+        (frame,) = frames(tmp_path / name)
+        assert frame.pixels[10, 5].tolist() == [0, 0, 0]
+        assert frame.pixels[10, 25].tolist() == [255, 255, 255]
+
+
 def test_a_photo_of_100_million_pixels_is_read_small(tmp_path: Path) -> None:
     image: Any = pytest.importorskip("PIL.Image")
     path = tmp_path / "a.jpg"

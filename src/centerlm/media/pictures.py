@@ -80,12 +80,22 @@ def read_picture(path: Path, *, side: int) -> tuple[NDArray[np.uint8], tuple[int
                 image.load()
             image = operations.exif_transpose(image)
             image.thumbnail((side, side))
-            pixels = numpy.asarray(image.convert("RGB"))
+            pixels = numpy.asarray(_on_paper(image))
         except Exception as error:  # noqa: BLE001  as above
             raise MediaError(
                 f"{path} is damaged or cut short ({error}); replace it with a whole copy"
             ) from None
     return pixels, full
+
+
+def _on_paper(image: Any) -> Any:
+    """The picture in RGB; what is transparent is white, so that black words on it can be read."""
+    if "A" not in image.getbands() and "transparency" not in image.info:
+        return image.convert("RGB")
+    seen = image.convert("RGBA")
+    paper = load("PIL.Image").new("RGBA", seen.size, "white")
+    paper.alpha_composite(seen)
+    return paper.convert("RGB")
 
 
 def _check_size(path: Path, size: tuple[int, int], full: tuple[int, int]) -> None:
