@@ -196,6 +196,17 @@ def test_what_is_transparent_is_white(tmp_path: Path) -> None:
         assert frame.pixels[10, 25].tolist() == [255, 255, 255]
 
 
+def test_a_picture_of_16_bits_keeps_its_shades(tmp_path: Path) -> None:
+    image: Any = pytest.importorskip("PIL.Image")
+    shades = np.linspace(1_000, 60_000, 40 * 30).reshape(30, 40)
+    for name, kind in (("a.png", np.uint16), ("a.tiff", np.uint16), ("b.tiff", np.float32)):
+        image.fromarray(shades.astype(kind)).save(tmp_path / name)
+        (frame,) = frames(tmp_path / name)
+        assert frame.pixels[0, 0].tolist() == [0, 0, 0]
+        assert frame.pixels[-1, -1].min() >= 254
+        assert 120 < frame.pixels[15].mean() < 135
+
+
 def test_a_photo_of_100_million_pixels_is_read_small(tmp_path: Path) -> None:
     image: Any = pytest.importorskip("PIL.Image")
     path = tmp_path / "a.jpg"

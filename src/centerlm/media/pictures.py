@@ -78,7 +78,7 @@ def read_picture(path: Path, *, side: int) -> tuple[NDArray[np.uint8], tuple[int
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # what is odd in a damaged head
                 image.load()
-            image = operations.exif_transpose(image)
+            image = _eight_bits(operations.exif_transpose(image))
             image.thumbnail((side, side))
             pixels = numpy.asarray(_on_paper(image))
         except Exception as error:  # noqa: BLE001  as above
@@ -86,6 +86,21 @@ def read_picture(path: Path, *, side: int) -> tuple[NDArray[np.uint8], tuple[int
                 f"{path} is damaged or cut short ({error}); replace it with a whole copy"
             ) from None
     return pixels, full
+
+
+def _eight_bits(image: Any) -> Any:
+    """A picture of 16 bits or more a pixel with its own range spread over 8: cut off at 255, all of
+    it would be white.
+    """
+    if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
+        return image
+    numpy = load("numpy")
+    values = numpy.nan_to_num(numpy.array(image, numpy.float32), copy=False)
+    with numpy.errstate(all="ignore"):  # damaged numbers may be beyond all bounds
+        values -= values.min()
+        values *= 255.0 / (float(values.max()) or 1.0)
+        eight = numpy.nan_to_num(values, copy=False).clip(0, 255).astype(numpy.uint8)
+    return load("PIL.Image").fromarray(eight)
 
 
 def _on_paper(image: Any) -> Any:
