@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import random
 import struct
@@ -26,8 +27,10 @@ from media_files import (
 
 from centerlm.errors import MediaError
 from centerlm.media.decode import Losses, frames, probe, sound
+from centerlm.media.loading import installed
 
 pytestmark = needs_media
+av: Any = importlib.import_module("av") if installed("av") else None
 
 
 def test_a_video_says_what_it_is(tmp_path: Path) -> None:
@@ -264,6 +267,30 @@ def test_damage_in_the_middle_costs_only_that(tmp_path: Path) -> None:
     found = list(frames(path, losses=losses))
     assert 30 <= len(found) < 60
     assert found[-1].time > 5.5
+
+
+def test_what_comes_after_long_damage_is_decoded(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", [plain(size=(32, 32))] * 4_000, fps=30, key_every=30)
+    data, packets = bytearray(path.read_bytes()), list[tuple[int, int]]()
+    with av.open(str(path)) as container:
+        packets = [(p.pos, p.size) for p in container.demux() if p.size]
+    for at, size in packets[300:3_700]:
+        data[at : at + size] = b"\xff" * size
+    path.write_bytes(data)
+    losses = Losses()
+    found = [frame.time for frame in frames(path, losses=losses)]
+    assert found[-1] > 133
+    assert losses.packets > 3_000
+
+
+def test_sound_goes_on_where_the_next_whole_piece_is_found(tmp_path: Path) -> None:
+    wave = 0.3 * np.sin(np.arange(30 * 48_000) / 20)
+    path = write_sound(tmp_path / "a.ogg", wave, codec="libopus", rate=48_000)
+    data = bytearray(path.read_bytes())
+    at, size = len(data) // 4, len(data) // 3
+    data[at : at + size] = random.Random(2).randbytes(size)
+    path.write_bytes(data)
+    assert sum(len(p.samples) for p in sound(path)) / 16_000 > 15
 
 
 def test_a_video_that_is_cut_short_gives_what_is_there(tmp_path: Path) -> None:

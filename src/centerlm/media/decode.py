@@ -35,7 +35,7 @@ _FORMATS = (
     *("ivf", "m4v", "matroska,webm", "mjpeg", "mov,mp4,m4a,3gp,3g2,mj2", "mp3", "mpeg", "mpegts"),
     *("mpegvideo", "nut", "ogg", "w64", "wav", "webp_anim"),
 )
-_GIVE_UP = 2000  # damaged packets in a row
+_GIVE_UP = 2000  # times in a row that no further packet can be found
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,24 +319,25 @@ def _decoded(container: Any, stream: Any, zero: float, losses: Losses) -> Iterat
     """The frames of a track; damaged packets are counted and passed over."""
     av = load("av")
     packets = container.demux(stream)
-    bad = 0
-    while bad < _GIVE_UP:
+    lost = 0
+    while lost < _GIVE_UP:
         try:
             packet = next(packets)
         except StopIteration:
             return
         except av.FFmpegError as error:
             losses.add(None, str(error.strerror))
-            return
+            packets = container.demux(stream)  # the next whole piece, where there is one
+            lost += 1
+            continue
+        lost = 0
         try:
             decoded = packet.decode()
         except av.FFmpegError as error:
             at = packet.pts if packet.pts is not None else packet.dts
             time = None if at is None else float(at * stream.time_base) - zero
             losses.add(time, str(error.strerror))
-            bad += 1
             continue
-        bad = 0
         yield from decoded
 
 
