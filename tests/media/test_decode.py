@@ -114,6 +114,21 @@ def test_sound_is_mono_and_in_stretches(tmp_path: Path) -> None:
     assert np.sqrt((part.samples**2).mean()) == pytest.approx(0.21, abs=0.03)
 
 
+def test_what_is_heard_after_a_gap_keeps_its_time(tmp_path: Path) -> None:
+    path = tmp_path / "a.mka"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=16_000, layout="mono")
+        for second in (0, 1, 40, 41):
+            samples = np.full((1, 16_000), 1_000, np.int16)
+            frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 16_000, second * 16_000
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    parts = list(sound(path))
+    assert [(p.start, len(p.samples) / 16_000) for p in parts] == [(0.0, 2.0), (40.0, 2.0)]
+    assert [p.start for p in sound(path, start=30.0, end=41.0)] == [40.0]
+
+
 def test_sound_without_pictures_and_pictures_without_sound(tmp_path: Path) -> None:
     recording = write_sound(tmp_path / "a.wav", np.zeros(16_000))
     info = probe(recording)

@@ -29,6 +29,8 @@ SIDE = 960
 """Pixels of the longer side that frames are made smaller to."""
 RATE = 16_000
 """Samples a second of decoded sound, which is mono."""
+MAX_DRIFT = 0.5
+"""Seconds by which the time stamps of sound may be off from its length."""
 MAX_FRAME_PIXELS = 70_000_000
 _FORMATS = (
     *("aac", "aiff", "amr", "apng", "asf", "avi", "caf", "flac", "flv", "gif", "h264", "hevc"),
@@ -198,7 +200,8 @@ def sound(
     chunk: float = 30.0,
     losses: Losses | None = None,
 ) -> Iterator[Sound]:
-    """The sound from `start` to `end`, in stretches of `chunk` seconds; none where there is none.
+    """The sound from `start` to `end`, in stretches of at most `chunk` seconds or a little more,
+    which end where some is missing; none where there is none.
 
     Raises:
         MediaError: the file cannot be opened.
@@ -218,13 +221,18 @@ def sound(
         begun: float | None = None
         length = 0
         for frame in _decoded(container, stream, zero, losses):
-            time = max(float(frame.time or 0.0) - zero, 0.0)
+            due = 0.0 if begun is None else begun + length / RATE
+            time = due if frame.time is None else max(float(frame.time) - zero, 0.0)
             if time > end:
                 break
             if begun is None:
                 if time + frame.samples / frame.sample_rate <= start:
                     continue
                 begun = time
+            elif abs(time - due) > MAX_DRIFT:  # sound is missing here: what follows keeps its time
+                if length:
+                    yield Sound(begun, numpy.concatenate(held))
+                begun, held, length = time, [], 0
             try:
                 made = [part.to_ndarray()[0] for part in resampler.resample(frame)]
             except (av.FFmpegError, ValueError):  # the layout changes in the middle of the file
