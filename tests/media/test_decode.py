@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from media_files import (
+    SIZE,
     needs_media,
     number_of,
     numbered,
@@ -101,6 +102,26 @@ def test_frames_of_8k_are_made_smaller(tmp_path: Path) -> None:
     info = probe(path)
     assert (info.width, info.height) == (7680, 4320)
     assert next(frames(path)).pixels.shape == (540, 960, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "options"), [("a.mkv", "matroska", {"live": "1"}), ("a.m4v", "m4v", {})]
+)
+def test_a_stream_that_names_no_length_is_measured(
+    tmp_path: Path, name: str, form: str, options: dict[str, str]
+) -> None:
+    path = tmp_path / name
+    with av.open(str(path), "w", format=form, options=options) as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        for pixels in numbered(50):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
+    assert probe(path).seconds == pytest.approx(2.0, abs=0.1)
+    found = list(frames(path))
+    assert [f.time for f in found] == pytest.approx([n / 25 for n in range(50)], abs=0.05)
+    (frame,) = frames(path, start=1.0, end=1.02)
+    assert number_of(frame.pixels) == 25
 
 
 def test_sound_is_mono_and_in_stretches(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def probe(path: Path) -> MediaInfo:
             raise MediaError(
                 notes[0] if notes else f"{path} has neither pictures nor sound that can be decoded"
             )
-        seconds = _seconds(container, video or audio)
+        seconds = _seconds(container, video or audio) or _measured(container, video or audio)
         if video is None:
             return MediaInfo("audio", seconds, sound=True, notes=tuple(notes))
         context = video.codec_context
@@ -178,9 +178,11 @@ def frames(
         zero = _zero(container, stream)
         if start > 0:
             _seek(container, stream, start + zero)
-        due = start - 1e-3
+        due, next_ = start - 1e-3, 0.0
         for frame in _decoded(container, stream, zero, losses):
-            time = max(float(frame.time or 0.0) - zero, 0.0)
+            # A bare stream has no times: its frames are counted.
+            time = next_ if frame.time is None else max(float(frame.time) - zero, 0.0)
+            next_ = time + _frame_seconds(stream)
             if time > end + 1e-3:
                 return
             if time < due:
@@ -315,6 +317,24 @@ def _seconds(container: Any, stream: Any) -> float:
     if container.duration:
         return container.duration / 1e6
     return float(stream.duration * stream.time_base) if stream.duration else 0.0
+
+
+def _measured(container: Any, stream: Any) -> float:
+    """The end of the last packet, in seconds: a recording that was streamed names no length."""
+    av = load("av")
+    zero, end, untimed = _zero(container, stream), 0.0, 0
+    with suppress(av.FFmpegError):  # what is damaged ends here
+        for packet in container.demux(stream):
+            if packet.pts is not None:
+                end = max(end, float((packet.pts + (packet.duration or 0)) * stream.time_base))
+            elif packet.size:
+                untimed += 1
+    return end - zero if end else untimed * _frame_seconds(stream)
+
+
+def _frame_seconds(stream: Any) -> float:
+    rate = float(getattr(stream, "average_rate", None) or getattr(stream, "guessed_rate", 0) or 0)
+    return 1 / rate if rate else 0.0
 
 
 def _seek(container: Any, stream: Any, time: float) -> None:
