@@ -210,6 +210,10 @@ def test_captions_beside_a_video_are_observations(tmp_path: Path) -> None:
     assert "holds no captions" in process(path, names=[]).notes[0]
     with pytest.raises(MediaError, match="holds no captions"):
         read_captions(captions)
+    for second in ("nan", "inf", "1e999", "-1", "two"):
+        captions.write_text(f'{{"{second}": "A boy runs."}}')
+        with pytest.raises(MediaError, match=f"holds no captions.*{second}"):
+            read_captions(captions)
 
 
 def test_a_processor_without_its_package_is_left_out_with_a_note(
