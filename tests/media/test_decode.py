@@ -340,11 +340,11 @@ def test_a_video_that_is_cut_short_gives_what_is_there(tmp_path: Path) -> None:
 
 def test_losses_are_told_in_a_sentence() -> None:
     losses = Losses()
-    assert losses.sentence(Path("a.mp4")) == ""
+    assert losses.told() == ""
     losses.add(1.0, "broken")
     losses.add(2.5, "broken")
-    assert losses.sentence(Path("a.mp4")) == (
-        "a.mp4 is damaged: 2 pieces between 1.0 and 2.5 s could not be decoded and were left out; "
+    assert losses.told() == (
+        "is damaged: 2 pieces between 1.0 and 2.5 s could not be decoded and were left out; "
         "the rest was used"
     )
     assert losses.first < math.inf

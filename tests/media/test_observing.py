@@ -179,6 +179,31 @@ def test_nothing_is_processed_twice_whatever_it_is_called(tmp_path: Path) -> Non
     assert steps == []
 
 
+def test_what_was_lost_is_told_of_what_is_kept_too(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    noise = [rng.integers(0, 255, (120, 160, 3), dtype=np.uint8) for _ in range(30)]
+    path = write_video(tmp_path / "a.mkv", noise, codec="ffv1", key_every=1)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3 : len(data) // 2] = bytes(len(data) // 2 - len(data) // 3)
+    path.write_bytes(data)
+    first = process(path, names=["motion"]).notes
+    assert len(first) == 1
+    assert first[0].startswith(f"{path} is damaged: ")
+    assert process(path, names=["motion"]).notes == first
+
+
+def test_a_data_folder_that_cannot_be_written_costs_only_what_would_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CENTERLM_HOME", str(tmp_path / "file"))
+    (tmp_path / "file").touch()
+    done = process(clip(tmp_path / "a.mp4"), names=["motion"])
+    assert len(done.observations) == 2
+    (note,) = done.notes
+    assert "will be watched again" in note
+    assert "cannot be written (Not a directory)" in note
+
+
 def test_a_damaged_cache_is_made_again(tmp_path: Path) -> None:
     path = clip(tmp_path / "a.mp4")
     first = process(path, names=["motion"])

@@ -88,15 +88,15 @@ class Losses:
         if time is not None:
             self.first, self.last = min(self.first, time), max(self.last, time)
 
-    def sentence(self, path: Path) -> str:
-        """What was lost, or "" where nothing was."""
+    def told(self) -> str:
+        """What was lost, to be said of a file, or "" where nothing was."""
         if not self.packets:
             return ""
         where = (
             f" between {self.first:.1f} and {self.last:.1f} s" if self.first <= self.last else ""
         )
         return (
-            f"{path} is damaged: {self.packets} pieces{where} could not be decoded and were "
+            f"is damaged: {self.packets} pieces{where} could not be decoded and were "
             "left out; the rest was used"
         )
 
