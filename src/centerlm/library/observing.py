@@ -14,6 +14,7 @@ from pathlib import Path
 
 from centerlm.books.noting import MAX_BOOK_WORDS, MIN_BOOK_WORDS, observe, take_notes
 from centerlm.books.observations import Observation
+from centerlm.books.prose import form_of, is_english
 from centerlm.books.structure import read_structure
 from centerlm.errors import MissingExtraError
 from centerlm.library.document import Document
@@ -111,6 +112,19 @@ def books(connection: sqlite3.Connection) -> list[Book]:
             Book(document, title, file, length, told["words"], told["form"], told["english"])
         )
     return found
+
+
+def sole_text(connection: sqlite3.Connection) -> Book | None:
+    """The one text of a library that has but one, whether it was noted as a book or not."""
+    rows = connection.execute(
+        'SELECT d.id, d.title, f.path, max(p."end") FROM documents d JOIN files f ON f.id = d.file '
+        "JOIN passages p ON p.document = d.id WHERE d.unit = 'characters' GROUP BY d.id LIMIT 2"
+    ).fetchall()
+    if len(rows) != 1:
+        return None
+    document, title, file, length = rows[0]
+    text = text_between(connection, document, 0, length)
+    return Book(document, title, file, length, len(text.split()), form_of(text), is_english(text))
 
 
 def observations(
