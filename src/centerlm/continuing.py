@@ -27,20 +27,25 @@ from centerlm.books.continuing import (
     needs_objective,
     questions_of,
 )
+from centerlm.books.noting import MAX_BOOK_WORDS
+from centerlm.books.view import BookView, view_of_text
 from centerlm.episode import Episode
 from centerlm.errors import InputError, PlanError
 from centerlm.evaluation.systems import Delegating
 from centerlm.finding import Finding, clean_text, finding_from_json, finding_to_json
 from centerlm.library import Library
+from centerlm.library.observing import Book as Begun
 from centerlm.models.base import LanguageModel
 from centerlm.plan import Plan
 from centerlm.protocols import Center
 from centerlm.reading import PlanReader
 from centerlm.sources.base import Source
-from centerlm.sources.book import Book, view_of
+from centerlm.sources.book import Book, no_book
 from centerlm.sources.writer import Chapter, Desk, Outline, Writer
 
 DEFAULT_LENGTH = 1_500
+MIN_WORDS = 50
+"""Of a text to go on from."""
 _WHOSE = re.compile(r"\(((?:given|the center's) questions[^)]*)\)$", re.MULTILINE)
 
 
@@ -73,21 +78,40 @@ def continuing(
     """What solves the question for the book in a library's folder; `model` writes.
 
     Raises:
-        InputError: the library holds no book, or one that is not in English.
+        InputError: the library holds no book and more or less than one text, or what it holds is
+            not in English, too short or too long.
         MissingExtraError: the extra `books` is not installed.
     """
     with closing(Library.open(folder, embedder=None)) as library:
-        books = library.books()
-        view = view_of(library)
-        if not books[0].english:
-            raise InputError(f"{books[0].file} is not in English; only English books are continued")
+        noted = library.books()
+        begun = noted[0] if noted else library.sole_text()
+        if begun is None:
+            raise no_book(library)
+        _check_begun(begun)
         # Everything that is asked later is read now, so that nothing depends on an open file.
-        text = library.text(books[0].document, 0, view.end)
-    view = type(view)(view.observations, lambda start, stop: text[start:stop], view.end, view.title)
-    book = Book(view, file=books[0].file)
+        text = library.text(begun.document, 0, begun.length)
+        seen = library.observations(begun.document) if noted else None
+    if seen is None:  # the beginning of a book may be too short to be noted as one
+        view = view_of_text(text, begun.title)
+    else:
+        view = BookView(seen, lambda start, stop: text[start:stop], begun.length, begun.title)
+    book = Book(view, file=begun.file)
     desk = Desk(view, view.known(), model, length)
     planning = ContinuingCenter(center, question, book, needs_objective(text), length)
     return Continuing(planning, (book, Outline(desk), Writer(desk), Chapter(desk)))
+
+
+def _check_begun(begun: Begun) -> None:
+    if not MIN_WORDS <= begun.words <= MAX_BOOK_WORDS:
+        least = begun.words < MIN_WORDS
+        bound, what = (MIN_WORDS, "at least") if least else (MAX_BOOK_WORDS, "at most")
+        mend = "give more of it" if least else "give its last part"
+        raise InputError(
+            f"{begun.file} holds no book that can be continued: it has {begun.words:,} words and "
+            f"has to have {what} {bound:,}; {mend}"
+        )
+    if not begun.english:
+        raise InputError(f"{begun.file} is not in English; only English books are continued")
 
 
 @dataclass(frozen=True, slots=True)

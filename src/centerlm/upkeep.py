@@ -31,8 +31,9 @@ def run_ingest(
     from rich.progress import Progress
 
     from centerlm.library import Library
+    from centerlm.library.walk import is_gone
 
-    if not any(path.exists() for path in paths):
+    if all(is_gone(path) for path in paths):
         raise InputError(f"{paths[0]} does not exist; check the path")
     console = Console(stderr=True)
     with (

@@ -148,11 +148,18 @@ def test_what_is_longer_than_a_book_is_only_searched(
         assert library.books() == [] and library.search("silver key", mode="words")
 
 
-def test_without_the_extra_a_book_is_searched_and_the_remark_says_what_to_install(
+def test_without_the_extra_a_book_is_searched_and_noted_when_the_extra_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "sentencex", None)
     library, report = ingested(tmp_path, "salt.txt", novel().encode())
     with library:
         assert "centerlm[books]" in report.remarks[0]
-        assert library.search("silver key", mode="words")
+        cited = library.search("silver key", mode="words")
+        again = library.ingest([tmp_path / "salt.txt"])
+        assert (again.unchanged, again.remarks) == (1, report.remarks)
+        monkeypatch.undo()
+        assert library.ingest([tmp_path / "salt.txt"]).changed == 1
+        assert [book.title for book in library.books()] == ["salt"]
+        assert library.search("silver key", mode="words") == cited
+        assert library.ingest([tmp_path / "salt.txt"]).unchanged == 1

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 
 import pytest
@@ -84,3 +85,11 @@ def test_headings_of_the_format_serve_where_the_text_has_none_of_its_own() -> No
 @pytest.mark.parametrize("text", ["", "\n\n", "One line.", "CHAPTER I\n\nCHAPTER II\n"])
 def test_texts_that_are_no_book_have_at_most_one_chapter(text: str) -> None:
     assert len(read_structure(text).told) <= 1
+
+
+def test_the_time_grows_with_the_chapters_and_not_with_their_square() -> None:
+    headed = (f"PART {i % 9 + 1}\n\nCHAPTER {i % 900 + 1}" for i in range(5_000))
+    text = "".join(f"{head}\n\n{WORDS}\n\n" for head in headed)
+    started = time.monotonic()
+    assert len(read_structure(text).told) == 5_000
+    assert time.monotonic() - started < 8

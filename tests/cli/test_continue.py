@@ -134,6 +134,24 @@ def test_what_cannot_be_continued_is_refused(run: Run, book: Path, tmp_path: Pat
             "not in English",
         ),
         ("empty.txt", "", "is empty"),
+        (
+            "long.txt",
+            "the old man and the sea " * 334_000,
+            "2,004,000 words and has to have at most",
+        ),
     ):
         (tmp_path / name).write_text(text)
-        assert words in refused(ASKED, "--attach", tmp_path / name)
+        said = refused(ASKED, "--attach", tmp_path / name)
+        assert words in said and name in said
+
+
+@pytest.mark.parametrize("words", [60, 700, 3_000])
+def test_the_beginning_of_a_book_may_be_of_any_length(run: Run, tmp_path: Path, words: int) -> None:
+    text = novel()[novel().index("\n\n") :].replace("CHAPTER", "Then")
+    begun = tmp_path / "begun.txt"
+    begun.write_text(" ".join((text * 5).split()[:words]) + ".")
+    done = solve(run, begun, "--length", 500, "--json")
+    made = json.loads(done.out)["continuation"]
+    assert done.code == 0
+    assert made["text"].startswith(BEATS[0])
+    assert made["report"]["words"] > 100

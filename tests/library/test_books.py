@@ -103,6 +103,17 @@ def test_epub_that_is_locked_by_its_seller_is_refused() -> None:
     assert "DRM" in refusal(data, "locked.epub")
 
 
+def test_epub_whose_locked_parts_are_quoted_is_told_from_one_with_locked_fonts() -> None:
+    def lock(uri: str) -> dict[str, str]:
+        part = f'<e:EncryptedData xmlns:e="x"><e:CipherReference URI="{uri}"/></e:EncryptedData>'
+        return {"META-INF/encryption.xml": f"<encryption>{part}</encryption>"}
+
+    page = {"a b.xhtml": "<p>Salt water."}
+    assert "DRM" in refusal(make_epub(page, extra=lock("OPS/a%20b.xhtml")), "locked.epub")
+    fonts = make_epub(page, extra=lock("OPS/a%20b.xhtml.otf"))
+    assert document(fonts, "fonts.epub").text == "Salt water."
+
+
 def test_epub_with_entities_is_refused() -> None:
     data = make_epub(
         {"a.xhtml": "<p>x"},

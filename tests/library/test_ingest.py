@@ -4,13 +4,17 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from word_embedder import WordEmbedder
 
 from centerlm.errors import InputError, LibraryError
-from centerlm.library import IngestReport, Library, Progress
+from centerlm.library import IngestReport, Library, Problem, Progress, ingest, media, store
+from centerlm.library.document import Document
 
 
 @pytest.fixture
@@ -65,6 +69,50 @@ def test_removed_files_leave_only_with_their_folder_in_sight(tmp_path: Path, fol
         assert counts(library.ingest([folder / "harbour.txt"])) == (0, 0, 0, 1)
 
 
+def test_without_the_extra_media_files_say_what_to_install(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    monkeypatch.setattr(media, "installed", lambda module: module != "av")
+    (folder / "deep" / "talk.mp4").write_bytes(b"\0" * 99)
+    install = "av is not installed; run: pip install 'centerlm[media]'"
+    with Library.open(tmp_path / "library", create=True, embedder=None) as library:
+        report = library.ingest([folder])
+        assert (counts(report), report.problems) == ((2, 0, 0, 0), ())
+        assert report.remarks == (f"a picture, recording or video was passed over: {install}",)
+        path = folder / "deep" / "talk.mp4"
+        report = library.ingest([path])
+        assert [problem.reason for problem in report.problems] == [f"{path} is not read: {install}"]
+        assert report.remarks == ()
+
+
+def test_files_in_a_folder_that_may_not_be_looked_into_stay() -> None:
+    place = Path(tempfile.mkdtemp())
+    folder = place / "docs"
+    (folder / "deep").mkdir(parents=True)
+    for path in (folder / "a.txt", folder / "deep" / "b.txt"):
+        path.write_text("The harbour of Aland is deep.")
+    root = os.geteuid() == 0
+    try:
+        if root:  # nothing is locked to root
+            for path in (place, folder):
+                path.chmod(0o777)
+            os.seteuid(65534)
+        with Library.open(place / "library", create=True, embedder=None) as library:
+            assert counts(library.ingest([folder])) == (2, 0, 0, 0)
+            os.seteuid(os.getuid())
+            (folder / "deep").chmod(0)
+            if root:
+                os.seteuid(65534)
+            report = library.ingest([folder, folder / "deep" / "b.txt"])
+            assert counts(report) == (0, 0, 1, 0)
+            assert "check permissions" in report.problems[0].reason
+    finally:
+        os.seteuid(os.getuid())
+        (folder / "deep").chmod(0o755)
+        shutil.rmtree(place)
+
+
 def test_bad_files_are_listed_and_the_rest_goes_on(tmp_path: Path, folder: Path) -> None:
     (folder / "empty.txt").touch()
     (folder / "binary.md").write_bytes(b"\x00\x01" * 99)
@@ -72,11 +120,29 @@ def test_bad_files_are_listed_and_the_rest_goes_on(tmp_path: Path, folder: Path)
     (folder / "loop").symlink_to(folder)
     (folder / "self.txt").symlink_to(folder / "self.txt")
     with Library.open(tmp_path / "library", create=True, embedder=None) as library:
-        report = library.ingest([folder, tmp_path / "no.txt", "bad\0path"])
+        long = "l" * 300
+        report = library.ingest([folder, tmp_path / "no.txt", "bad\0path", tmp_path / long])
         assert counts(report)[0] == 2
         files = sorted(Path(problem.file).name for problem in report.problems)
-        assert files == ["bad\0path", "binary.md", "book.pdf", "empty.txt", "no.txt", "self.txt"]
+        bad = ["bad\0path", "binary.md", "book.pdf", "empty.txt", long, "no.txt", "self.txt"]
+        assert files == bad
         assert all("\n" not in problem.reason for problem in report.problems)
+
+
+def test_a_pipe_with_the_name_of_a_video_is_listed_and_not_waited_for(
+    tmp_path: Path, folder: Path
+) -> None:
+    pipe = folder / "talk.mp4"
+    os.mkfifo(pipe)
+    release = threading.Timer(5, lambda: os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)))
+    release.start()
+    with Library.open(tmp_path / "library", create=True, embedder=None) as library:
+        report = library.ingest([folder, pipe])
+    release.cancel()
+    assert counts(report)[0] == 2
+    assert [p.reason for p in report.problems] == [
+        f"{pipe} is not a file that can be read; give documents or folders"
+    ]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
@@ -157,6 +223,69 @@ def progress(p):
         os.kill(os.getpid(), signal.SIGKILL)
 Library.open(sys.argv[1], create=True, embedder=None).ingest([sys.argv[2]], progress=progress)
 """
+
+
+def test_two_ingests_of_the_same_files_agree(tmp_path: Path, folder: Path) -> None:
+    with (
+        Library.open(tmp_path / "library", create=True, embedder=None) as one,
+        Library.open(tmp_path / "library", embedder=None) as other,
+    ):
+        for change in ("first", "second"):
+            (folder / "harbour.txt").write_text(f"The {change} harbour of Aland is deep.")
+            (folder / "deep" / "tower.md").write_text(f"The {change} tower of Borg is high.")
+            quicker: list[IngestReport] = []
+
+            def overtake(step: Progress, quicker: list[IngestReport] = quicker) -> None:
+                if step.done == 0 and not quicker:
+                    quicker.append(other.ingest([folder]))
+
+            report = one.ingest([folder], progress=overtake)
+            assert (counts(quicker[0])[0] or counts(quicker[0])[1]) == 2
+            assert counts(report) == (0, 0, 2, 0)
+            assert one.stats().documents == 2
+        (folder / "harbour.txt").unlink()
+
+        def remove(step: Progress) -> None:
+            if step.done == 0:
+                other.ingest([folder])
+
+        assert counts(one.ingest([folder], progress=remove)) == (0, 0, 1, 0)
+        assert one.stats().documents == 1
+
+
+def test_other_writers_need_not_wait_while_files_are_read(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(ingest, "COMMIT_SECONDS", 0.0)
+    large = folder / "large.txt"
+    large.write_text("The lake of Cade is wide. " * 5_000)
+    with (
+        Library.open(tmp_path / "library", create=True, embedder=None) as library,
+        Library.open(tmp_path / "library", embedder=None) as other,
+    ):
+
+        def write(step: Progress) -> None:
+            del step
+            other.ingest([tmp_path / "none.txt"], max_words=120)
+
+        library.ingest([folder], progress=write)
+        for path in (folder / "harbour.txt", folder / "deep" / "tower.md", large):
+            os.utime(path, (1, 1))
+        assert counts(library.ingest([folder], progress=write)) == (0, 0, 3, 0)
+
+        parse = ingest.parse
+        monkeypatch.setattr(ingest, "COMMIT_SECONDS", 1e9)
+
+        def slow(data: bytes, name: str) -> Iterator[Document | Problem]:
+            if len(data) > ingest.SMALL_BYTES:
+                other.ingest([tmp_path / "none.txt"], max_words=120)
+            return parse(data, name)
+
+        monkeypatch.setattr(ingest, "parse", slow)
+        (folder / "harbour.txt").write_text("The harbour of Aland is shallow.")
+        large.write_text("The lake of Cade is deep. " * 5_000)
+        assert counts(library.ingest([folder])) == (0, 2, 1, 0)
 
 
 @pytest.mark.parametrize("when", [0, 7, 40, 60])

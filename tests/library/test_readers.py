@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,19 @@ def test_markdown_has_sections_that_stand_in_its_text(tmp_path: Path) -> None:
     )
 
 
+def test_marks_that_close_a_heading_of_markdown_are_none_of_its_words(tmp_path: Path) -> None:
+    document = read(tmp_path / "a.md", "# About C#\n\none\n\n## Two ##  \n\ntwo\n")
+    assert document.title == "About C#"
+    assert [s.heading for s in document.sections] == ["About C#", "Two"]
+
+
+@pytest.mark.parametrize("filler", [" ", "\t", "#", " #"])
+def test_a_long_line_of_markdown_takes_no_time(tmp_path: Path, filler: str) -> None:
+    started = time.monotonic()
+    read(tmp_path / "a.md", "# a" + filler * 4_000 + "b\n\ntext")
+    assert time.monotonic() - started < 5
+
+
 def test_html_gives_visible_text_with_blocks_apart(tmp_path: Path) -> None:
     page = """<html><head><title> The  Sea </title><style>p{}</style></head><body>
     <nav>menu</nav><h1>Sea</h1><p>Salt <b>wa</b>ter.<br>Deep.</p><script>evil()</script>
@@ -90,6 +104,44 @@ def test_html_believes_its_declared_charset(tmp_path: Path) -> None:
     assert read(tmp_path / "a.html", page.encode("koi8-r")).text == "Москва"
     wrong = '<meta charset="no-such-code"><p>Zoë'
     assert read(tmp_path / "b.html", wrong).text == "Zoë"
+
+
+def test_latin_1_of_a_page_has_the_quotation_marks_of_windows(tmp_path: Path) -> None:
+    page = '<meta charset="ISO-8859-1"><p>“Don’t,” said Zoë — once.'
+    assert read(tmp_path / "a.html", page.encode("cp1252")).text == "“Don’t,” said Zoë — once."
+
+
+def test_an_xml_declaration_names_the_charset_too(tmp_path: Path) -> None:
+    page = '<?xml version="1.0" encoding="iso-8859-2"?><html><body><p>Żółw</p></body></html>'
+    assert read(tmp_path / "a.xhtml", page.encode("iso-8859-2")).text == "Żółw"
+
+
+@pytest.mark.parametrize("name", ["undefined", "idna", "unicode_escape", "utf-16", "utf-7", "hex"])
+def test_a_charset_that_a_page_cannot_be_in_is_not_believed(tmp_path: Path, name: str) -> None:
+    page = f'<meta charset="{name}"><p>Zoë at C:\\new + more+AGE-'
+    for text in (page, page + "."):  # of even and of odd length
+        assert read(tmp_path / "a.html", text).text.startswith("Zoë at C:\\new + more+AGE-")
+
+
+XHTML = (
+    '<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head>{}</head>'
+    "<body><h1>One{}</h1><p>Said a > b.</p></body></html>"
+)
+
+
+@pytest.mark.parametrize("empty", ["<title/>", '<script src="a.js" />', "<style type='text/css'/>"])
+def test_an_empty_element_of_xhtml_swallows_nothing(tmp_path: Path, empty: str) -> None:
+    page = XHTML.format(empty, "<a id='x'/><iframe src='y'/><br/>")
+    assert read(tmp_path / "a.xhtml", page).text == "One\n\nSaid a > b."
+    assert read(tmp_path / "b.html", page).text == "One\n\nSaid a > b."
+
+
+def test_a_form_around_a_page_hides_only_what_one_fills_in(tmp_path: Path) -> None:
+    page = (
+        "<body><form action=x><h1>Sea</h1><p>Salt water.</p><select><option>red</select>"
+        "<textarea>write here</textarea><button>Send</button></form>"
+    )
+    assert read(tmp_path / "a.html", page).text == "Sea\n\nSalt water."
 
 
 def test_deeply_nested_html_is_read_in_time(tmp_path: Path) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+import random
 import struct
 import subprocess
 import sys
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from media_files import (
+    SIZE,
     needs_media,
     number_of,
     numbered,
@@ -24,8 +28,10 @@ from media_files import (
 
 from centerlm.errors import MediaError
 from centerlm.media.decode import Losses, frames, probe, sound
+from centerlm.media.loading import installed
 
 pytestmark = needs_media
+av: Any = importlib.import_module("av") if installed("av") else None
 
 
 def test_a_video_says_what_it_is(tmp_path: Path) -> None:
@@ -98,6 +104,26 @@ def test_frames_of_8k_are_made_smaller(tmp_path: Path) -> None:
     assert next(frames(path)).pixels.shape == (540, 960, 3)
 
 
+@pytest.mark.parametrize(
+    ("name", "form", "options"), [("a.mkv", "matroska", {"live": "1"}), ("a.m4v", "m4v", {})]
+)
+def test_a_stream_that_names_no_length_is_measured(
+    tmp_path: Path, name: str, form: str, options: dict[str, str]
+) -> None:
+    path = tmp_path / name
+    with av.open(str(path), "w", format=form, options=options) as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        for pixels in numbered(50):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
+    assert probe(path).seconds == pytest.approx(2.0, abs=0.1)
+    found = list(frames(path))
+    assert [f.time for f in found] == pytest.approx([n / 25 for n in range(50)], abs=0.05)
+    (frame,) = frames(path, start=1.0, end=1.02)
+    assert number_of(frame.pixels) == 25
+
+
 def test_sound_is_mono_and_in_stretches(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", numbered(30), tone=3)
     parts = list(sound(path, chunk=1.0))
@@ -107,6 +133,21 @@ def test_sound_is_mono_and_in_stretches(tmp_path: Path) -> None:
     assert part.start == pytest.approx(1.0, abs=0.1)
     assert len(part.samples) / 16_000 == pytest.approx(0.5, abs=0.1)
     assert np.sqrt((part.samples**2).mean()) == pytest.approx(0.21, abs=0.03)
+
+
+def test_what_is_heard_after_a_gap_keeps_its_time(tmp_path: Path) -> None:
+    path = tmp_path / "a.mka"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=16_000, layout="mono")
+        for second in (0, 1, 40, 41):
+            samples = np.full((1, 16_000), 1_000, np.int16)
+            frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 16_000, second * 16_000
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    parts = list(sound(path))
+    assert [(p.start, len(p.samples) / 16_000) for p in parts] == [(0.0, 2.0), (40.0, 2.0)]
+    assert [p.start for p in sound(path, start=30.0, end=41.0)] == [40.0]
 
 
 def test_sound_without_pictures_and_pictures_without_sound(tmp_path: Path) -> None:
@@ -146,6 +187,63 @@ def test_a_picture_is_one_frame(tmp_path: Path) -> None:
     assert probe(path).kind == "image"
     (frame,) = frames(path, side=150)
     assert (frame.time, frame.pixels.shape) == (0.0, (100, 150, 3))
+
+
+def test_of_a_scan_with_pages_the_first_is_seen_and_that_is_said(tmp_path: Path) -> None:
+    image: Any = pytest.importorskip("PIL.Image")
+    pages = [image.new("L", (30, 20), shade) for shade in (0, 128, 255)]
+    for name in ("a.tiff", "a.webp"):
+        path = tmp_path / name
+        pages[0].save(path, save_all=True, append_images=pages[1:])
+        info = probe(path)
+        assert info.kind == "image"
+        assert "has 3 pages or frames, and only the first" in info.notes[0]
+        assert next(frames(path)).pixels.max() < 20
+    pages[0].save(tmp_path / "one.tiff")
+    assert probe(tmp_path / "one.tiff").notes == ()
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.tiff", "a.png", "a.jpg", "a.webp", "a.bmp", "a.ppm"])
+def test_damaged_pictures_give_pixels_or_one_sentence(
+    tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    image: Any = pytest.importorskip("PIL.Image")
+    path = tmp_path / name
+    picture = image.frombytes("RGB", (40, 30), bytes(range(240)) * 15)
+    moving = {"save_all": True, "append_images": [picture]} if name in ("a.gif", "a.tiff") else {}
+    picture.save(path, **moving)
+    whole, draw = path.read_bytes(), random.Random(1)
+    for _ in range(150):
+        data = bytearray(whole)
+        for _ in range(draw.randint(1, 8)):
+            data[draw.randrange(min(len(data), 400))] = draw.randrange(256)
+        path.write_bytes(data[: draw.randrange(1, 2 * len(data))])
+        with suppress(MediaError):
+            probe(path)
+            assert all(frame.pixels.ndim == 3 for frame in frames(path))
+    assert "Warning" not in capfd.readouterr().err
+
+
+def test_what_is_transparent_is_white(tmp_path: Path) -> None:
+    image: Any = pytest.importorskip("PIL.Image")
+    picture = image.new("RGBA", (30, 20), (0, 0, 0, 0))
+    picture.paste((0, 0, 0, 255), (0, 0, 10, 20))
+    for name, shown in (("a.png", picture), ("b.png", picture.quantize(4))):
+        shown.save(tmp_path / name)
+        (frame,) = frames(tmp_path / name)
+        assert frame.pixels[10, 5].tolist() == [0, 0, 0]
+        assert frame.pixels[10, 25].tolist() == [255, 255, 255]
+
+
+def test_a_picture_of_16_bits_keeps_its_shades(tmp_path: Path) -> None:
+    image: Any = pytest.importorskip("PIL.Image")
+    shades = np.linspace(1_000, 60_000, 40 * 30).reshape(30, 40)
+    for name, kind in (("a.png", np.uint16), ("a.tiff", np.uint16), ("b.tiff", np.float32)):
+        image.fromarray(shades.astype(kind)).save(tmp_path / name)
+        (frame,) = frames(tmp_path / name)
+        assert frame.pixels[0, 0].tolist() == [0, 0, 0]
+        assert frame.pixels[-1, -1].min() >= 254
+        assert 120 < frame.pixels[15].mean() < 135
 
 
 def test_a_photo_of_100_million_pixels_is_read_small(tmp_path: Path) -> None:
@@ -207,6 +305,30 @@ def test_damage_in_the_middle_costs_only_that(tmp_path: Path) -> None:
     assert found[-1].time > 5.5
 
 
+def test_what_comes_after_long_damage_is_decoded(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", [plain(size=(32, 32))] * 4_000, fps=30, key_every=30)
+    data, packets = bytearray(path.read_bytes()), list[tuple[int, int]]()
+    with av.open(str(path)) as container:
+        packets = [(p.pos, p.size) for p in container.demux() if p.size]
+    for at, size in packets[300:3_700]:
+        data[at : at + size] = b"\xff" * size
+    path.write_bytes(data)
+    losses = Losses()
+    found = [frame.time for frame in frames(path, losses=losses)]
+    assert found[-1] > 133
+    assert losses.packets > 3_000
+
+
+def test_sound_goes_on_where_the_next_whole_piece_is_found(tmp_path: Path) -> None:
+    wave = 0.3 * np.sin(np.arange(30 * 48_000) / 20)
+    path = write_sound(tmp_path / "a.ogg", wave, codec="libopus", rate=48_000)
+    data = bytearray(path.read_bytes())
+    at, size = len(data) // 4, len(data) // 3
+    data[at : at + size] = random.Random(2).randbytes(size)
+    path.write_bytes(data)
+    assert sum(len(p.samples) for p in sound(path)) / 16_000 > 15
+
+
 def test_a_video_that_is_cut_short_gives_what_is_there(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mkv", numbered(100))
     data = path.read_bytes()
@@ -218,11 +340,11 @@ def test_a_video_that_is_cut_short_gives_what_is_there(tmp_path: Path) -> None:
 
 def test_losses_are_told_in_a_sentence() -> None:
     losses = Losses()
-    assert losses.sentence(Path("a.mp4")) == ""
+    assert losses.told() == ""
     losses.add(1.0, "broken")
     losses.add(2.5, "broken")
-    assert losses.sentence(Path("a.mp4")) == (
-        "a.mp4 is damaged: 2 pieces between 1.0 and 2.5 s could not be decoded and were left out; "
+    assert losses.told() == (
+        "is damaged: 2 pieces between 1.0 and 2.5 s could not be decoded and were left out; "
         "the rest was used"
     )
     assert losses.first < math.inf

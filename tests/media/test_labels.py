@@ -103,6 +103,20 @@ def test_a_citation_has_the_frame_in_the_middle_of_its_span(tmp_path: Path) -> N
 
 
 @needs_media
+def test_files_of_one_name_have_frames_of_their_own(tmp_path: Path) -> None:
+    cv2, shades = load("cv2"), (20, 120, 220)
+    paths = [tmp_path / name for name in ("door.png", "door.jpg", "other/door.png")]
+    (tmp_path / "other").mkdir()
+    for path, shade in zip(paths, shades, strict=True):
+        cv2.imwrite(str(path), np.full((40, 40, 3), shade, np.uint8))
+    written = write_thumbnails([cited(path, 0, 0) for path in paths], tmp_path / "frames")
+    assert [p.name for p in written] == [
+        f"door{number}-0.0-0.0s.jpg" for number in ("", "-2", "-3")
+    ]
+    assert [round(cv2.imread(str(p)).mean(), -1) for p in written] == list(shades)
+
+
+@needs_media
 def test_solve_writes_the_frames_that_it_cites(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import numpy as np
 import pytest
 from media_files import needs_detector, needs_media, needs_speech, painted, write_sound, write_video
 
-from centerlm.errors import MediaError, MissingWeightsError
+from centerlm.errors import MediaError, MissingExtraError, MissingWeightsError
 from centerlm.evaluation.clips import Clip, Mover, Said, can_speak, render, speak
+from centerlm.library import Library
+from centerlm.media import processing
 from centerlm.media.captions import read_captions
 from centerlm.media.decode import RATE, Sound
 from centerlm.media.loading import load
@@ -176,6 +179,31 @@ def test_nothing_is_processed_twice_whatever_it_is_called(tmp_path: Path) -> Non
     assert steps == []
 
 
+def test_what_was_lost_is_told_of_what_is_kept_too(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    noise = [rng.integers(0, 255, (120, 160, 3), dtype=np.uint8) for _ in range(30)]
+    path = write_video(tmp_path / "a.mkv", noise, codec="ffv1", key_every=1)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3 : len(data) // 2] = bytes(len(data) // 2 - len(data) // 3)
+    path.write_bytes(data)
+    first = process(path, names=["motion"]).notes
+    assert len(first) == 1
+    assert first[0].startswith(f"{path} is damaged: ")
+    assert process(path, names=["motion"]).notes == first
+
+
+def test_a_data_folder_that_cannot_be_written_costs_only_what_would_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CENTERLM_HOME", str(tmp_path / "file"))
+    (tmp_path / "file").touch()
+    done = process(clip(tmp_path / "a.mp4"), names=["motion"])
+    assert len(done.observations) == 2
+    (note,) = done.notes
+    assert "will be watched again" in note
+    assert "cannot be written (Not a directory)" in note
+
+
 def test_a_damaged_cache_is_made_again(tmp_path: Path) -> None:
     path = clip(tmp_path / "a.mp4")
     first = process(path, names=["motion"])
@@ -207,6 +235,61 @@ def test_captions_beside_a_video_are_observations(tmp_path: Path) -> None:
     assert "holds no captions" in process(path, names=[]).notes[0]
     with pytest.raises(MediaError, match="holds no captions"):
         read_captions(captions)
+    for second in ("nan", "inf", "1e999", "-1", "two"):
+        captions.write_text(f'{{"{second}": "A boy runs."}}')
+        with pytest.raises(MediaError, match=f"holds no captions.*{second}"):
+            read_captions(captions)
+
+
+def test_a_processor_without_its_package_is_left_out_with_a_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = clip(tmp_path / "a.mp4")
+    version = metadata.version
+
+    def lacking(name: str) -> str:
+        if name == "rapidocr":
+            raise metadata.PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(metadata, "version", lacking)
+    done = process(path, names=["motion", "text"])
+    assert len(done.observations) == 2
+    assert done.notes == (
+        "the processor text was left out: rapidocr is not installed; "
+        "run: pip install 'centerlm[media]'",
+    )
+
+
+def test_what_was_missing_at_one_ingest_is_there_after_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = clip(tmp_path / "a.mp4", Said("text", "MAP ROOM", 2.0, 6.0))
+    own = dict(processing.default_processors("video"))
+    made = {"motion": own["motion"]}
+    monkeypatch.setattr(processing, "default_processors", lambda _: made)
+
+    def missing() -> processing.Seeing:
+        raise MissingExtraError("rapidocr", "media")
+
+    made["text"] = missing
+    with Library.open(tmp_path / "library", create=True, embedder=None) as library:
+        first = library.ingest([path])
+        assert first.added == 1 and "centerlm[media]" in first.problems[0].reason
+        again = library.ingest([path])
+        assert again.unchanged == 1 and again.problems == first.problems
+        made["text"] = own["text"]
+        assert library.ingest([path]).changed == 1
+        assert library.search("map room")
+        assert library.ingest([path]).unchanged == 1
+        captions = tmp_path / "a.captions.json"
+        captions.write_text('{"0": "A boy runs."}')
+        assert library.ingest([path]).changed == 1
+        assert library.search("boy")
+        assert library.ingest([path]).unchanged == 1
+        captions.unlink()
+        assert library.ingest([path]).changed == 1
+        assert not library.search("boy")
 
 
 def test_observations_are_stored_whole() -> None:

@@ -9,7 +9,7 @@ import pytest
 from media_files import needs_media, painted, plain, write_video
 
 from centerlm.media.decode import probe
-from centerlm.media.sampling import samples
+from centerlm.media.sampling import Sampling, samples
 
 pytestmark = needs_media
 
@@ -47,3 +47,26 @@ def test_a_span_is_sampled_alone(tmp_path: Path) -> None:
     times = [s.frame.time for s in samples(path, probe(path), start=4.0, end=6.0)]
     assert times[0] == pytest.approx(4.0)
     assert times[-1] <= 6.0
+
+
+@pytest.mark.parametrize("key_every", [600, 100])
+def test_a_long_video_is_seen_between_key_frames_that_are_far_apart(
+    tmp_path: Path, key_every: int
+) -> None:
+    def paint(frame: Any, number: int) -> None:
+        if 150 <= number < 170 or number >= 390:
+            frame[:30, :30] = (220, 30, 30)
+
+    path = write_video(tmp_path / "a.mp4", painted(400, paint), fps=2, key_every=key_every)
+    found = list(samples(path, probe(path), Sampling(long=60)))
+    red = [s.frame.time for s in found if s.frame.pixels[9, 9, 0] > 150]
+    assert red[0] == pytest.approx(75, abs=0.6)
+    assert any(195 <= time <= 200 for time in red)
+    times = [s.frame.time for s in found]
+    assert times == sorted(set(times))
+
+
+def test_a_long_video_with_many_key_frames_is_seen_by_these(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", painted(400), fps=2, key_every=20)
+    times = [s.frame.time for s in samples(path, probe(path), Sampling(long=60))]
+    assert all(time % 10 == pytest.approx(0, abs=0.01) for time in times)

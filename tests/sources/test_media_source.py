@@ -63,6 +63,37 @@ def test_a_typed_answer_cites_the_seconds_that_show_it() -> None:
     assert "a small red circle" in first.quote
 
 
+@pytest.mark.parametrize(
+    ("question", "value", "files"),
+    [
+        ("How many red circles cross the picture?", Fraction(3), ["b.mp4", "b.mp4", "c.mp4"]),
+        ("How many red circles cross the picture in b.mp4?", Fraction(2), ["b.mp4", "b.mp4"]),
+        ("How many red circles cross the picture in A.mp4?", Fraction(0), []),
+        ("Is there a red circle?", True, ["b.mp4", "b.mp4"]),
+        ("Which shapes cross the picture?", ("red circle",) * 3, ["b.mp4", "b.mp4", "c.mp4"]),
+        ("When does the blue square appear?", None, []),
+        ("What colour is the circle?", "red", ["b.mp4", "b.mp4"]),
+    ],
+)
+def test_several_files_are_answered_from_together(
+    question: str, value: object, files: list[str]
+) -> None:
+    one, two = (Clip("c", 10, MOVERS[:1] * n, (), ()) for n in (1, 2))
+    info = MediaInfo("video", 10)
+    media = Media(
+        "video",
+        [
+            Processed(Path("/clips/a.mp4"), info, "aa" * 32, ()),
+            Processed(Path("/clips/b.mp4"), info, "bb" * 32, tuple(two.observations())),
+            Processed(Path("/clips/c.mp4"), info, "cc" * 32, tuple(one.observations())),
+        ],
+    )
+    finding = ask(media, question)
+    assert finding.value == value
+    if value is not None:
+        assert [Path(c.file).name for c in finding.citations] == files
+
+
 def test_other_questions_get_passages_of_the_span_they_name() -> None:
     media = of(Clip("c", 10, MOVERS, (Said("speech", "It is late.", 6.0, 7.0),), ()))
     finding = ask(media, "Why is the square there between 5 and 8 seconds?")

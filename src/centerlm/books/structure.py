@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Kind = Literal["front", "chapter", "back"]
@@ -257,8 +257,7 @@ def _pieces(text: str, found: list[_Heading], start: int, end: int) -> Iterator[
     """What the headings cut the text into."""
     chapters = [heading for heading in found if heading.level]
     if not chapters:  # parts alone are chapters; so is a book without any heading
-        chapters = [heading for heading in found if not heading.level]
-        found = chapters
+        found = chapters = [replace(heading, level=1) for heading in found]
     if not chapters:
         if start:
             yield Chapter("front", 0, "", "Front matter", 0, start, ())
@@ -272,16 +271,15 @@ def _pieces(text: str, found: list[_Heading], start: int, end: int) -> Iterator[
     if text[:before].strip():
         yield Chapter("front", 0, "", "Front matter", 0, before, ())
     for index, heading in enumerate(found):
-        if heading.level == 0 and heading not in chapters:
+        if heading.level == 0:
             part = heading.label
             if heading.title:
                 part = f"{heading.label}: {heading.title}"
             continue
         begin = heading.start
-        if index and found[index - 1] not in chapters:
+        if index and found[index - 1].level == 0:
             begin = found[index - 1].start  # a part's heading belongs to its first chapter
-        following = [h.start for h in found[index + 1 :][:1]]
-        close = following[0] if following else end
+        close = _next_start(found, index, end)
         title = heading.title or _title_below(text, heading, close)
         full = ": ".join(piece for piece in (heading.label, title) if piece)
         number += 1

@@ -22,7 +22,12 @@ _MARKS = (
 )
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _MAX_CONTROL_SHARE = 0.01
-_CHARSET = re.compile(rb"""<meta[^>]{0,200}charset\s*=\s*["']?([\w.:-]{1,40})""", re.IGNORECASE)
+_CHARSET = re.compile(
+    rb"""(?:\A\s*<\?xml[^>]{0,100}\sencoding|<meta[^>]{0,200}charset)\s*=\s*["']?([\w.:-]{1,40})""",
+    re.IGNORECASE,
+)
+_NO_CHARSETS = frozenset({"idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape"})
+"""Codecs of Python's that no file is written in."""
 
 
 def decode(data: bytes, name: str, *, html: bool = False) -> str:
@@ -35,10 +40,9 @@ def decode(data: bytes, name: str, *, html: bool = False) -> str:
         if data.startswith(mark):
             return _strict(data, encoding, name)
     if html and (declared := _CHARSET.search(data[:2048])):
-        try:
-            return data.decode(declared[1].decode("ascii"))
-        except (LookupError, UnicodeDecodeError):
-            pass  # a wrong declaration is common; the bytes decide
+        # A wrong declaration is common; then the bytes decide.
+        with suppress(LookupError, UnicodeDecodeError):
+            return data.decode(_declared(declared[1].decode("ascii")))
     if b"\0" not in data:
         try:
             return _checked(data, data.decode("utf-8"), name)
@@ -52,6 +56,20 @@ def decode(data: bytes, name: str, *, html: bool = False) -> str:
         return data.decode("cp1252")
     except UnicodeDecodeError:
         return data.decode("latin-1")
+
+
+def _declared(name: str) -> str:
+    """The encoding that a page means by the name it declares, as browsers take it.
+
+    Raises:
+        LookupError: it is none that the page can be in.
+    """
+    name = codecs.lookup(name).name.replace("-", "_")
+    if name in ("iso8859_1", "ascii"):
+        return "cp1252"  # quotation marks and dashes stand there, control codes in Latin-1
+    if name in _NO_CHARSETS or name.startswith(("utf_16", "utf_32", "utf_7")):
+        raise LookupError(name)  # the declaration itself was read byte by byte
+    return name
 
 
 def _strict(data: bytes, encoding: str, name: str) -> str:

@@ -38,7 +38,7 @@ class Document:
 
     `position` counts documents within a file from 0 (JSON Lines files hold many); `sha256` is the
     digest of the file. `timed` are the passages of a picture, recording or video, whose `text` is
-    empty.
+    empty. `unfinished` says that something was left out for want of a package or of weights.
     """
 
     title: str
@@ -48,6 +48,7 @@ class Document:
     sections: tuple[Section, ...] = ()
     position: int = 0
     timed: tuple[Timed, ...] = ()
+    unfinished: bool = False
 
 
 @dataclass(frozen=True, slots=True)

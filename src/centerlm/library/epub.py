@@ -20,6 +20,7 @@ from centerlm.library.document import TextBuilder, one_line
 from centerlm.library.markup import append_html
 
 MAX_UNPACKED_BYTES = 200_000_000
+_ENCRYPTION = "META-INF/encryption.xml"
 _PAGES = ("application/xhtml+xml", "text/html")
 
 
@@ -77,16 +78,21 @@ def append_epub(builder: TextBuilder, data: bytes, name: str) -> str:
         archive = _Archive(name, file, MAX_UNPACKED_BYTES)
         package = _package_path(archive)
         root = archive.read_xml(package)
-        if "META-INF/encryption.xml" in file.namelist():
-            locked = archive.read("META-INF/encryption.xml")
-        else:
-            locked = b""
+        locked = _locked(archive)
         for member in _spine(archive, root, posixpath.dirname(package)):
-            if member.encode() in locked:
+            if member in locked:
                 raise LibraryError(f"{name} is locked by its seller (DRM); its text cannot be read")
             append_html(builder, decode(archive.read(member), f"{name} ({member})", html=True))
     title = root.find(".//{http://purl.org/dc/elements/1.1/}title")
     return one_line(title.text or "") if title is not None else ""
+
+
+def _locked(archive: _Archive) -> set[str]:
+    """The parts that are encrypted. Fonts often are, in books that can be read."""
+    if _ENCRYPTION not in archive.file.namelist():
+        return set()
+    parts = archive.read_xml(_ENCRYPTION).iterfind(".//{*}CipherReference")
+    return {posixpath.normpath(unquote(part.get("URI", ""))) for part in parts}
 
 
 def _package_path(archive: _Archive) -> str:

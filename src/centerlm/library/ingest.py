@@ -11,25 +11,28 @@ import hashlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from centerlm.errors import CenterError
+from centerlm.errors import CenterError, MissingExtraError
 from centerlm.library import vectors
 from centerlm.library.document import Document, Problem
 from centerlm.library.embed import Embedder
-from centerlm.library.media import is_media, media_digest, read_media
-from centerlm.library.observing import note
-from centerlm.library.passages import cut
+from centerlm.library.media import is_media, media_digest, passed_over, read_media
+from centerlm.library.observing import Noted, keep, noted
+from centerlm.library.passages import Span, cut
 from centerlm.library.readers import parse, read_bytes
 from centerlm.library.store import Store
 from centerlm.library.walk import find_files
+from centerlm.media.captions import captions_beside
 
 EMBED_BATCH = 256
 COMMIT_PASSAGES = 5000
 COMMIT_SECONDS = 1.0
+SMALL_BYTES = 100_000  # files that are read at once, whatever they hold
 COMMON_SHARE = 100  # a term is common when more than 1 passage in 100 has it
 
 
@@ -51,7 +54,7 @@ class IngestReport:
 
     `ignored` counts files in folders that are no documents; `problems` are files or parts of files
     that could not be read; `without_vectors` counts passages found by words only; `note` says why.
-    `remarks` say what of a book that was read now is not noted, and why.
+    `remarks` say what of a book that was read now is not noted, or passed over in folders, and why.
     """
 
     added: int
@@ -114,8 +117,16 @@ def ingest(
         passages=passages,
         without_vectors=passages - with_vectors,
         seconds=time.monotonic() - started,
-        remarks=tuple(writer.remarks),
+        remarks=(*writer.remarks, *([passed_over(walk.unwatched)] if walk.unwatched else ())),
     )
+
+
+_Stored = tuple[int, int, int, str]
+"""Of a file: id, size, time of change, hash."""
+_Piece = tuple[Document, Sequence[Span], Noted]
+UNFINISHED = -1
+"""The size kept of a file of which something was left out for want of a package or of weights: the
+next ingest reads it again."""
 
 
 class _Place(NamedTuple):
@@ -146,7 +157,7 @@ class _Writer:
         self.remarks: list[str] = []
         self.added = self.changed = self.unchanged = self.removed = 0
         rows = self._connection.execute("SELECT path, id, size, mtime_ns, sha256 FROM files")
-        self.known: dict[str, tuple[int, int, int, str]] = {row[0]: row[1:] for row in rows}
+        self.known: dict[str, _Stored] = {row[0]: row[1:] for row in rows}
 
     @property
     def touched(self) -> bool:
@@ -156,51 +167,85 @@ class _Writer:
         """Store a file if it is new or has changed; a file that cannot be read is a problem."""
         name = str(path)
         old = self.known.get(name)
-        try:
-            info = path.stat()
-        except OSError:
-            info = None  # read_bytes says why
-        if (
-            old
-            and info
-            and old[1:3] == (info.st_size, info.st_mtime_ns)
-            and os.access(path, os.R_OK)
-        ):
+        stamp = _stamp(path)
+        if old and old[1:3] == stamp and os.access(path, os.R_OK):
             self.unchanged += 1
             return
+        if stamp is None or stamp[0] > SMALL_BYTES:
+            self.commit()  # reading may take long: nothing is kept from other writers meanwhile
         try:
             data = b"" if is_media(path) else read_bytes(path, max_bytes=self._max_bytes)
             digest = hashlib.sha256(data).hexdigest() if data else media_digest(path)
-            if old and old[3] == digest and info:
-                self._begin()
-                self._connection.execute(
-                    "UPDATE files SET size = ?, mtime_ns = ? WHERE id = ?",
-                    (info.st_size, info.st_mtime_ns, old[0]),
-                )
+            if old and old[3] == digest and old[1] != UNFINISHED and stamp:
+                self._restamp(old[0], stamp)
                 self.unchanged += 1
                 return
             items = list(parse(data, name) if data else self._watch(path))
         except CenterError as error:
+            what = f"{name} is not read: " if isinstance(error, MissingExtraError) else ""
             kept = "; what the library had of it stays" if old else ""
-            self.problems.append(Problem(name, f"{error}{kept}"))
+            self.problems.append(Problem(name, f"{what}{error}{kept}"))
             return
         documents = [item for item in items if isinstance(item, Document)]
         self.problems += [item for item in items if isinstance(item, Problem)]
-        if not documents or info is None:
+        if not documents or stamp is None:
             return
+        pieces = [(d, cut(d, max_words=self._max_words), noted(d)) for d in documents]
+        self.remarks += [notes.remark for _, _, notes in pieces if notes.remark]
+        if any(d.unfinished or notes.unfinished for d, _, notes in pieces):
+            stamp = (UNFINISHED, stamp[1])
         self._begin()
-        if old:
-            self._delete(old[0])
+        now = self._stored(name)
+        if now and now[3] == digest and (now != old or self._holds(now[0], pieces)):
+            # Another process was quicker, or what was missing is missing yet.
+            self._restamp(now[0], stamp)
+            self.unchanged += 1
+            return
+        if now:
+            self._delete(now[0])
             self.changed += 1
         else:
             self.added += 1
         file = self._connection.execute(
             "INSERT INTO files (path, size, mtime_ns, sha256) VALUES (?, ?, ?, ?)",
-            (name, info.st_size, info.st_mtime_ns, digest),
+            (name, *stamp, digest),
         ).lastrowid
-        for document in documents:
-            self._insert(file, document)
+        for piece in pieces:
+            self._insert(file, *piece)
         self._commit_if_due()
+
+    def _restamp(self, file: int, stamp: tuple[int, int]) -> None:
+        self._begin()
+        self._connection.execute(
+            "UPDATE files SET size = ?, mtime_ns = ? WHERE id = ?", (*stamp, file)
+        )
+        self._commit_if_due()
+
+    def _holds(self, file: int, pieces: Sequence[_Piece]) -> bool:
+        """Whether the library has just these passages of a file, and notes on as many things."""
+        rows = self._connection.execute(
+            'SELECT p.start, p."end", p.text FROM passages p JOIN documents d ON d.id = p.document '
+            "WHERE d.file = ? ORDER BY p.id",
+            (file,),
+        )
+        found = [
+            (place.start, place.end, text)
+            for document, spans, _ in pieces
+            for place, text in _passages(document, spans)
+        ]
+        counted = self._connection.execute(
+            "SELECT count(*) FROM observations o JOIN documents d ON d.id = o.document "
+            "WHERE d.file = ?",
+            (file,),
+        ).fetchone()[0]
+        noted = sum(len(notes.observations) for _, _, notes in pieces)
+        return counted == noted and rows.fetchall() == found
+
+    def _stored(self, name: str) -> _Stored | None:
+        """What the library has of a file by now."""
+        return self._connection.execute(
+            "SELECT id, size, mtime_ns, sha256 FROM files WHERE path = ?", (name,)
+        ).fetchone()
 
     def _watch(self, path: Path) -> Iterator[Document | Problem]:
         # Watching takes minutes: what was read before must not be kept from other writers.
@@ -214,8 +259,9 @@ class _Writer:
     def remove(self, names: Iterable[str]) -> None:
         for name in names:
             self._begin()
-            self._delete(self.known[name][0])
-            self.removed += 1
+            if self._stored(name) == self.known[name]:  # else another process has seen to it
+                self._delete(self.known[name][0])
+                self.removed += 1
             self._commit_if_due()
 
     def commit(self) -> None:
@@ -242,7 +288,9 @@ class _Writer:
         if self._pending >= COMMIT_PASSAGES or time.monotonic() - self._begun > COMMIT_SECONDS:
             self.commit()
 
-    def _insert(self, file: int | None, document: Document) -> None:
+    def _insert(
+        self, file: int | None, document: Document, spans: Sequence[Span], notes: Noted
+    ) -> None:
         row = self._connection.execute(
             "INSERT INTO documents (file, position, title, unit) VALUES (?, ?, ?, ?)",
             (
@@ -252,13 +300,9 @@ class _Writer:
                 "seconds" if document.timed else "characters",
             ),
         ).lastrowid
-        for timed in document.timed:
-            self._insert_passage(row, document, _Place(timed.start, timed.end), timed.text)
-        for span in cut(document, max_words=self._max_words):
-            place = _Place(span.start, span.end, span.heading)
-            self._insert_passage(row, document, place, document.text[span.start : span.end])
-        if remark := note(self._connection, row, document):
-            self.remarks.append(remark)
+        for place, text in _passages(document, spans):
+            self._insert_passage(row, document, place, text)
+        keep(self._connection, row, notes)
 
     def _insert_passage(self, row: int | None, document: Document, span: _Place, text: str) -> None:
         passage = self._connection.execute(
@@ -280,6 +324,28 @@ class _Writer:
             (file,),
         )
         self._connection.execute("DELETE FROM files WHERE id = ?", (file,))
+
+
+def _passages(document: Document, spans: Sequence[Span]) -> Iterator[tuple[_Place, str]]:
+    for timed in document.timed:
+        yield _Place(timed.start, timed.end), timed.text
+    for span in spans:
+        text = document.text[span.start : span.end]
+        yield _Place(span.start, span.end, span.heading), text
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Size and time of change of a file, with the captions that are read with it; None where it
+    cannot be told (`read_bytes` says why).
+    """
+    try:
+        infos = [path.stat()]
+    except OSError:
+        return None
+    if is_media(path) and (beside := captions_beside(path)) is not None:
+        with suppress(OSError):
+            infos.append(beside.stat())
+    return sum(info.st_size for info in infos), max(info.st_mtime_ns for info in infos)
 
 
 def _tidy(store: Store) -> None:

@@ -162,6 +162,11 @@ class Library:
         with self._store.errors():
             return observing.books(self._store.connection())
 
+    def sole_text(self) -> Book | None:
+        """The text of a library that has but one, whether it was noted as a book or not."""
+        with self._store.errors():
+            return observing.sole_text(self._store.connection())
+
     def observations(
         self,
         document: int,

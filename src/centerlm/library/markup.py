@@ -14,7 +14,11 @@ from centerlm.library.document import TextBuilder, one_line, safe_text
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
 
-_UNSEEN = "script, style, noscript, template, svg, math, head, nav, iframe, object, form, [hidden]"
+# A form may be around a whole page: what is left out is what one fills in.
+_UNSEEN = """
+script, style, noscript, template, svg, math, head, nav, iframe, object, button, select, textarea,
+[hidden]
+"""
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 # What stands before a block's text. Inline elements are in no block of their own.
 _BLOCKS = """
@@ -28,6 +32,14 @@ _SEPARATORS = {
 }
 _WIDTH = ("", " ", "\n", "\n\n")
 _SPACE = re.compile(r"\s+")
+_XHTML = re.compile(
+    r"""<\?xml\s|<html\b[^>]{0,500}\bxmlns\s*=\s*["']http://www\.w3\.org/1999/xhtml"""
+)
+_EMPTY = re.compile(r"""<([A-Za-z][\w:.-]*)((?:\s+[\w:.-]+\s*=\s*(?:"[^"<]*"|'[^'<]*'))*)\s*/>""")
+_VOID_TEXT = """
+area base br col embed hr img input link meta source track wbr
+"""
+_VOID = frozenset(_VOID_TEXT.split())
 _CLIMB = 64  # how far up a block is looked for: keeps deeply nested markup linear
 
 
@@ -35,6 +47,8 @@ def append_html(builder: TextBuilder, html: str) -> str:
     """Add the visible text of a page to `builder`; returns the page's own title, or ""."""
     from selectolax.lexbor import LexborHTMLParser
 
+    if _XHTML.search(html[:2048]):
+        html = _EMPTY.sub(_closed, html)
     tree = LexborHTMLParser(html)
     named = tree.css_first("title")
     title = one_line(named.text()) if named is not None else ""
@@ -49,6 +63,14 @@ def append_html(builder: TextBuilder, html: str) -> str:
             headings.append(text)
         builder.add(text, separator)
     return title or (one_line(headings[0]) if headings else "")
+
+
+def _closed(match: re.Match[str]) -> str:
+    """An empty element of XHTML with a closing tag. To HTML "<title/>" opens a title, and all that
+    follows is in it.
+    """
+    name = match[1]
+    return match[0] if name.lower() in _VOID else f"<{name}{match[2]}></{name}>"
 
 
 def _blocks(body: LexborNode) -> Iterator[tuple[str, str, str]]:

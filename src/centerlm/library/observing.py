@@ -14,6 +14,7 @@ from pathlib import Path
 
 from centerlm.books.noting import MAX_BOOK_WORDS, MIN_BOOK_WORDS, observe, take_notes
 from centerlm.books.observations import Observation
+from centerlm.books.prose import form_of, is_english
 from centerlm.books.structure import read_structure
 from centerlm.errors import MissingExtraError
 from centerlm.library.document import Document
@@ -36,44 +37,62 @@ class Book:
     english: bool
 
 
-def note(connection: sqlite3.Connection, row: int | None, document: Document) -> str:
-    """Store observations of a document that is a book; returns what its reader should know, or "".
-
-    Nothing is done for a document that is no book.
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What was noted of a document, and what its reader should know, or "". `unfinished` where a
+    package was missing.
     """
+
+    observations: Sequence[Observation] = ()
+    remark: str = ""
+    unfinished: bool = False
+
+
+def noted(document: Document) -> Noted:
+    """Observations of a document that is a book; none of one that is no book."""
     if Path(document.file).suffix.lower() in _NOT_BOOKS:
-        return ""
+        return Noted()
     words = len(document.text.split())
     if words < MIN_BOOK_WORDS:
-        return ""
+        return Noted()
     headings = [(section.heading, section.start) for section in document.sections]
     structure = read_structure(document.text, headings)
     is_epub = document.file.lower().endswith(".epub")
     if len(structure.told) < 2 and words < LONG_WORDS and not is_epub:
-        return ""
+        return Noted()
     if words > MAX_BOOK_WORDS:
-        return (
-            f"{document.file} has {words:,} words, more than a book: it is searched by passages, "
-            "and its people and places are not noted; split it into books"
+        return Noted(
+            remark=f"{document.file} has {words:,} words, more than a book: it is searched by "
+            "passages, and its people and places are not noted; split it into books"
         )
     try:
         notes = take_notes(document.text, structure)
     except MissingExtraError as error:
-        return f"{document.file} is a book, but its people and places are not noted: {error}"
-    for seen in observe(document.text, structure, notes):
+        return Noted(
+            remark=f"{document.file} is a book, but its people and places are not noted: {error}",
+            unfinished=True,
+        )
+    seen = list(observe(document.text, structure, notes))
+    if not notes.english:
+        return Noted(
+            seen,
+            f"{document.file} is not in English: it has its chapters and is searched by passages, "
+            "but its people, places and threads are not noted",
+        )
+    if notes.form != "prose":
+        form = _FORMS[notes.form]
+        return Noted(seen, f"{document.file} looks like a {form}: no narrator is noted for it")
+    return Noted(seen)
+
+
+def keep(connection: sqlite3.Connection, row: int | None, notes: Noted) -> None:
+    """Store what was noted of the document in this row."""
+    for seen in notes.observations:
         connection.execute(
             'INSERT INTO observations (document, kind, subject, start, "end", data) '
             "VALUES (?, ?, ?, ?, ?, ?)",
             (row, seen.kind, seen.subject, seen.start, seen.end, json.dumps(dict(seen.data))),
         )
-    if not notes.english:
-        return (
-            f"{document.file} is not in English: it has its chapters and is searched by passages, "
-            "but its people, places and threads are not noted"
-        )
-    if notes.form != "prose":
-        return f"{document.file} looks like a {_FORMS[notes.form]}: no narrator is noted for it"
-    return ""
 
 
 _FORMS = {"verse": "poem", "script": "play"}
@@ -93,6 +112,19 @@ def books(connection: sqlite3.Connection) -> list[Book]:
             Book(document, title, file, length, told["words"], told["form"], told["english"])
         )
     return found
+
+
+def sole_text(connection: sqlite3.Connection) -> Book | None:
+    """The one text of a library that has but one, whether it was noted as a book or not."""
+    rows = connection.execute(
+        'SELECT d.id, d.title, f.path, max(p."end") FROM documents d JOIN files f ON f.id = d.file '
+        "JOIN passages p ON p.document = d.id WHERE d.unit = 'characters' GROUP BY d.id LIMIT 2"
+    ).fetchall()
+    if len(rows) != 1:
+        return None
+    document, title, file, length = rows[0]
+    text = text_between(connection, document, 0, length)
+    return Book(document, title, file, length, len(text.split()), form_of(text), is_english(text))
 
 
 def observations(

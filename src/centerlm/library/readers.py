@@ -36,7 +36,7 @@ _PLAIN = (".txt", ".text", "")
 _HTML = (".html", ".htm", ".xhtml")
 SUFFIXES = frozenset({".txt", ".text", ".rst", ".pdf", ".epub", ".jsonl", *_MARKDOWN, *_HTML})
 
-_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.+?)[ \t]*#*[ \t]*$", re.MULTILINE)
+_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(\S.*)$", re.MULTILINE)
 _FENCE = re.compile(r"^ {0,3}(```|~~~).*?(?:^ {0,3}\1|\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -132,12 +132,19 @@ def _append_markdown(builder: TextBuilder, text: str) -> str:
         if inside < len(fenced) and fenced[inside][0] <= match.start():
             continue
         builder.add(text[start : match.start()], "")
-        builder.begin_section(match[2])
+        heading = _without_closing(match[2].rstrip())
+        builder.begin_section(heading)
         start = match.start()
         if not title and len(match[1]) == 1:
-            title = one_line(match[2])
+            title = one_line(heading)
     builder.add(text[start:], "")
     return title
+
+
+def _without_closing(heading: str) -> str:
+    """The words of "Words ##"; those of "About C#" are all of it."""
+    words = heading.rstrip("#")
+    return words.rstrip() if not words or words[-1].isspace() else heading
 
 
 def _read_lines(data: bytes, name: str, digest: str) -> Iterator[Document | Problem]:

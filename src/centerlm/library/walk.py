@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from centerlm.library.document import Problem
-from centerlm.library.media import is_media
+from centerlm.library.media import can_watch, is_media
 from centerlm.library.readers import SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """What was found: files in a fixed order, problems, how many files were passed over.
+    """What was found: files in a fixed order, problems, how many files were passed over, and how
+    many of these for want of the extra `media`.
 
     `folders` are the folders that were really walked, and `gone` the files given that are no more:
     a stored file that is in either without being in `files` has been removed by its owner.
@@ -27,6 +28,7 @@ class Walk:
     files: tuple[Path, ...]
     problems: tuple[Problem, ...]
     ignored: int
+    unwatched: int
     folders: tuple[Path, ...]
     gone: tuple[Path, ...]
 
@@ -37,8 +39,7 @@ class Walk:
         return [
             path
             for path in stored
-            if path in missing
-            or (path not in here and self._covers(path) and not os.path.lexists(path))
+            if path in missing or (path not in here and self._covers(path) and is_gone(path))
         ]
 
     def _covers(self, path: str) -> bool:
@@ -51,21 +52,33 @@ def find_files(paths: Iterable[str | Path]) -> Walk:
     problems: list[Problem] = []
     folders: list[Path] = []
     gone: list[Path] = []
-    ignored = 0
+    ignored = unwatched = 0
     for given in paths:
         path = _absolute(given)
         if path is None:
             problems.append(Problem(str(given), f"{str(given)!r} is not a path; check it"))
-        elif path.is_dir():
+        elif os.path.isdir(path):  # noqa: PTH112  is_dir() raises where a folder may not be looked into
             folders.append(path)
-            ignored += _walk(path, files, problems)
+            some, media = _walk(path, files, problems)
+            ignored, unwatched = ignored + some, unwatched + media
         else:
             # A file that is missing is a problem here; its passages go with it only if its folder
             # is still there, not when a disk was unplugged.
-            if not os.path.lexists(path) and path.parent.is_dir():
+            if is_gone(path) and path.parent.is_dir():
                 gone.append(path)
             _add(path, files, problems)
-    return Walk(tuple(files), tuple(problems), ignored, tuple(folders), tuple(gone))
+    return Walk(tuple(files), tuple(problems), ignored, unwatched, tuple(folders), tuple(gone))
+
+
+def is_gone(path: str | Path) -> bool:
+    """Whether there is no such file; one in a folder that may not be looked into may be there."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _absolute(given: str | Path) -> Path | None:
@@ -79,8 +92,10 @@ def _absolute(given: str | Path) -> Path | None:
         return None
 
 
-def _walk(folder: Path, files: dict[Path, None], problems: list[Problem]) -> int:
-    ignored = 0
+def _walk(folder: Path, files: dict[Path, None], problems: list[Problem]) -> tuple[int, int]:
+    """How many files were passed over, and how many of them could be watched with the extra."""
+    ignored = unwatched = 0
+    watching = can_watch()
 
     def unreadable(error: OSError) -> None:
         where = error.filename or folder
@@ -94,11 +109,12 @@ def _walk(folder: Path, files: dict[Path, None], problems: list[Problem]) -> int
             if member.startswith("."):
                 continue
             path = Path(root, member)
-            if path.suffix.lower() in SUFFIXES or is_media(path):
+            if path.suffix.lower() in SUFFIXES or (watching and is_media(path)):
                 _add(path, files, problems)
             else:
                 ignored += 1
-    return ignored
+                unwatched += is_media(path)
+    return ignored, unwatched
 
 
 def _add(path: Path, files: dict[Path, None], problems: list[Problem]) -> None:

@@ -12,6 +12,7 @@ import base64
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -83,7 +84,8 @@ class Captioner:
         if kept.is_file():
             return kept.read_text("utf-8")
         said = " ".join(clean_text(self._model.describe(jpeg)).split())[:MAX_CHARACTERS]
-        write_atomically(kept, said.encode())
+        with suppress(OSError):  # that nothing can be kept is said where the whole is
+            write_atomically(kept, said.encode())
         return said
 
 

@@ -5,6 +5,7 @@ The form is that of the captions published with NExT-QA: a JSON object from seco
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
@@ -34,11 +35,18 @@ def read_captions(path: Path, *, version: str = "1") -> list[Observation]:
     """
     try:
         texts = msgspec.json.decode(path.read_bytes(), type=dict[str, str])
-        return caption_observations({float(time): text for time, text in texts.items()}, version)
+        return caption_observations({_second(time): text for time, text in texts.items()}, version)
     except (OSError, ValueError, msgspec.DecodeError) as error:
         raise MediaError(
             f'{path} holds no captions ({error}); write an object like {{"0": "a boy runs"}}'
         ) from None
+
+
+def _second(text: str) -> float:
+    time = float(text)
+    if not 0 <= time < math.inf:
+        raise ValueError(f"{text!r} is no second of a video")
+    return time
 
 
 def caption_observations(texts: Mapping[float, str], version: str = "1") -> list[Observation]:

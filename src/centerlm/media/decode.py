@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from centerlm.errors import MediaError
 from centerlm.media.loading import load
-from centerlm.media.pictures import is_picture, read_picture
+from centerlm.media.pictures import is_picture, read_picture, unseen_frames
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,13 +29,15 @@ SIDE = 960
 """Pixels of the longer side that frames are made smaller to."""
 RATE = 16_000
 """Samples a second of decoded sound, which is mono."""
+MAX_DRIFT = 0.5
+"""Seconds by which the time stamps of sound may be off from its length."""
 MAX_FRAME_PIXELS = 70_000_000
 _FORMATS = (
     *("aac", "aiff", "amr", "apng", "asf", "avi", "caf", "flac", "flv", "gif", "h264", "hevc"),
     *("ivf", "m4v", "matroska,webm", "mjpeg", "mov,mp4,m4a,3gp,3g2,mj2", "mp3", "mpeg", "mpegts"),
     *("mpegvideo", "nut", "ogg", "w64", "wav", "webp_anim"),
 )
-_GIVE_UP = 2000  # damaged packets in a row
+_GIVE_UP = 2000  # times in a row that no further packet can be found
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +88,15 @@ class Losses:
         if time is not None:
             self.first, self.last = min(self.first, time), max(self.last, time)
 
-    def sentence(self, path: Path) -> str:
-        """What was lost, or "" where nothing was."""
+    def told(self) -> str:
+        """What was lost, to be said of a file, or "" where nothing was."""
         if not self.packets:
             return ""
         where = (
             f" between {self.first:.1f} and {self.last:.1f} s" if self.first <= self.last else ""
         )
         return (
-            f"{path} is damaged: {self.packets} pieces{where} could not be decoded and were "
+            f"is damaged: {self.packets} pieces{where} could not be decoded and were "
             "left out; the rest was used"
         )
 
@@ -110,7 +112,8 @@ def probe(path: Path) -> MediaInfo:
     _check_file(path)
     if is_picture(path):
         _, (width, height) = read_picture(path, side=64)
-        return MediaInfo("image", width=width, height=height)
+        unseen = unseen_frames(path)
+        return MediaInfo("image", width=width, height=height, notes=(unseen,) if unseen else ())
     with _opened(path) as container:
         video, audio = _video(container), _audio(container)
         notes = [
@@ -123,7 +126,7 @@ def probe(path: Path) -> MediaInfo:
             raise MediaError(
                 notes[0] if notes else f"{path} has neither pictures nor sound that can be decoded"
             )
-        seconds = _seconds(container, video or audio)
+        seconds = _seconds(container, video or audio) or _measured(container, video or audio)
         if video is None:
             return MediaInfo("audio", seconds, sound=True, notes=tuple(notes))
         context = video.codec_context
@@ -175,9 +178,11 @@ def frames(
         zero = _zero(container, stream)
         if start > 0:
             _seek(container, stream, start + zero)
-        due = start - 1e-3
+        due, next_ = start - 1e-3, 0.0
         for frame in _decoded(container, stream, zero, losses):
-            time = max(float(frame.time or 0.0) - zero, 0.0)
+            # A bare stream has no times: its frames are counted.
+            time = next_ if frame.time is None else max(float(frame.time) - zero, 0.0)
+            next_ = time + _frame_seconds(stream)
             if time > end + 1e-3:
                 return
             if time < due:
@@ -197,7 +202,8 @@ def sound(
     chunk: float = 30.0,
     losses: Losses | None = None,
 ) -> Iterator[Sound]:
-    """The sound from `start` to `end`, in stretches of `chunk` seconds; none where there is none.
+    """The sound from `start` to `end`, in stretches of at most `chunk` seconds or a little more,
+    which end where some is missing; none where there is none.
 
     Raises:
         MediaError: the file cannot be opened.
@@ -217,13 +223,18 @@ def sound(
         begun: float | None = None
         length = 0
         for frame in _decoded(container, stream, zero, losses):
-            time = max(float(frame.time or 0.0) - zero, 0.0)
+            due = 0.0 if begun is None else begun + length / RATE
+            time = due if frame.time is None else max(float(frame.time) - zero, 0.0)
             if time > end:
                 break
             if begun is None:
                 if time + frame.samples / frame.sample_rate <= start:
                     continue
                 begun = time
+            elif abs(time - due) > MAX_DRIFT:  # sound is missing here: what follows keeps its time
+                if length:
+                    yield Sound(begun, numpy.concatenate(held))
+                begun, held, length = time, [], 0
             try:
                 made = [part.to_ndarray()[0] for part in resampler.resample(frame)]
             except (av.FFmpegError, ValueError):  # the layout changes in the middle of the file
@@ -308,6 +319,24 @@ def _seconds(container: Any, stream: Any) -> float:
     return float(stream.duration * stream.time_base) if stream.duration else 0.0
 
 
+def _measured(container: Any, stream: Any) -> float:
+    """The end of the last packet, in seconds: a recording that was streamed names no length."""
+    av = load("av")
+    zero, end, untimed = _zero(container, stream), 0.0, 0
+    with suppress(av.FFmpegError):  # what is damaged ends here
+        for packet in container.demux(stream):
+            if packet.pts is not None:
+                end = max(end, float((packet.pts + (packet.duration or 0)) * stream.time_base))
+            elif packet.size:
+                untimed += 1
+    return end - zero if end else untimed * _frame_seconds(stream)
+
+
+def _frame_seconds(stream: Any) -> float:
+    rate = float(getattr(stream, "average_rate", None) or getattr(stream, "guessed_rate", 0) or 0)
+    return 1 / rate if rate else 0.0
+
+
 def _seek(container: Any, stream: Any, time: float) -> None:
     av = load("av")
     with suppress(av.FFmpegError, OverflowError):  # without an index: from the beginning
@@ -318,24 +347,25 @@ def _decoded(container: Any, stream: Any, zero: float, losses: Losses) -> Iterat
     """The frames of a track; damaged packets are counted and passed over."""
     av = load("av")
     packets = container.demux(stream)
-    bad = 0
-    while bad < _GIVE_UP:
+    lost = 0
+    while lost < _GIVE_UP:
         try:
             packet = next(packets)
         except StopIteration:
             return
         except av.FFmpegError as error:
             losses.add(None, str(error.strerror))
-            return
+            packets = container.demux(stream)  # the next whole piece, where there is one
+            lost += 1
+            continue
+        lost = 0
         try:
             decoded = packet.decode()
         except av.FFmpegError as error:
             at = packet.pts if packet.pts is not None else packet.dts
             time = None if at is None else float(at * stream.time_base) - zero
             losses.add(time, str(error.strerror))
-            bad += 1
             continue
-        bad = 0
         yield from decoded
 
 

@@ -21,6 +21,22 @@ def load(module: str, *, extra: str = "media") -> Any:
         raise MissingExtraError(error.name or module, extra) from None
 
 
+def version_of(package: str) -> str:
+    """The installed version of a package.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    from importlib import metadata
+
+    from centerlm.errors import MissingExtraError
+
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        raise MissingExtraError(package, "media") from None
+
+
 def installed(module: str) -> bool:
     """Whether a module can be imported; nothing is imported."""
     return importlib.util.find_spec(module.partition(".")[0]) is not None

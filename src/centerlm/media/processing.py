@@ -69,13 +69,17 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Processed:
-    """The observations of a medium in order of time, and sentences on what could not be done."""
+    """The observations of a medium in order of time, and sentences on what could not be done.
+
+    `unfinished` says that a processor was left out, of which a note says how to get it.
+    """
 
     path: Path
     info: MediaInfo
     sha256: str
     observations: tuple[Observation, ...]
     notes: tuple[str, ...] = ()
+    unfinished: bool = False
 
 
 NONE: Mapping[str, Callable[[], Seeing]] = MappingProxyType({})
@@ -135,6 +139,7 @@ def process(
     makers = {**own, **(more if info.kind != "audio" else {})}
     notes = list(info.notes)
     ready: dict[str, list[Observation]] = {}
+    unfinished, unkept = False, ""
     waiting: list[Seeing | Hearing] = []
     for name in makers if names is None else [n for n in makers if n in names or n in more]:
         if name == "speech" and not info.sound:
@@ -144,20 +149,32 @@ def process(
         except (MissingExtraError, MissingWeightsError) as error:
             if names is not None or name not in OPTIONAL:
                 notes.append(f"the processor {name} was left out: {error}")
+                unfinished = True
             continue
         kept = _kept(_cache(digest, processor, sampling))
         if kept is None:
             waiting.append(processor)
         else:
             ready[name] = kept
+    damage = home() / "media" / digest[:2] / digest / "damage.txt"
+    lost = ""
     if waiting:
-        made, said = _run(path, info, waiting, sampling, progress)
+        made, said, lost = _run(path, info, waiting, sampling, progress)
         notes += said
+        unfinished = unfinished or len(made) < len(waiting)
         for processor in waiting:
             if processor.name in made:
                 ready[processor.name] = made[processor.name]
                 cache = _cache(digest, processor, sampling)
-                write_atomically(cache, to_bytes(made[processor.name]))
+                unkept = unkept or _unkept(cache, to_bytes(made[processor.name]))
+        if lost:
+            unkept = unkept or _unkept(damage, lost.encode())
+        if unkept:
+            notes.append(f"{path} will be watched again for the next question: {unkept}")
+    if not lost and damage.is_file():  # what is kept lacks it too
+        lost = damage.read_text("utf-8")
+    if lost:
+        notes.append(f"{path} {lost}")
     observations = [o for each in ready.values() for o in each]
     beside = captions_beside(path)
     if beside is not None:
@@ -167,7 +184,7 @@ def process(
             notes.append(str(error))
     observations = labelled(observations)
     observations.sort(key=lambda o: (o.start, o.end, o.kind, o.text))
-    return Processed(path, info, digest, tuple(observations), tuple(notes))
+    return Processed(path, info, digest, tuple(observations), tuple(notes), unfinished)
 
 
 def _run(
@@ -176,8 +193,10 @@ def _run(
     processors: Sequence[Seeing | Hearing],
     sampling: Sampling,
     progress: Callable[[Progress], None],
-) -> tuple[dict[str, list[Observation]], list[str]]:
-    """What each processor gave, and notes; a processor that lacks something is left out."""
+) -> tuple[dict[str, list[Observation]], list[str], str]:
+    """What each processor gave, notes, and what of the file was lost; a processor that lacks
+    something is left out.
+    """
     seeing = [p for p in processors if hasattr(p, "see")]
     hearing = [p for p in processors if hasattr(p, "hear")]
     losses, notes = Losses(), list[str]()
@@ -210,10 +229,8 @@ def _run(
             each(hearing, lambda p, s=part: p.hear(s))  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownLambdaType]
             if not hearing:
                 break
-    if sentence := losses.sentence(path):
-        notes.append(sentence)
     progress(Progress(path, whole, whole, 0.0))
-    return {p.name: p.end() for p in [*seeing, *hearing]}, notes
+    return {p.name: p.end() for p in [*seeing, *hearing]}, notes, losses.told()
 
 
 def labelled(observations: Sequence[Observation]) -> list[Observation]:
@@ -278,6 +295,15 @@ def _cache(digest: str, processor: Seeing | Hearing, sampling: Sampling) -> Path
     made_by = f"{processor.name} {processor.version} {sampling}"
     key = hashlib.sha256(made_by.encode()).hexdigest()[:16]
     return home() / "media" / digest[:2] / digest / f"{processor.name}-{key}.json"
+
+
+def _unkept(path: Path, data: bytes) -> str:
+    """Keep what was made; why that cannot be, or ""."""
+    try:
+        write_atomically(path, data)
+    except OSError as error:
+        return f"{path.parent} cannot be written ({error.strerror}); check the data folder"
+    return ""
 
 
 def _kept(path: Path) -> list[Observation] | None:

@@ -7,8 +7,9 @@ One pass over the video, in bounded memory. Shots are found by PySceneDetect's c
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _CUT_CHANGE, _CUT_SHARE = 20.0, 0.5
+MAX_APART = 30.0
+"""Seconds between key frames up to which these are enough for a long video."""
+_AFTER = 2e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +77,9 @@ def samples(
     keys_only = info.seconds > sampling.long and end - start > sampling.long
     kept: tuple[float, Any] | None = None
     held: Frame | None = None
-    decoded = frames(
-        path,
-        start=start,
-        end=end,
-        step=sampling.step,
-        side=sampling.side,
-        keys_only=keys_only,
-        losses=losses,
-    )
+    decode = partial(frames, path, step=sampling.step, side=sampling.side, losses=losses)
+    last = min(end, info.seconds)
+    decoded = _by_keys(decode, start, last) if keys_only else decode(start=start, end=end)
     for frame in decoded:
         small = _small(frame.pixels)
         changed = kept is None or _changed(numpy, small, kept[1], sampling)
@@ -95,6 +93,20 @@ def samples(
             held = frame
     if held is not None:
         yield Sample(held, shots.of(held), True)
+
+
+def _by_keys(decode: Callable[..., Iterator[Frame]], start: float, end: float) -> Iterator[Frame]:
+    """The key frames; all frames where key frames are so far apart that they would miss too much,
+    as in recordings of a screen.
+    """
+    before = start
+    for frame in decode(start=start, end=end, keys_only=True):
+        if frame.time - before > MAX_APART:
+            yield from decode(start=before + _AFTER, end=frame.time - _AFTER)
+        yield frame
+        before = frame.time
+    if end - before > MAX_APART:
+        yield from decode(start=before + _AFTER, end=end)
 
 
 def _small(pixels: NDArray[np.uint8]) -> Any:

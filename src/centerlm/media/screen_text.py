@@ -7,10 +7,9 @@ it moves. The same words in frames that follow each other are one observation.
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib import metadata
 from typing import Any
 
-from centerlm.media.loading import load
+from centerlm.media.loading import load, version_of
 from centerlm.media.observation import Box, Observation
 from centerlm.media.sampling import Sample
 
@@ -25,7 +24,7 @@ class ScreenText:
     name = "text"
 
     def __init__(self, *, every: float = EVERY, side: int = SIDE) -> None:
-        self.version = f"3+rapidocr-{metadata.version('rapidocr')}"
+        self.version = f"3+rapidocr-{version_of('rapidocr')}"
         self._every = every
         self._side = side
         self._engine: Any = None

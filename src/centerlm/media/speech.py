@@ -6,12 +6,11 @@ Stretches of silence are never given to the model: Whisper is known to invent wo
 from __future__ import annotations
 
 import math
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from centerlm.media.decode import RATE, Sound
-from centerlm.media.loading import load
+from centerlm.media.loading import load, version_of
 from centerlm.media.observation import Observation
 
 WEIGHTS = "speech"
@@ -29,7 +28,7 @@ class Speech:
     def __init__(self, model: Path | None = None) -> None:
         """Raises MissingWeightsError where the pinned weights are not on this machine."""
         self._folder = model or weights_folder()
-        self.version = f"1+faster-whisper-{metadata.version('faster-whisper')}-{self._folder.name}"
+        self.version = f"1+faster-whisper-{version_of('faster-whisper')}-{self._folder.name}"
         self._model: Any = None
         self._done: list[Observation] = []
 

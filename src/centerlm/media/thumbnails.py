@@ -31,17 +31,23 @@ def thumbnail(path: Path, start: float, end: float, *, side: int = SIDE) -> byte
 def write_thumbnails(citations: Iterable[Citation], folder: Path) -> list[Path]:
     """A JPEG for each cited span of seconds, called after its file and time; the paths, in order.
 
-    Citations of other files, of sound, and of files that are gone have none.
+    Citations of other files, of sound, and of files that are gone have none. Of files with one name
+    the later ones are numbered.
 
     Raises:
         InputError: the folder cannot be written.
     """
     written: dict[Path, None] = {}
+    names: dict[str, list[Path]] = {}
     for citation in citations:
         path = Path(citation.file)
         if citation.unit != "seconds" or not citation.file or not path.is_file():
             continue
-        at = folder / f"{path.stem}-{citation.start:.1f}-{citation.end:.1f}s.jpg"
+        alike = names.setdefault(path.stem, [])
+        if path not in alike:
+            alike.append(path)
+        number = f"-{alike.index(path) + 1}" if alike[0] != path else ""
+        at = folder / f"{path.stem}{number}-{citation.start:.1f}-{citation.end:.1f}s.jpg"
         if at in written:
             continue
         try:

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from importlib import metadata
 from itertools import pairwise
 from typing import Any
 
 from centerlm.media import regions as _regions
-from centerlm.media.loading import load
+from centerlm.media.loading import load, version_of
 from centerlm.media.observation import Box, Observation, ObservationKind
 from centerlm.media.sampling import Sample
 
@@ -70,7 +69,7 @@ class Motion:
     name = "motion"
 
     def __init__(self) -> None:
-        self.version = f"3+ioutrack-{metadata.version('ioutrack')}"
+        self.version = f"3+ioutrack-{version_of('ioutrack')}"
         self._window: list[tuple[float, Any]] = []
         self._shot = 0
         self._tracks: list[Track] = []

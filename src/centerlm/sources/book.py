@@ -36,15 +36,19 @@ def view_of(library: Library, document: int | None = None, before: int | None = 
     books = library.books()
     chosen = [b for b in books if document in (None, b.document)]
     if not chosen:
-        raise InputError(
-            f"{library.folder} holds no book; a book has 1,000 words or more and chapters, or "
-            "20,000 words, and needs: pip install 'centerlm[books]'"
-        )
+        raise no_book(library)
     book = chosen[0]
     end = book.length if before is None else min(before, book.length)
     seen = library.observations(book.document, before=end)
     return BookView(
         seen, lambda start, stop: library.text(book.document, start, stop), end, book.title
+    )
+
+
+def no_book(library: Library) -> InputError:
+    return InputError(
+        f"{library.folder} holds no book; a book has 1,000 words or more and chapters, or "
+        "20,000 words, and needs: pip install 'centerlm[books]'"
     )
 
 

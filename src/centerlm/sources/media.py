@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 from centerlm.errors import CenterError, MissingExtraError, MissingWeightsError
 from centerlm.finding import (
@@ -19,6 +21,7 @@ from centerlm.finding import (
     Passage,
     Status,
     Usage,
+    Value,
     failed,
     format_value,
     nothing,
@@ -44,6 +47,10 @@ _KNOWS = {
     "audio": "what is said in a recording, and when",
     "image": "what is seen and written in a picture",
 }
+
+
+MAX_LOOKED = 8
+"""Media that are looked at again for one question."""
 
 
 @dataclass(slots=True)
@@ -93,16 +100,22 @@ class Media:
         asked = options_of(text) or options_meant(text, objective)
         if asked is not None and (chosen := self._choose(*asked)) is not None:
             return chosen
+        text, meant = self._meant(text)
         notes: list[Passage] = []
-        for one in self.processed:
+        told: list[Told] = []
+        for number, one in enumerate(meant):
             query = read_query(text, one.info.seconds)
-            found = self._look_closer(query, one)
+            look = number < MAX_LOOKED
+            found = self._look_closer(query, one) if look else answer(query, one.observations)
             if found is not None:
-                return self._typed(found, one)
+                told.append((found, one))
+                continue
             fit = matching(query.target, one.observations)
             if fit.note and not fit.things:
                 notes.append(_note(fit.note, one))
-        passages = [p for one in self.processed for p in self._passages(text, one)]
+        if told:
+            return self._typed(*together(read_query(text, 0.0), told))
+        passages = [p for one in meant for p in self._passages(text, one)]
         if not passages:
             reason = " ".join(p.text for p in notes) or "nothing observed fits the question"
             return nothing(reason, source=self.kind)
@@ -113,6 +126,14 @@ class Media:
             citations=tuple(cite(passage) for passage in best),
             source=self.kind,
         )
+
+    def _meant(self, text: str) -> tuple[str, Sequence[Processed]]:
+        """The question without the names of files in it, and the media that it names; else all."""
+        low = text.lower()
+        named = [one for one in self.processed if one.path.name.lower() in low]
+        for one in named:
+            text = re.sub(re.escape(one.path.name), " ", text, flags=re.IGNORECASE)
+        return text, named or self.processed
 
     def _look_closer(self, query: Query, one: Processed) -> Answer | None:
         """The answer from what was observed; where that lacks what is asked for, from a closer
@@ -146,15 +167,14 @@ class Media:
             self._again[key] = look(one, start, end) if one.path.is_file() else ()
         return self._again[key]
 
-    def _typed(self, found: Answer, one: Processed) -> Finding:
-        seen = found.observations
-        text = " ".join(in_words(o) for o in seen[:20])
+    def _typed(self, found: Answer, seen: Sequence[tuple[Observation, Processed]]) -> Finding:
+        text = " ".join(in_words(o) for o, _ in seen[:20])
         return Finding(
             Status.FOUND,
             answer=short_answer(format_value(found.value)),
             value=found.value,
             text=f"{text} ({found.note})".strip() if found.note else text,
-            citations=tuple(cite(passage_of(o, one)) for o in seen),
+            citations=tuple(cite(passage_of(o, one)) for o, one in seen),
             confidence=found.confidence,
             source=self.kind,
         )
@@ -211,7 +231,40 @@ class Media:
             chosen.confidence,
             "the option that what was observed speaks for most",
         )
-        return self._typed(found, one)
+        return self._typed(found, _seen_in(found, one))
+
+
+Told = tuple[Answer, Processed]
+
+
+def together(
+    query: Query, told: Sequence[Told]
+) -> tuple[Answer, Sequence[tuple[Observation, Processed]]]:
+    """One answer of those that several media give, and what it is from.
+
+    Things are counted, and listed, over all of them; of other answers it is the first for which
+    something was seen.
+    """
+    first, one = next((t for t in told if t[0].value and t[0].observations), told[0])
+    counts = [found.value for found, _ in told if isinstance(found.value, Fraction)]
+    counted = query.wanted == "count" and query.compared != "at once" and len(counts) == len(told)
+    listed = query.wanted == "list" and query.target.place is None
+    if len(told) == 1 or not (counted or listed):
+        return first, _seen_in(first, one)
+    seen = [pair for found, medium in told for pair in _seen_in(found, medium)]
+    value: Value = sum(counts, Fraction(0))
+    if listed:
+        each = [f.value if isinstance(f.value, tuple) else (f.value,) for f, _ in told]
+        value = tuple(item for items in each for item in items)
+    files = ", ".join(f"{m.path.name}: {format_value(found.value)}" for found, m in told)
+    notes = dict.fromkeys(found.note for found, _ in told if found.note and found.observations)
+    sure = [found.confidence for found, _ in told if found.confidence is not None]
+    note = "; ".join([f"of all files together; {files}", *notes])
+    return Answer(value, tuple(o for o, _ in seen), min(sure, default=None), note), seen
+
+
+def _seen_in(found: Answer, one: Processed) -> list[tuple[Observation, Processed]]:
+    return [(o, one) for o in found.observations]
 
 
 def _note(note: str, one: Processed) -> Passage:
