@@ -31,9 +31,10 @@ from centerlm.grammar import plan_grammar, plan_schema, with_center
 from centerlm.labels import with_labels
 from centerlm.models.base import LanguageModel, Message, Prompt, Sampling
 from centerlm.nesting import mend
-from centerlm.plan import CENTER, Plan, format_plan, parse_plan, plan_from_json
+from centerlm.plan import CENTER, Plan, Step, format_plan, parse_plan, plan_from_json
 from centerlm.reading import PlanReader
 from centerlm.sources.base import Card
+from centerlm.verdicts import with_verdict
 
 MAX_CARD = 200
 MAX_RECALLED = 300
@@ -156,8 +157,10 @@ class CenterLM:
         if cut and text.split("\n")[-1:] == lines[-1:]:
             lines = lines[:-1]
         plan = parse_plan("\n".join(lines), sources=names)
-        steps = tuple(with_labels(step, view.objective) for step in plan.steps)
-        return Plan(mend(steps, view.objective))
+        steps: list[Step] = []
+        for step in plan.steps:
+            steps.append(with_verdict(with_labels(step, view.objective), steps, view.objective))
+        return Plan(mend(tuple(steps), view.objective))
 
     def seek(self, view: SeekView) -> Request:
         prompt = seek_prompt(view)

@@ -8,6 +8,7 @@ from centerlm.errors import PlanError
 from centerlm.labels import with_labels
 from centerlm.nesting import is_nest, leaves_out, mend, why_unparted
 from centerlm.plan import CENTER, MAX_STEPS, Merger, Plan, Step, parse_line, too_many
+from centerlm.verdicts import with_verdict
 
 
 class PlanReader:
@@ -100,4 +101,6 @@ class PlanReader:
         except PlanError as error:
             self.problem = error
             return
-        self._merger.add(with_labels(raw, self._question))
+        if self._merger.add(with_labels(raw, self._question)):
+            *before, last = self.steps
+            self.steps[-1] = with_verdict(last, before, self._question)
