@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,6 +99,16 @@ REFUSED: dict[str, tuple[Callable[[list[str]], object], str]] = {
     ),
     "out of range": (
         lambda lines: lines.__setitem__(2, lines[2].replace('"success":1.0', '"success":7.0')),
+        "line 3 is no outcome",
+    ),
+    "an entry that only looks like a number": (
+        lambda lines: lines.__setitem__(2, re.sub(r'"entry":"#\d+"', '"entry":"#²"', lines[2])),
+        "line 3 is no outcome",
+    ),
+    "an entry with too many digits": (
+        lambda lines: lines.__setitem__(
+            2, re.sub(r'"entry":"#\d+"', f'"entry":"#{"9" * 5000}"', lines[2])
+        ),
         "line 3 is no outcome",
     ),
     "a source no plan can name": (

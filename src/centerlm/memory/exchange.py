@@ -16,7 +16,7 @@ from typing import Any, cast
 import msgspec
 
 from centerlm.errors import MemoryFileError
-from centerlm.memory.filing import MAX_INBOX, entry_of, file, key_of, mark
+from centerlm.memory.filing import MAX_INBOX, entry_of, file, hashed, key_of, mark
 from centerlm.memory.outcomes import Outcome
 from centerlm.memory.seeking import SeekingMemory
 from centerlm.memory.store import transaction
@@ -196,13 +196,9 @@ def _read(path: Path, project: str, any_project: bool) -> list[tuple[int, _Line]
 
 def _is_sound(line: _Line) -> bool:
     """Whether an outcome could have been exported: numbers in range, names and text as allowed."""
-    hashed = all(
-        part[1:].lstrip("-").isdigit() and -(1 << 63) <= int(part[1:]) < 1 << 63
-        for part in (line.episode, line.entry)
-        if part.startswith("#")
-    )
+    named = (line.episode, line.entry)
     return (
-        hashed
+        all(hashed(part) is not None for part in named if part.startswith("#"))
         and 0 <= line.success <= 1
         and 0 <= line.cost < 1e30
         and 0 <= line.seconds < 1e30

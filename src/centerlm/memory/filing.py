@@ -7,6 +7,7 @@ under its kind: the source's window and belief, its record over all kinds, and a
 from __future__ import annotations
 
 import hashlib
+import re
 import sqlite3
 from bisect import bisect
 from collections.abc import Callable, Iterable, Sequence
@@ -25,23 +26,30 @@ MAX_EPISODES = 65_536
 """Episodes remembered as learned: an older one that is resumed counts anew."""
 _TRIM_EVERY = 512
 _BATCH = 2_000
+_HASHED = re.compile(r"#-?[0-9]{1,19}")
 
 _beliefs = msgspec.msgpack.Decoder(tuple[Stretch, ...])
 _outcome = msgspec.msgpack.Decoder(Outcome)
 
 
+def hashed(text: str) -> int | None:
+    """The number of a name of the form "#NUMBER", of 64 bits, signed; None where it is none."""
+    number = int(text[1:]) if _HASHED.fullmatch(text) else None
+    return number if number is not None and -(1 << 63) <= number < 1 << 63 else None
+
+
 def key_of(name: str) -> int:
     """The key of an episode: 64 bits of its name's hash, signed. "#KEY" names it by its key."""
-    if name.startswith("#"):
-        return int(name[1:])
+    if (key := hashed(name)) is not None:
+        return key
     digest = hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)
 
 
 def entry_of(entry: str, source: str) -> int:
     """32 bits that say which outcome of an episode this is; "#ENTRY" names it by them."""
-    if entry.startswith("#"):
-        return int(entry[1:]) & 0xFFFFFFFF
+    if (bits := hashed(entry)) is not None:
+        return bits & 0xFFFFFFFF
     digest = hashlib.blake2b(f"{entry}|{source}".encode(), digest_size=4).digest()
     return int.from_bytes(digest, "little")
 
