@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from centerlm.memory.forgetting import (
     forget_kind,
     forget_source,
 )
+from centerlm.memory.kinds import WordSpace
 from centerlm.memory.views import list_kinds, show_kind
 from centerlm.sources.base import Card
 from remembered import BORN, SEAT, Clock, opened, outcome, teach
@@ -272,6 +274,32 @@ def test_forgetting_kinds_and_sources() -> None:
     assert [k.like for k in list_kinds(memory)] == [SEAT]
     with pytest.raises(InputError, match=f"there is no kind {kind}"):
         forget_kind(memory, kind)
+
+
+class Forgetful(WordSpace):
+    """While questions are compared, another process forgets."""
+
+    def __init__(self, forget: Callable[[], object]) -> None:
+        self._forget = forget
+
+    def embed(self, texts: Sequence[str]) -> list[dict[str, float]]:
+        self._forget()
+        return super().embed(texts)
+
+
+def test_what_another_process_forgets_meanwhile_is_not_recalled(tmp_path: Path) -> None:
+    memory, other = opened(tmp_path / "m"), opened(tmp_path / "m")
+    teach(memory, "docs", [1] * 5)
+    assert recalled(memory, BORN)
+    memory.index.space = Forgetful(lambda: forget_all(other))
+    assert recalled(memory, BORN) == ()
+    teach(other, "docs", [1] * 5)
+    other.settle()
+    assert ordered(memory, BORN) == ("docs", "mirror")
+    teach(other, "docs", [1] * 5)
+    other.settle()
+    with pytest.raises(InputError, match="nothing like this question is remembered"):
+        show_kind(memory, BORN)
 
 
 def test_forgetting_all_lets_nothing_back_in() -> None:
