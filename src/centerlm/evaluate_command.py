@@ -116,7 +116,8 @@ def run_evaluate(
             tell = _silent if as_json else _tell
             work = _run(opened, chosen, centers, endpoints, how, journal, cluster, tell)
             outcomes = asyncio.run(work)
-            for problem in how.memories.close():
+            given = how.memory.problems if isinstance(how.memory, SeekingMemory) else ()
+            for problem in (*how.memories.close(), *given):
                 complain(f"warning: {problem}")
             return _report(opened, outcomes, made, out, as_json=as_json, inspect=inspect)
     except KeyboardInterrupt:

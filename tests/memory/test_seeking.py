@@ -228,10 +228,21 @@ def test_one_that_does_not_learn_never_changes(tmp_path: Path) -> None:
     from engine import Asks, run
 
     file = tmp_path / "m.sqlite"
-    teach(opened(file), "docs", [1] * 5)
+    memory = opened(file)
+    teach(memory, "docs", [1] * 5)  # and not filed yet
+    memory.close()
+    before = file.read_bytes()
     frozen = opened(file, learns=False)
     run("q", {"q": f"1 [docs] {BORN}"}, [Asks("docs", lambda seek: found("x"))], memory=frozen)
     assert recalled(frozen, BORN) == (f"docs answered 5 of 5 like: {BORN}",)
+    frozen.close()
+    assert file.read_bytes() == before
+
+
+def test_one_that_does_not_learn_makes_no_file(tmp_path: Path) -> None:
+    frozen = opened(tmp_path / "m.sqlite", learns=False)
+    assert recalled(frozen, BORN) == ()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_project_has_a_name() -> None:
