@@ -13,6 +13,7 @@ import pytest
 
 from centerlm.errors import InputError
 from centerlm.memory import SeekingMemory
+from centerlm.memory.filing import MAX_INBOX
 from centerlm.memory.forgetting import (
     forget_all,
     forget_episodes,
@@ -243,6 +244,13 @@ def test_one_that_does_not_learn_makes_no_file(tmp_path: Path) -> None:
     frozen = opened(tmp_path / "m.sqlite", learns=False)
     assert recalled(frozen, BORN) == ()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_waits_in_one_project_pushes_nothing_out_of_another(tmp_path: Path) -> None:
+    mine, busy = opened(tmp_path / "m", project="mine"), opened(tmp_path / "m", project="busy")
+    teach(mine, "docs", [1] * 5)
+    busy.remember("many", [outcome("docs", 0.0, SEAT, entry=f"{n}/0") for n in range(MAX_INBOX)])
+    assert recalled(mine, BORN) == (f"docs answered 5 of 5 like: {BORN}",)
 
 
 def test_a_project_has_a_name() -> None:

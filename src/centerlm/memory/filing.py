@@ -63,14 +63,17 @@ def decode_belief(data: bytes) -> tuple[Stretch, ...]:
 
 
 def put(db: sqlite3.Connection, project: int, episode: int, found: Iterable[Outcome]) -> None:
-    """Put an episode's outcomes into the inbox; of more than 10,000 the oldest are dropped."""
+    """Put an episode's outcomes into the inbox; of more than 10,000 of a project the oldest are
+    dropped.
+    """
     db.executemany(
         "INSERT INTO inbox(project, episode, data) VALUES (?, ?, ?)",
         [(project, episode, msgspec.msgpack.encode(outcome)) for outcome in found],
     )
     db.execute(
-        "DELETE FROM inbox WHERE id <= (SELECT id FROM inbox ORDER BY id DESC LIMIT 1 OFFSET ?)",
-        (MAX_INBOX,),
+        "DELETE FROM inbox WHERE project=?1 AND id <= "
+        "(SELECT id FROM inbox WHERE project=?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+        (project, MAX_INBOX),
     )
 
 
