@@ -12,8 +12,9 @@ import pytest
 from centerlm.errors import MemoryFileError
 from centerlm.memory.exchange import Imported, export_memory, import_memory
 from centerlm.memory.forgetting import forget_episodes
+from centerlm.memory.outcomes import Outcome
 from centerlm.memory.views import list_kinds, show_kind
-from remembered import BORN, SEAT, opened, outcome, teach
+from remembered import BORN, SEAT, Clock, opened, outcome, teach
 
 
 @pytest.fixture
@@ -75,6 +76,33 @@ def test_what_was_forgotten_does_not_come_back(exported: Path) -> None:
     memory.remember("last", [outcome("docs", 1.0, SEAT)])
     forget_episodes(memory, ["last"])
     assert import_memory(memory, exported) == Imported(10, 0, 1, 0)
+
+
+def test_older_experience_pushes_nothing_newer_out_and_is_no_news(tmp_path: Path) -> None:
+    """A source that broke since is not believed to work because it did elsewhere, long ago."""
+    clock = Clock()
+    old, file = opened(clock=clock), tmp_path / "old.jsonl"
+    old.remember("elsewhere", [_born(n, 1.0, clock.now - 900 + n) for n in range(100)])
+    export_memory(old, file)
+    mine = opened(clock=clock)
+    mine.remember("here", [_born(n, 0.0, clock.now - 100 + n) for n in range(100)])
+    assert import_memory(mine, file).new == 100
+    (kind,) = list_kinds(mine)
+    (docs,) = show_kind(mine, str(kind.id)).sources
+    assert (docs.found, docs.asked, docs.episodes) == (0, 100, ("elsewhere", "here"))
+    assert docs.high < 0.1
+    assert kind.asked == 200
+    # The other way round comes to the same.
+    there = opened(clock=clock)
+    export_memory(mine, file)
+    assert import_memory(there, file).contradicting == 0
+    assert [k.sources for k in list_kinds(there)] == [k.sources for k in list_kinds(mine)]
+    forget_episodes(mine, ["here"])
+    assert [s.found for k in list_kinds(mine) for s in k.sources] == [27]
+
+
+def _born(number: int, success: float, at: float) -> Outcome:
+    return outcome("docs", success, entry=f"{number}/0", at=at)
 
 
 REFUSED: dict[str, tuple[Callable[[list[str]], object], str]] = {

@@ -16,7 +16,8 @@ from typing import Any, cast
 import msgspec
 
 from centerlm.errors import MemoryFileError
-from centerlm.memory.filing import MAX_INBOX, entry_of, file, hashed, key_of, mark
+from centerlm.memory.filing import entry_of, hashed, key_of, mark
+from centerlm.memory.merging import merge
 from centerlm.memory.outcomes import Outcome
 from centerlm.memory.seeking import SeekingMemory
 from centerlm.memory.store import transaction
@@ -27,6 +28,7 @@ from centerlm.plan import is_source_name
 FORMAT, VERSION = "centerlm-memory", 1
 MAX_FILE_BYTES = 1 << 28
 _SAME = 1 / 128
+_BATCH = 10_000
 _MAX_TEXT = 300
 
 
@@ -103,8 +105,8 @@ def _lines(memory: SeekingMemory) -> Iterator[_Line]:
 def import_memory(memory: SeekingMemory, path: Path, *, any_project: bool = False) -> Imported:
     """Add the outcomes of an exported file to the project's memory, in one transaction.
 
-    What is there already is not counted twice. Where a file says otherwise than the memory, the
-    memory stands; where it contradicts itself, neither is taken.
+    They count as of when they were. What is there already is not counted twice. Where a file says
+    otherwise than the memory, the memory stands; where it contradicts itself, neither is taken.
 
     Raises:
         MemoryFileError: it cannot be read, is no export, not whole, of a newer version, or (unless
@@ -145,8 +147,8 @@ def import_memory(memory: SeekingMemory, path: Path, *, any_project: bool = Fals
             for (episode, _), line in sorted(taken.items(), key=lambda item: item[1].at):
                 mark(db, project, line.episode, line.at)
                 new.append((episode, line))
-            for start in range(0, len(new), MAX_INBOX):
-                file(db, project, index, new[start : start + MAX_INBOX])
+            for start in range(0, len(new), _BATCH):
+                merge(db, project, index, new[start : start + _BATCH])
     except BaseException:
         index.stale()
         raise

@@ -12,6 +12,7 @@ import sqlite3
 from bisect import bisect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import msgspec
 
@@ -27,6 +28,8 @@ MAX_EPISODES = 65_536
 _TRIM_EVERY = 512
 _BATCH = 2_000
 _HASHED = re.compile(r"#-?[0-9]{1,19}")
+
+Row: TypeAlias = "tuple[object, ...]"
 
 _beliefs = msgspec.msgpack.Decoder(tuple[Stretch, ...])
 _outcome = msgspec.msgpack.Decoder(Outcome)
@@ -128,12 +131,12 @@ def file(
 ) -> None:
     """File outcomes, each with its episode's key, under their kinds."""
     index.refresh(db)
-    kinds = _kinds_of(db, index, [outcome.text for _, outcome in batch])
+    kinds = kinds_of(db, index, [outcome.text for _, outcome in batch])
     ticks: dict[int, int] = {}
     used: dict[int, float] = {}
     arms: dict[tuple[int, str], _Arm] = {}
     records: dict[str, bytes] = {}
-    exemplars: dict[int, list[tuple[object, ...]]] = {}
+    exemplars: dict[int, list[Row]] = {}
     for (episode, outcome), kind in zip(batch, kinds, strict=True):
         source = outcome.source
         if kind not in ticks:
@@ -167,12 +170,7 @@ def file(
         arm.window, arm.belief = added(arm.window, arm.belief, seen, gap)
         arm.tick = seen.tick
         records[source] = appended(records[source], replace(seen, tick=kind))
-        exemplars.setdefault(kind, []).append(
-            (
-                *(kind, episode, entry, source, outcome.text, outcome.query),
-                *(outcome.success, int(outcome.plain), outcome.at),
-            )
-        )
+        exemplars.setdefault(kind, []).append(exemplar_of(kind, episode, entry, outcome))
     db.executemany(
         "UPDATE kinds SET ticks=?, used=? WHERE id=?", [(ticks[k], used[k], k) for k in ticks]
     )
@@ -187,11 +185,11 @@ def file(
         [(project, source, window) for source, window in records.items()],
     )
     for kind, rows in exemplars.items():
-        _keep_exemplars(db, kind, rows)
-    _evict(db, project, index)
+        keep_exemplars(db, kind, rows)
+    evict(db, project, index)
 
 
-def _kinds_of(db: sqlite3.Connection, index: KindIndex, texts: Sequence[str]) -> list[int]:
+def kinds_of(db: sqlite3.Connection, index: KindIndex, texts: Sequence[str]) -> list[int]:
     """The kind of each question; new ones are begun where none is near enough."""
     unique = list(dict.fromkeys(texts))
     vectors = index.embed(unique)
@@ -211,7 +209,15 @@ def _kinds_of(db: sqlite3.Connection, index: KindIndex, texts: Sequence[str]) ->
     return [kinds[text] for text in texts]
 
 
-def _keep_exemplars(db: sqlite3.Connection, kind: int, rows: list[tuple[object, ...]]) -> None:
+def exemplar_of(kind: int, episode: int, entry: int, outcome: Outcome) -> Row:
+    """An outcome as an exemplar of its kind."""
+    return (
+        *(kind, episode, entry, outcome.source, outcome.text, outcome.query),
+        *(outcome.success, int(outcome.plain), outcome.at),
+    )
+
+
+def keep_exemplars(db: sqlite3.Connection, kind: int, rows: Sequence[Row]) -> None:
     """Add exemplars to a kind and keep 32: words that worked first, then the newest."""
     db.executemany(
         "INSERT INTO exemplars(kind, episode, entry, source, text, query, success, plain, at) "
@@ -220,12 +226,12 @@ def _keep_exemplars(db: sqlite3.Connection, kind: int, rows: list[tuple[object, 
     )
     db.execute(
         "DELETE FROM exemplars WHERE kind=?1 AND id NOT IN (SELECT id FROM exemplars WHERE kind=?1 "
-        "ORDER BY query<>'' AND success>=0.5 DESC, id DESC LIMIT ?2)",
+        "ORDER BY query<>'' AND success>=0.5 DESC, at DESC, id DESC LIMIT ?2)",
         (kind, MAX_EXEMPLARS),
     )
 
 
-def _evict(db: sqlite3.Connection, project: int, index: KindIndex) -> None:
+def evict(db: sqlite3.Connection, project: int, index: KindIndex) -> None:
     """Remove the kinds not asked for longest where there are too many."""
     rows = db.execute(
         "SELECT id FROM kinds WHERE project=? ORDER BY used DESC, id DESC LIMIT -1 OFFSET ?",

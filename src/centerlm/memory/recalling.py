@@ -177,7 +177,7 @@ def queries_of(db: sqlite3.Connection, kinds: Sequence[int], source: str) -> tup
             query_line(query, text)
             for text, query in db.execute(
                 "SELECT text, query FROM exemplars WHERE kind=? AND source=? AND query<>'' "
-                "AND success>=0.5 ORDER BY id DESC LIMIT ?",
+                "AND success>=0.5 ORDER BY at DESC, id DESC LIMIT ?",
                 (kind, source, MAX_QUERIES),
             )
         ]
