@@ -80,6 +80,16 @@ def test_text_of_items_is_no_html(run: Run, tmp_path: Path) -> None:
         assert "<script>" not in page.read_text() and "<b>x" not in page.read_text()
 
 
+def test_ids_and_hops_of_any_kind_are_reported(run: Run, tmp_path: Path) -> None:
+    file = write_lines(tmp_path / "numbered.jsonl", [{**musique(1, "a", "b"), "id": 7}])
+    assert evaluate(run, file, "--system", "direct", "--out", tmp_path / "run").code == 0
+    assert "<title>7</title>" in (tmp_path / "run/report/items/0001.html").read_text()
+    rows = [{"question": f"Who is {n}?", "answer": "x", "hops": n} for n in ("1", "2", "\u00b2")]
+    file = write_lines(tmp_path / "hops.jsonl", rows)
+    assert evaluate(run, file, "--system", "direct", "--out", tmp_path / "hops").code == 0
+    assert "\u00b2" in (tmp_path / "hops/report/index.html").read_text()
+
+
 def test_what_is_finished_is_not_run_again(run: Run, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     evaluate(run, data, "--system", "flat", "--limit", 1, "--out", out)
@@ -188,6 +198,13 @@ LINES = {
     ),
     "no answer": ([json.dumps({"question": "Who?"})], "it has no answer"),
     "an empty answer": ([json.dumps({"question": "Who?", "answers": []})], "has no answer"),
+    "a blank answer": ([json.dumps({"question": "Who?", "answer": " "})], "has no answer"),
+    "an answer of many parts": ([json.dumps({"question": "Who?", "answer": {"name": "x"}})],
+                                "an answer is a text, a number, or a list of them"),
+    "facts in one text": ([json.dumps({"question": "Who?", "answer": "x", "facts": "It is x."})],
+                          "its facts are no list of texts"),
+    "half a character": ([json.dumps({"question": "Who?", "answer": "\ud83d"})],
+                         ":1 holds half a character"),
     "two of one id": ([json.dumps({"id": "a", "question": q, "answer": "x"}) for q in "pq"],
                       "two items with the id 'a'"),
     "no plan": ([json.dumps({"question": "Who?", "answer": "x", "plan": "go"})],

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,9 @@ FOLDERS = {
 """The sets by name, and the folder of each in a folder of data."""
 _NAMES = ("{part}.jsonl", "{part}.json", "*_{part}.json*", "*_{part}_*.json*", "*-{part}-*.json*")
 _PARTS = {"dev": ("dev", "validation", "test"), "train": ("train",)}
+
+
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def find_file(folder: Path, part: str = "dev") -> Path | None:
@@ -79,10 +83,24 @@ def read_records(path: Path) -> list[tuple[str, Record]]:
                 rows.append((f"{path}:{number}", json.loads(line)))
             except (ValueError, RecursionError) as error:
                 raise InputError(f"{path}:{number} is not JSON: {error}") from None
+    halves = _HALF.search(text) is not None
     for where, row in rows:
         if not isinstance(row, dict):
             raise InputError(f"{where} is no record; write one JSON object a line")
+        if halves and not _is_whole(row):
+            raise InputError(
+                f"{where} holds half a character (such as \\ud83d alone); mend it first"
+            )
     return cast("list[tuple[str, Record]]", rows)
+
+
+def _is_whole(row: Any) -> bool:
+    """Whether a record can be written down again: JSON may name one half of a surrogate pair."""
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def hub_records(name: str, part: str = "dev") -> list[tuple[str, Record]]:
@@ -155,7 +173,7 @@ def _item(where: str, row: Record, name: str) -> Item:
             item = read(row, name)
     except PlanError as error:
         raise InputError(f"{where}: its plan is not one: {error}") from None
-    if not item.accepted or not all(item.accepted):
+    if not item.accepted or not all(answer.strip() for answer in item.accepted):
         raise InputError(f"{where} has no answer; nothing can be scored without one")
     return item
 
@@ -187,8 +205,18 @@ def _objective(question: Any, kind: AnswerType = "any") -> Objective:
 
 
 def _texts(*values: Any) -> tuple[str, ...]:
-    """Values as texts; None is no answer, not the word."""
+    """Answers as texts; None is no answer, not the word."""
+    if any(isinstance(value, bool | list | dict) for value in values):
+        raise TypeError("an answer is a text, a number, or a list of them")
     return tuple("" if value is None else str(value) for value in values)
+
+
+def _facts(row: Record) -> tuple[str, ...]:
+    """The facts of a record."""
+    facts: Any = row.get("facts") or ()
+    if isinstance(facts, str):
+        raise TypeError("its facts are no list of texts")
+    return tuple(map(str, facts))
 
 
 def _said(answer: bool) -> tuple[str, ...]:
@@ -215,7 +243,7 @@ def _musique(row: Record, name: str) -> Item:
     )
     last = str(steps[-1]["question"]).partition(" >> ")[2] if steps else ""
     return Item(
-        id=row["id"],
+        id=str(row["id"]),
         data_set="musique",
         objective=_objective(row["question"]),
         accepted=_texts(row["answer"], *row.get("answer_aliases", ())),
@@ -268,7 +296,7 @@ def _strategyqa(row: Record, name: str) -> Item:
         data_set="strategyqa",
         objective=_objective(row["question"], "boolean"),
         accepted=_said(row["answer"]),
-        facts=tuple(map(str, row.get("facts", ()))),
+        facts=_facts(row),
         splits={"hops": str(len(row.get("decomposition", ())) or "unknown")},
     )
 
@@ -310,6 +338,6 @@ def _own(row: Record, name: str) -> Item:
         support=frozenset(passage_key(p["title"], p["text"]) for p in passages if p.get("supports"))
         or None,
         paragraphs=tuple(Paragraph(p["title"], p["text"]) for p in passages),
-        facts=tuple(map(str, row.get("facts", ()))),
+        facts=_facts(row),
         splits={k: str(row[k]) for k in ("hops", "type", "domain", "relation") if k in row},
     )
