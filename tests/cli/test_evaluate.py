@@ -103,6 +103,19 @@ def test_what_is_finished_is_not_run_again(run: Run, data: Path, tmp_path: Path)
     assert json.loads((out / "results.json").read_text())["n"] == 5
 
 
+def test_one_answer_that_is_withheld_counts_as_wrong_and_the_rest_is_measured(
+    run: Run, data: Path, tmp_path: Path
+) -> None:
+    """It would be withheld each time: the same command could never go on."""
+    model = ("--model", "scripted:evaluation_data:filtered")
+    given = ("--system", "flat", "--set", "musique", "--json", "--out", tmp_path / "run")
+    done = evaluate(run, data, *given, model=model)
+    assert done.code == 0, done.err
+    figures = json.loads(done.out)
+    assert figures["n"] == 3
+    assert figures["systems"]["flat"]["metrics"]["em"]["value"] == pytest.approx(2 / 3)
+
+
 def test_an_endpoint_that_dies_ends_the_run_and_the_same_command_goes_on(
     run: Run, data: Path, tmp_path: Path
 ) -> None:

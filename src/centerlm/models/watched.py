@@ -16,7 +16,9 @@ class EndpointError(CenterError):
 
 @dataclass(frozen=True, slots=True)
 class Watched(WrappedModel):
-    """A model whose outage ends the work, rather than counting as what the model has to say."""
+    """A model whose outage ends the work, rather than counting as what the model has to say. That
+    it withholds one answer is no outage.
+    """
 
     async def complete(
         self,
@@ -30,12 +32,15 @@ class Watched(WrappedModel):
 
         Raises:
             EndpointError: the model did not answer.
+            ModelError: it withheld this answer.
         """
         try:
             return await self.model.complete(
                 prompt, sampling, on_text=on_text, before_retry=before_retry
             )
         except ModelError as error:
+            if error.withheld:
+                raise
             raise EndpointError(
                 f"{error}; what is finished is kept: run the same command to go on"
             ) from None
