@@ -17,7 +17,7 @@ from centerlm.memory.filing import MAX_INBOX
 from centerlm.memory.forgetting import (
     forget_all,
     forget_episodes,
-    forget_kind,
+    forget_kinds,
     forget_source,
 )
 from centerlm.memory.kinds import WordSpace
@@ -289,10 +289,12 @@ def test_forgetting_kinds_and_sources() -> None:
     with pytest.raises(InputError, match="nothing is remembered of a source 'mirror'"):
         forget_source(memory, "mirror")
     (kind,) = [k.id for k in list_kinds(memory) if k.like == BORN]
-    forget_kind(memory, kind)
-    assert [k.like for k in list_kinds(memory)] == [SEAT]
+    forget_kinds(memory, [kind, kind])
+    (seat,) = list_kinds(memory)
+    assert seat.like == SEAT
     with pytest.raises(InputError, match=f"there is no kind {kind}"):
-        forget_kind(memory, kind)
+        forget_kinds(memory, [seat.id, kind])
+    assert list_kinds(memory) == [seat]  # none of them is forgotten
 
 
 class Forgetful(WordSpace):
