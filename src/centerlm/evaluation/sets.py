@@ -11,7 +11,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any, cast
 
 from centerlm.errors import InputError, MissingExtraError, PlanError
 from centerlm.evaluation.items import Item, Paragraph, passage_key
+from centerlm.learning.lines import is_whole, names_half
 from centerlm.learning.readers.common import read_bytes
 from centerlm.learning.readers.gsm8k import question_id
 from centerlm.objective import ANSWER_TYPES, MAX_OBJECTIVE_CHARACTERS, AnswerType, Objective
@@ -37,9 +37,6 @@ FOLDERS = {
 """The sets by name, and the folder of each in a folder of data."""
 _NAMES = ("{part}.jsonl", "{part}.json", "*_{part}.json*", "*_{part}_*.json*", "*-{part}-*.json*")
 _PARTS = {"dev": ("dev", "validation", "test"), "train": ("train",)}
-
-
-_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def find_file(folder: Path, part: str = "dev") -> Path | None:
@@ -83,24 +80,15 @@ def read_records(path: Path) -> list[tuple[str, Record]]:
                 rows.append((f"{path}:{number}", json.loads(line)))
             except (ValueError, RecursionError) as error:
                 raise InputError(f"{path}:{number} is not JSON: {error}") from None
-    halves = _HALF.search(text) is not None
+    halves = names_half(text)
     for where, row in rows:
         if not isinstance(row, dict):
             raise InputError(f"{where} is no record; write one JSON object a line")
-        if halves and not _is_whole(row):
+        if halves and not is_whole(row):
             raise InputError(
                 f"{where} holds half a character (such as \\ud83d alone); mend it first"
             )
     return cast("list[tuple[str, Record]]", rows)
-
-
-def _is_whole(row: Any) -> bool:
-    """Whether a record can be written down again: JSON may name one half of a surrogate pair."""
-    try:
-        json.dumps(row, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def hub_records(name: str, part: str = "dev") -> list[tuple[str, Record]]:
