@@ -337,7 +337,7 @@ def _check_same(path: Path, about: Mapping[str, Any]) -> None:
         try:
             before = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
             known = msgspec.convert(before.get("hashes", {}), dict[str, str])
-        except (msgspec.DecodeError, msgspec.ValidationError):
+        except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
             raise InputError(f"{path} is damaged; remove it, or choose another --out") from None
         changed = [
             f"content of {file}" for file in hashes if known.get(file, hashes[file]) != hashes[file]

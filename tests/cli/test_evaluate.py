@@ -254,6 +254,16 @@ def test_a_folder_of_another_evaluation_is_refused(run: Run, data: Path, tmp_pat
     assert "is damaged" in evaluate(run, data, "--system", "direct", "--out", out).complaint()
 
 
+@pytest.mark.parametrize("held", [b"{", b"[1]", b'{"a": "\xff"}'])
+def test_a_damaged_folder_is_one_sentence(
+    held: bytes, run: Run, data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/config.json").write_bytes(held)
+    done = evaluate(run, data, "--out", tmp_path / "run")
+    assert (done.code, "config.json is damaged" in done.complaint()) == (2, True)
+
+
 def test_only_a_row_with_the_web_knows_what_its_items_found(
     run: Run, data: Path, tmp_path: Path
 ) -> None:
