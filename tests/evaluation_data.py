@@ -108,6 +108,16 @@ class Failing(ScriptedModel):
 dies = Failing(say)
 
 
+def _filtered(prompt: Prompt, sampling: Sampling) -> str:
+    """As `say`, but of an endpoint whose filter takes the second painter amiss."""
+    if "painter number 2" in prompt.messages[-1].text:
+        raise ModelError("http://localhost withheld the answer (content filter)", withheld=True)
+    return say(prompt, sampling)
+
+
+filtered = ScriptedModel(_filtered)
+
+
 def puzzle(prompt: Prompt, sampling: Sampling) -> str:
     """Proposes: wrongly while greedy, rightly when sampled."""
     system, text = prompt.messages[0].text, prompt.messages[-1].text

@@ -173,9 +173,9 @@ class Cluster:
 
     `address` is HOST:PORT, "ray://HOST:PORT", "auto" (the cluster this machine is part of) or
     "local" (one that is started for this alone, and sends no statistics anywhere). There are as
-    many workers as the cluster has room for at `cpus` each; each works on `concurrency` episodes at
-    a time. Ray tells of workers that died on standard output, which belongs to results: meanwhile
-    all of it goes to standard error.
+    many workers as its machines have room for at `cpus` each; each works on `concurrency` episodes
+    at a time. Ray tells of workers that died on standard output, which belongs to results:
+    meanwhile all of it goes to standard error.
 
     Raises (on entering):
         MissingExtraError: the extra `ray` is not installed.
@@ -240,13 +240,16 @@ class Cluster:
         self._held.close()
 
     def _room(self, ray: Any) -> int:
-        have: float = ray.cluster_resources().get("CPU", 0)
-        if have < self.cpus:
+        """Workers that fit, machine by machine: one never spans two."""
+        machines: list[Any] = [node for node in ray.nodes() if node["Alive"]]
+        have: list[float] = [node["Resources"].get("CPU", 0) for node in machines]
+        room = sum(int(cpus // self.cpus) for cpus in have)
+        if not room:
             raise InputError(
                 f"no worker fits into the Ray cluster: one needs {self.cpus} CPUs (threads of the "
-                f"model), and it has {have:g}"
+                f"model) on one machine, and the largest has {max(have, default=0):g}"
             )
-        return int(have // self.cpus)
+        return room
 
     async def _opened(self) -> None:
         waiting = {asyncio.ensure_future(_answer(w.open.remote())) for w in self._busy}

@@ -54,11 +54,14 @@ class PlanError(CenterError):
 
 
 class ModelError(CenterError):
-    """A language model did not answer. `transient` says that asking again may help."""
+    """A language model did not answer. `transient` says that asking again may help, `withheld` that
+    it will not answer this very prompt, and others as before.
+    """
 
-    def __init__(self, message: str, *, transient: bool = False) -> None:
+    def __init__(self, message: str, *, transient: bool = False, withheld: bool = False) -> None:
         super().__init__(message)
         self.transient = transient
+        self.withheld = withheld
 
 
 class SourceError(CenterError):

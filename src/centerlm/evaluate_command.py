@@ -116,7 +116,8 @@ def run_evaluate(
             tell = _silent if as_json else _tell
             work = _run(opened, chosen, centers, endpoints, how, journal, cluster, tell)
             outcomes = asyncio.run(work)
-            for problem in how.memories.close():
+            given = how.memory.problems if isinstance(how.memory, SeekingMemory) else ()
+            for problem in (*how.memories.close(), *given):
                 complain(f"warning: {problem}")
             return _report(opened, outcomes, made, out, as_json=as_json, inspect=inspect)
     except KeyboardInterrupt:
@@ -336,7 +337,7 @@ def _check_same(path: Path, about: Mapping[str, Any]) -> None:
         try:
             before = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
             known = msgspec.convert(before.get("hashes", {}), dict[str, str])
-        except (msgspec.DecodeError, msgspec.ValidationError):
+        except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
             raise InputError(f"{path} is damaged; remove it, or choose another --out") from None
         changed = [
             f"content of {file}" for file in hashes if known.get(file, hashes[file]) != hashes[file]

@@ -13,13 +13,13 @@ from centerlm import opening as _opening
 from centerlm.center import CenterLM
 from centerlm.cluster import Files, WorkerError, one_at_a_time
 from centerlm.evaluation.harness import EpisodeJob, How, arrange, episode_name, solve_episode
-from centerlm.evaluation.rationed import Watched
 from centerlm.evaluation.scenarios import open_scenario
 from centerlm.evaluation.scenarios.base import Opening, Scenario
 from centerlm.evaluation.systems import SYSTEMS, Centers
 from centerlm.journal import Journal
 from centerlm.models import RecordingModel, ReplayModel
 from centerlm.models.base import LanguageModel
+from centerlm.models.watched import Watched
 from centerlm.models.weights import write_atomically
 
 CALLS = "calls"

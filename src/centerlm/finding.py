@@ -263,15 +263,21 @@ def value_from_json(data: Any) -> Value:
         case {"int": str(text)}:
             return int(text)
         case {"number": str(text), "unit": str(unit)}:
-            return Quantity(Fraction(text), unit)
+            return Quantity(_fraction(text), unit)
         case {"number": str(text)}:
-            return Fraction(text)
+            return _fraction(text)
         case {"date": str(text)}:
             return date.fromisoformat(text)
         case list():
             return tuple(value_from_json(v) for v in cast("list[Any]", data))
         case _:
             raise ValueError(f"not a stored value: {data!r}")
+
+
+def _fraction(text: str) -> Fraction:
+    """A number as `value_to_json` writes it. `Fraction` would also work out 1e999999999."""
+    number, _, parts = text.partition("/")
+    return Fraction(int(number), int(parts or 1))
 
 
 def plain(record: Usage | Passage | Citation) -> dict[str, Any]:

@@ -87,6 +87,10 @@ def run_learn(
     folder, pairs = _data(stage, data)
     if field is not None:
         _check_field(stage, field)
+    if stage == "expert" and not pairs and not resume:
+        raise InputError(
+            "an expert learns questions and answers; name JSON lines of them with --data FILE"
+        )
     job = Job(
         stage,
         recipe,

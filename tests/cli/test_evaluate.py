@@ -80,6 +80,16 @@ def test_text_of_items_is_no_html(run: Run, tmp_path: Path) -> None:
         assert "<script>" not in page.read_text() and "<b>x" not in page.read_text()
 
 
+def test_ids_and_hops_of_any_kind_are_reported(run: Run, tmp_path: Path) -> None:
+    file = write_lines(tmp_path / "numbered.jsonl", [{**musique(1, "a", "b"), "id": 7}])
+    assert evaluate(run, file, "--system", "direct", "--out", tmp_path / "run").code == 0
+    assert "<title>7</title>" in (tmp_path / "run/report/items/0001.html").read_text()
+    rows = [{"question": f"Who is {n}?", "answer": "x", "hops": n} for n in ("1", "2", "\u00b2")]
+    file = write_lines(tmp_path / "hops.jsonl", rows)
+    assert evaluate(run, file, "--system", "direct", "--out", tmp_path / "hops").code == 0
+    assert "\u00b2" in (tmp_path / "hops/report/index.html").read_text()
+
+
 def test_what_is_finished_is_not_run_again(run: Run, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     evaluate(run, data, "--system", "flat", "--limit", 1, "--out", out)
@@ -91,6 +101,19 @@ def test_what_is_finished_is_not_run_again(run: Run, data: Path, tmp_path: Path)
     assert evaluate(run, data, "--system", "flat,direct", "--out", out).code == 0
     assert len(evaluation_data.reads.calls) > calls
     assert json.loads((out / "results.json").read_text())["n"] == 5
+
+
+def test_one_answer_that_is_withheld_counts_as_wrong_and_the_rest_is_measured(
+    run: Run, data: Path, tmp_path: Path
+) -> None:
+    """It would be withheld each time: the same command could never go on."""
+    model = ("--model", "scripted:evaluation_data:filtered")
+    given = ("--system", "flat", "--set", "musique", "--json", "--out", tmp_path / "run")
+    done = evaluate(run, data, *given, model=model)
+    assert done.code == 0, done.err
+    figures = json.loads(done.out)
+    assert figures["n"] == 3
+    assert figures["systems"]["flat"]["metrics"]["em"]["value"] == pytest.approx(2 / 3)
 
 
 def test_an_endpoint_that_dies_ends_the_run_and_the_same_command_goes_on(
@@ -188,6 +211,13 @@ LINES = {
     ),
     "no answer": ([json.dumps({"question": "Who?"})], "it has no answer"),
     "an empty answer": ([json.dumps({"question": "Who?", "answers": []})], "has no answer"),
+    "a blank answer": ([json.dumps({"question": "Who?", "answer": " "})], "has no answer"),
+    "an answer of many parts": ([json.dumps({"question": "Who?", "answer": {"name": "x"}})],
+                                "an answer is a text, a number, or a list of them"),
+    "facts in one text": ([json.dumps({"question": "Who?", "answer": "x", "facts": "It is x."})],
+                          "its facts are no list of texts"),
+    "half a character": ([json.dumps({"question": "Who?", "answer": "\ud83d"})],
+                         ":1 holds half a character"),
     "two of one id": ([json.dumps({"id": "a", "question": q, "answer": "x"}) for q in "pq"],
                       "two items with the id 'a'"),
     "no plan": ([json.dumps({"question": "Who?", "answer": "x", "plan": "go"})],
@@ -222,6 +252,16 @@ def test_a_folder_of_another_evaluation_is_refused(run: Run, data: Path, tmp_pat
     assert "another content of musique/dev.jsonl" in done.complaint()
     (out / "config.json").write_text("{")
     assert "is damaged" in evaluate(run, data, "--system", "direct", "--out", out).complaint()
+
+
+@pytest.mark.parametrize("held", [b"{", b"[1]", b'{"a": "\xff"}'])
+def test_a_damaged_folder_is_one_sentence(
+    held: bytes, run: Run, data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/config.json").write_bytes(held)
+    done = evaluate(run, data, "--out", tmp_path / "run")
+    assert (done.code, "config.json is damaged" in done.complaint()) == (2, True)
 
 
 def test_only_a_row_with_the_web_knows_what_its_items_found(

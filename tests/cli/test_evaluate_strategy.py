@@ -93,6 +93,17 @@ def test_questions_are_set_beside_a_classifier_that_sees_them_alone(
     assert found["gold-facts"]["usage"]["calls"] == found["shuffled-facts"]["usage"]["calls"] == 8
 
 
+@pytest.mark.parametrize("answer", [{}, {"answer": "false"}])
+def test_training_questions_without_yes_or_no_are_one_sentence(
+    run: Run, data: Path, tmp_path: Path, answer: dict[str, str]
+) -> None:
+    row = {"qid": "t", "question": "Was it?", "term": "Painter", **answer}
+    write_lines(data / "strategyqa/train.jsonl", [row])
+    done = strategy(run, data, "--set", "strategyqa", "--system", "direct", "--out", tmp_path / "r")
+    assert done.code == 2
+    assert "train.jsonl:1 is not a record of strategyqa" in done.complaint()
+
+
 def test_families_of_reasoning_gym(run: Run, tmp_path: Path) -> None:
     pytest.importorskip("reasoning_gym")
     done = strategy(run, tmp_path, "--set", "gym:countdown", "--limit", 2, "--candidates", 1,

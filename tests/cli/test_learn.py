@@ -23,6 +23,7 @@ from learning.tiny import tiny_gguf, tiny_model
         (("some", "--out", "x"), "'some' is not one of"),
         (("all", "--out", "x", "--data", "none"), "no data folder none"),
         (("expert", "--out", "x", "--data", "none.jsonl"), "no file none.jsonl"),
+        (("expert", "--out", "x", "--field", "law"), "name JSON lines of them with --data FILE"),
         (("all", "--out", "x", "--field", "law"), "--field names an expert's field; all has none"),
         (("expert", "--out", "x", "--field", "the law"), "cannot be a source's name"),
         (("all", "--out", "x", "--config", "none.toml"), "none.toml cannot be read"),

@@ -145,6 +145,15 @@ def test_a_number_that_nothing_can_have_is_a_sentence(run: Run, solve: list[str]
     assert "nothing of what this names" in run("memory", "web", "\N{SUPERSCRIPT TWO}").out
 
 
+@pytest.mark.parametrize("name", ["#issue", "#", "#²", f"#{HUGE}"])
+def test_an_episode_whose_name_begins_like_a_number_is_one_that_told_nothing(
+    run: Run, solve: list[str], name: str
+) -> None:
+    run(*solve)
+    done = run("memory", "forget", "--episode", name)
+    assert (done.code, "nothing is remembered of an episode" in done.complaint()) == (2, True)
+
+
 def test_what_has_too_large_a_number_cannot_be_forgotten(run: Run, solve: list[str]) -> None:
     run(*solve)
     assert f"there is no kind {HUGE}" in run("memory", "forget", HUGE).complaint()

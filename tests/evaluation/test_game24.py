@@ -84,3 +84,11 @@ def test_what_is_no_table_of_puzzles_is_refused(tmp_path: Path) -> None:
     file.write_text("Puzzles\n1 2 x 4\n")
     with pytest.raises(InputError, match=":2 holds no puzzle"):
         read_game24(file)
+    file.write_text("Puzzles\n1 \u00b2 3 4\n", encoding="utf-8")
+    with pytest.raises(InputError, match=":2 holds no puzzle"):
+        read_game24(file)
+    file.write_text(f"Puzzles\n{'1 ' * 70_000}\n")
+    with pytest.raises(InputError, match="is no table"):
+        read_game24(file)
+    file.write_text("Rank,Puzzles\n\u00b2,1 2 3 4\n", encoding="utf-8")
+    assert [puzzle.rank for puzzle in read_game24(file)] == [0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
@@ -112,3 +113,39 @@ def test_what_is_no_puzzle_is_refused(tmp_path: Path) -> None:
     (folder / "task_1_plan_generation.json").write_text('{"instances": [{"instance_id": 1}]}')
     with pytest.raises(InputError, match="is not of PlanBench"):
         read_planbench(folder)
+
+
+def _row(**other: object) -> dict[str, object]:
+    return {"instance_id": 7, "query": "[STATEMENT]Go.", "ground_truth_plan": "(take b)", **other}
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([_row(), _row()], "two instances have one instance_id"),
+        ([_row(ground_truth_plan=None)], "ground_truth_plan is no text"),
+    ],
+)
+def test_instances_that_cannot_be_told_apart_or_asked_are_refused(
+    tmp_path: Path, rows: list[dict[str, object]], told: str
+) -> None:
+    folder = planbench(tmp_path)
+    (folder / "task_1_plan_generation.json").write_text(json.dumps({"instances": rows}))
+    with pytest.raises(InputError, match=f"is not of PlanBench .*{told}"):
+        read_planbench(folder)
+
+
+@pytest.mark.parametrize("plan", ["", "(fly red)"])
+def test_a_plan_that_is_none_is_told_with_its_instance(tmp_path: Path, plan: str) -> None:
+    folder = planbench(tmp_path)
+    with pytest.raises(InputError, match=r"the plan of instance 7 of .*shelf is not one"):
+        planbench_task(folder, 7, _row(ground_truth_plan=plan))
+
+
+@pytest.mark.parametrize("encoded", ["[1]", '{"a": ""}', "3"])
+def test_names_of_objects_in_another_form_are_told(tmp_path: Path, encoded: str) -> None:
+    folder = planbench(tmp_path)
+    config = (folder / "config.yaml").read_text().partition("encoded_objects")[0]
+    (folder / "config.yaml").write_text(f"{config}encoded_objects: {encoded}\n")
+    with pytest.raises(InputError, match="is no configuration of PlanBench"):
+        planbench_task(folder, 7, _row())

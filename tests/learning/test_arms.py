@@ -58,12 +58,13 @@ def test_a_chain_has_plan_parts_and_answer_in_one_reply() -> None:
 def test_pairs_are_asked_as_an_expert_is_asked(tmp_path: Path) -> None:
     path = tmp_path / "chess.jsonl"
     lines = [json.dumps({"question": "Mate in one?", "answer": "Qh7"}), "nonsense", '{"answer": 1}']
+    lines += [json.dumps({"question": "Mate?", "answer": answer}) for answer in (" ", "\ud83d")]
     path.write_text("\n".join(lines), encoding="utf-8")
     (example,), skipped = read_pairs(path)
     expert = Expert("chess", ScriptedModel(["Qh7"]))
     assert example.prompt == expert._prompt(Seek("Mate in one?"))  # pyright: ignore[reportPrivateUsage]
     assert example.target == "Qh7"
-    assert len(skipped) == 2
+    assert [one.kind for one in skipped] == ["not json", "not a pair", "not a pair", "not text"]
     path.write_text("{}\n")
     with pytest.raises(InputError, match="no line with a question and an answer"):
         read_pairs(path)

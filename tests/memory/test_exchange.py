@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import pytest
 from centerlm.errors import MemoryFileError
 from centerlm.memory.exchange import Imported, export_memory, import_memory
 from centerlm.memory.forgetting import forget_episodes
+from centerlm.memory.outcomes import Outcome
 from centerlm.memory.views import list_kinds, show_kind
-from remembered import BORN, SEAT, opened, outcome, teach
+from remembered import BORN, SEAT, Clock, opened, outcome, teach
 
 
 @pytest.fixture
@@ -76,6 +78,33 @@ def test_what_was_forgotten_does_not_come_back(exported: Path) -> None:
     assert import_memory(memory, exported) == Imported(10, 0, 1, 0)
 
 
+def test_older_experience_pushes_nothing_newer_out_and_is_no_news(tmp_path: Path) -> None:
+    """A source that broke since is not believed to work because it did elsewhere, long ago."""
+    clock = Clock()
+    old, file = opened(clock=clock), tmp_path / "old.jsonl"
+    old.remember("elsewhere", [_born(n, 1.0, clock.now - 900 + n) for n in range(100)])
+    export_memory(old, file)
+    mine = opened(clock=clock)
+    mine.remember("here", [_born(n, 0.0, clock.now - 100 + n) for n in range(100)])
+    assert import_memory(mine, file).new == 100
+    (kind,) = list_kinds(mine)
+    (docs,) = show_kind(mine, str(kind.id)).sources
+    assert (docs.found, docs.asked, docs.episodes) == (0, 100, ("elsewhere", "here"))
+    assert docs.high < 0.1
+    assert kind.asked == 200
+    # The other way round comes to the same.
+    there = opened(clock=clock)
+    export_memory(mine, file)
+    assert import_memory(there, file).contradicting == 0
+    assert [k.sources for k in list_kinds(there)] == [k.sources for k in list_kinds(mine)]
+    forget_episodes(mine, ["here"])
+    assert [s.found for k in list_kinds(mine) for s in k.sources] == [27]
+
+
+def _born(number: int, success: float, at: float) -> Outcome:
+    return outcome("docs", success, entry=f"{number}/0", at=at)
+
+
 REFUSED: dict[str, tuple[Callable[[list[str]], object], str]] = {
     "half": (lambda lines: lines.__delitem__(slice(5, None)), "is not whole"),
     "cut in a line": (
@@ -98,6 +127,16 @@ REFUSED: dict[str, tuple[Callable[[list[str]], object], str]] = {
     ),
     "out of range": (
         lambda lines: lines.__setitem__(2, lines[2].replace('"success":1.0', '"success":7.0')),
+        "line 3 is no outcome",
+    ),
+    "an entry that only looks like a number": (
+        lambda lines: lines.__setitem__(2, re.sub(r'"entry":"#\d+"', '"entry":"#²"', lines[2])),
+        "line 3 is no outcome",
+    ),
+    "an entry with too many digits": (
+        lambda lines: lines.__setitem__(
+            2, re.sub(r'"entry":"#\d+"', f'"entry":"#{"9" * 5000}"', lines[2])
+        ),
         "line 3 is no outcome",
     ),
     "a source no plan can name": (

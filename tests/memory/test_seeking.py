@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ import pytest
 
 from centerlm.errors import InputError
 from centerlm.memory import SeekingMemory
+from centerlm.memory.filing import MAX_INBOX
 from centerlm.memory.forgetting import (
     forget_all,
     forget_episodes,
-    forget_kind,
+    forget_kinds,
     forget_source,
 )
+from centerlm.memory.kinds import WordSpace
 from centerlm.memory.views import list_kinds, show_kind
 from centerlm.sources.base import Card
 from remembered import BORN, SEAT, Clock, opened, outcome, teach
@@ -226,10 +229,28 @@ def test_one_that_does_not_learn_never_changes(tmp_path: Path) -> None:
     from engine import Asks, run
 
     file = tmp_path / "m.sqlite"
-    teach(opened(file), "docs", [1] * 5)
+    memory = opened(file)
+    teach(memory, "docs", [1] * 5)  # and not filed yet
+    memory.close()
+    before = file.read_bytes()
     frozen = opened(file, learns=False)
     run("q", {"q": f"1 [docs] {BORN}"}, [Asks("docs", lambda seek: found("x"))], memory=frozen)
     assert recalled(frozen, BORN) == (f"docs answered 5 of 5 like: {BORN}",)
+    frozen.close()
+    assert file.read_bytes() == before
+
+
+def test_one_that_does_not_learn_makes_no_file(tmp_path: Path) -> None:
+    frozen = opened(tmp_path / "m.sqlite", learns=False)
+    assert recalled(frozen, BORN) == ()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_waits_in_one_project_pushes_nothing_out_of_another(tmp_path: Path) -> None:
+    mine, busy = opened(tmp_path / "m", project="mine"), opened(tmp_path / "m", project="busy")
+    teach(mine, "docs", [1] * 5)
+    busy.remember("many", [outcome("docs", 0.0, SEAT, entry=f"{n}/0") for n in range(MAX_INBOX)])
+    assert recalled(mine, BORN) == (f"docs answered 5 of 5 like: {BORN}",)
 
 
 def test_a_project_has_a_name() -> None:
@@ -268,10 +289,38 @@ def test_forgetting_kinds_and_sources() -> None:
     with pytest.raises(InputError, match="nothing is remembered of a source 'mirror'"):
         forget_source(memory, "mirror")
     (kind,) = [k.id for k in list_kinds(memory) if k.like == BORN]
-    forget_kind(memory, kind)
-    assert [k.like for k in list_kinds(memory)] == [SEAT]
+    forget_kinds(memory, [kind, kind])
+    (seat,) = list_kinds(memory)
+    assert seat.like == SEAT
     with pytest.raises(InputError, match=f"there is no kind {kind}"):
-        forget_kind(memory, kind)
+        forget_kinds(memory, [seat.id, kind])
+    assert list_kinds(memory) == [seat]  # none of them is forgotten
+
+
+class Forgetful(WordSpace):
+    """While questions are compared, another process forgets."""
+
+    def __init__(self, forget: Callable[[], object]) -> None:
+        self._forget = forget
+
+    def embed(self, texts: Sequence[str]) -> list[dict[str, float]]:
+        self._forget()
+        return super().embed(texts)
+
+
+def test_what_another_process_forgets_meanwhile_is_not_recalled(tmp_path: Path) -> None:
+    memory, other = opened(tmp_path / "m"), opened(tmp_path / "m")
+    teach(memory, "docs", [1] * 5)
+    assert recalled(memory, BORN)
+    memory.index.space = Forgetful(lambda: forget_all(other))
+    assert recalled(memory, BORN) == ()
+    teach(other, "docs", [1] * 5)
+    other.settle()
+    assert ordered(memory, BORN) == ("docs", "mirror")
+    teach(other, "docs", [1] * 5)
+    other.settle()
+    with pytest.raises(InputError, match="nothing like this question is remembered"):
+        show_kind(memory, BORN)
 
 
 def test_forgetting_all_lets_nothing_back_in() -> None:

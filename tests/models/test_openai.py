@@ -190,6 +190,24 @@ def test_lasting_faults_are_one_sentence(
     assert caught.value.transient is transient
 
 
+@pytest.mark.parametrize(
+    ("fault", "withheld"),
+    [
+        (Fault(status=413), True),
+        (Fault(status=400, message="content_filter"), True),
+        (Fault(status=400, message="context_length_exceeded"), True),
+        (Fault(status=400, message="no such field"), False),
+        (Fault(status=401, message="content_filter"), False),
+    ],
+)
+def test_a_prompt_that_is_refused_is_told_from_an_endpoint_that_is(
+    fault: Fault, withheld: bool
+) -> None:
+    with pytest.raises(ModelError) as caught:
+        ask(FakeServer(["x"], faults=[fault]))
+    assert caught.value.withheld is withheld
+
+
 def test_a_slow_endpoint_times_out() -> None:
     server = FakeServer(["x"], faults=[Fault("hang")] * 2)
     with pytest.raises(ModelError, match=r"within 0\.2 s; .* gave up after 2 attempts"):

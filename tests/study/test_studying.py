@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from centerlm.center import CenterLM
-from centerlm.errors import InputError
+from centerlm.errors import InputError, ModelError
 from centerlm.events import EpisodeFinished, StepStarted
 from centerlm.finding import Passage
 from centerlm.journal import MemoryJournal, SqliteJournal
@@ -18,6 +18,7 @@ from centerlm.memory import SeekingMemory
 from centerlm.memory.web_views import list_notes
 from centerlm.models.base import Prompt, Sampling
 from centerlm.models.scripted import ScriptedModel
+from centerlm.models.watched import EndpointError
 from centerlm.objective import Budget
 from centerlm.replay import replay_episode
 from centerlm.study import Study, Visit, study
@@ -151,6 +152,25 @@ def test_after_a_kill_it_goes_on_with_no_finished_call_made_again(
     visit = f"{again.name}-1"
     assert asyncio.run(replay_episode(journal, visit)).same
     journal.close()
+
+
+def test_a_model_that_stops_answering_ends_the_study_and_the_same_call_goes_on(
+    shelf: Shelf, memory: SeekingMemory
+) -> None:
+    """A subject that nobody could ask about is not one on which there is nothing to learn."""
+    down = iter([False, True])
+
+    def says(prompt: Prompt, sampling: Sampling) -> str:
+        if next(down, False):
+            raise ModelError("the endpoint is down", transient=True)
+        return _says(prompt, sampling)
+
+    journal, model = MemoryJournal(), ScriptedModel(says)
+    with pytest.raises(EndpointError, match="is down; what is finished is kept"):
+        studied(shelf, memory, model=model, journal=journal)
+    done, whole = studied(shelf, memory, model=model, journal=journal), studied(shelf, opened())
+    assert {n.ref for n in done.notes} == {n.ref for n in whole.notes}
+    assert [visit.subject for visit in done.visits] == [visit.subject for visit in whole.visits]
 
 
 def test_nothing_to_begin_with_is_refused(memory: SeekingMemory, tmp_path: Path) -> None:

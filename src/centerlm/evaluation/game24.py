@@ -25,6 +25,7 @@ TARGET = 24
 NAME = "make24"
 SIGNS = "+-*/"
 _ALLOWED = re.compile(r"[\d+\-*/() ]{1,100}")
+_WHOLE = re.compile(r"[0-9]{1,9}")
 _SIGNS = str.maketrans({"×": "*", "÷": "/", "−": "-", "[": "(", "]": ")"})
 
 
@@ -133,16 +134,19 @@ def read_game24(path: Path) -> list[Game24]:
         InputError: it cannot be read, has no column "Puzzles", or a row holds no puzzle.
     """
     text = read_bytes(path).decode("utf-8-sig", "replace")
-    rows = list(csv.DictReader(io.StringIO(text)))
+    try:
+        rows = list(csv.DictReader(io.StringIO(text)))
+    except csv.Error as error:
+        raise InputError(f"{path} is no table: {error}") from None
     if not rows or "Puzzles" not in rows[0]:
         raise InputError(f"{path} has no column Puzzles; give the table of 4nums.com as a CSV")
     puzzles: list[Game24] = []
     for number, row in enumerate(rows, start=2):
         words = (row["Puzzles"] or "").split()
-        if len(words) < 2 or not all(word.isdigit() for word in words):
+        if len(words) < 2 or not all(map(_WHOLE.fullmatch, words)):
             raise InputError(f"{path}:{number} holds no puzzle; write numbers with spaces between")
         rank = row.get("Rank") or ""
-        puzzles.append(Game24(tuple(map(int, words)), int(rank) if rank.isdigit() else 0))
+        puzzles.append(Game24(tuple(map(int, words)), int(rank) if _WHOLE.fullmatch(rank) else 0))
     return puzzles
 
 

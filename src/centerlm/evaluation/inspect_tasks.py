@@ -37,7 +37,6 @@ from centerlm.episode import episode_to_json
 from centerlm.errors import ModelError
 from centerlm.evaluation.harness import How, arrange, check_weights, run_item
 from centerlm.evaluation.inspect_logs import message_of
-from centerlm.evaluation.rationed import Watched
 from centerlm.evaluation.results import interval_of
 from centerlm.evaluation.scenarios import open_scenario
 from centerlm.evaluation.scenarios.base import Opening, Scenario
@@ -53,6 +52,7 @@ from centerlm.models.base import (
     Sampling,
     most_tokens,
 )
+from centerlm.models.watched import Watched
 from centerlm.objective import Budget
 from centerlm.run import Options
 

@@ -290,8 +290,11 @@ def read_planbench(
     try:
         whole: Any = json.loads(read_bytes(path))
         rows = {int(row["instance_id"]): row for row in whole["instances"]}
-        if any(not {"query", "ground_truth_plan"} <= set(row) for row in rows.values()):
-            raise KeyError("query or ground_truth_plan")
+        if len(rows) < len(whole["instances"]):
+            raise ValueError("two instances have one instance_id")
+        for row in rows.values():
+            if not all(isinstance(row[name], str) for name in ("query", "ground_truth_plan")):
+                raise TypeError("a query or ground_truth_plan is no text")
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is not of PlanBench ({type(error).__name__}: {error})") from None
     kept = rows if limit is None else {n: rows[n] for n in limit if n in rows}
@@ -316,15 +319,19 @@ def planbench_task(folder: Path, number: int, row: Mapping[str, Any]) -> PlanBen
         base = folder.parent / "instances"
         instance = base / config["instance_dir"] / str(config["instances_template"]).format(number)
         domain = base / config["domain_file"]
-    except (yaml.YAMLError, KeyError, TypeError) as error:
+        names = {_short(name): inner for inner, name in encoded.items()}
+    except (yaml.YAMLError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path} is no configuration of PlanBench: {error}") from None
-    names = {_short(name): inner for inner, name in encoded.items()}
     puzzle = load_pddl(domain, instance, names)
     intro, _, rest = str(row["query"]).partition("[STATEMENT]")
     statement = rest.rpartition("[STATEMENT]")[2] or rest
     asked = statement.partition("My plan is")[0]
     lines = [line for line in str(row["ground_truth_plan"]).splitlines() if line.strip()]
     plan = "; ".join(line.strip(" ()") for line in lines)
+    try:
+        puzzle.read(plan)
+    except SourceError as error:
+        raise InputError(f"the plan of instance {number} of {folder} is not one: {error}") from None
     example = ", ".join(sorted({line.strip(" ()").split()[0] for line in lines}))
     question = (
         f"{' '.join(intro.split())} {' '.join(asked.split())} What is the plan? Write its actions "

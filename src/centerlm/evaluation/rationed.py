@@ -1,17 +1,13 @@
-"""Models around a center's, for evaluation: a limit no prompt shows, and a watch for outages."""
+"""A model around a center's, for evaluation: a limit that no prompt shows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from centerlm.errors import CenterError, ModelError
+from centerlm.errors import ModelError
 from centerlm.models.base import Prompt, Reply, Sampling
 from centerlm.models.wrapped import WrappedModel
-
-
-class EndpointError(CenterError):
-    """A model stopped answering: the evaluation ends here, and can be gone on with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,30 +38,3 @@ class Rationed(WrappedModel):
         return await self.model.complete(
             prompt, sampling, on_text=on_text, before_retry=before_retry
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Watched(WrappedModel):
-    """A model whose outage ends the evaluation, rather than counting as wrong answers."""
-
-    async def complete(
-        self,
-        prompt: Prompt,
-        sampling: Sampling,
-        *,
-        on_text: Callable[[str], None] | None = None,
-        before_retry: Callable[[], None] | None = None,
-    ) -> Reply:
-        """See `LanguageModel.complete`.
-
-        Raises:
-            EndpointError: the model did not answer.
-        """
-        try:
-            return await self.model.complete(
-                prompt, sampling, on_text=on_text, before_retry=before_retry
-            )
-        except ModelError as error:
-            raise EndpointError(
-                f"{error}; what is finished is kept: run the same command to go on"
-            ) from None

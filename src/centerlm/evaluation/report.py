@@ -159,12 +159,12 @@ def _splits(results: Mapping[str, Any]) -> str:
         if len(by_part) < 2 and split != "set":
             continue
         parts.append(f"<h2>{escape(results['metric'])} by {escape(split)}</h2>")
-        if split == "hops" and sum(part.isdigit() for part in by_part) > 1:
+        if split == "hops" and sum(part.isdecimal() for part in by_part) > 1:
             curves = {
                 system: [
                     (float(part), cells[system])
                     for part, cells in by_part.items()
-                    if part.isdigit() and system in cells
+                    if part.isdecimal() and system in cells
                 ]
                 for system in systems
             }

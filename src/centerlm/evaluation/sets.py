@@ -18,6 +18,7 @@ from typing import Any, cast
 
 from centerlm.errors import InputError, MissingExtraError, PlanError
 from centerlm.evaluation.items import Item, Paragraph, passage_key
+from centerlm.learning.lines import is_whole, names_half
 from centerlm.learning.readers.common import read_bytes
 from centerlm.learning.readers.gsm8k import question_id
 from centerlm.objective import ANSWER_TYPES, MAX_OBJECTIVE_CHARACTERS, AnswerType, Objective
@@ -79,9 +80,14 @@ def read_records(path: Path) -> list[tuple[str, Record]]:
                 rows.append((f"{path}:{number}", json.loads(line)))
             except (ValueError, RecursionError) as error:
                 raise InputError(f"{path}:{number} is not JSON: {error}") from None
+    halves = names_half(text)
     for where, row in rows:
         if not isinstance(row, dict):
             raise InputError(f"{where} is no record; write one JSON object a line")
+        if halves and not is_whole(row):
+            raise InputError(
+                f"{where} holds half a character (such as \\ud83d alone); mend it first"
+            )
     return cast("list[tuple[str, Record]]", rows)
 
 
@@ -155,7 +161,7 @@ def _item(where: str, row: Record, name: str) -> Item:
             item = read(row, name)
     except PlanError as error:
         raise InputError(f"{where}: its plan is not one: {error}") from None
-    if not item.accepted or not all(item.accepted):
+    if not item.accepted or not all(answer.strip() for answer in item.accepted):
         raise InputError(f"{where} has no answer; nothing can be scored without one")
     return item
 
@@ -187,8 +193,18 @@ def _objective(question: Any, kind: AnswerType = "any") -> Objective:
 
 
 def _texts(*values: Any) -> tuple[str, ...]:
-    """Values as texts; None is no answer, not the word."""
+    """Answers as texts; None is no answer, not the word."""
+    if any(isinstance(value, bool | list | dict) for value in values):
+        raise TypeError("an answer is a text, a number, or a list of them")
     return tuple("" if value is None else str(value) for value in values)
+
+
+def _facts(row: Record) -> tuple[str, ...]:
+    """The facts of a record."""
+    facts: Any = row.get("facts") or ()
+    if isinstance(facts, str):
+        raise TypeError("its facts are no list of texts")
+    return tuple(map(str, facts))
 
 
 def _said(answer: bool) -> tuple[str, ...]:
@@ -215,7 +231,7 @@ def _musique(row: Record, name: str) -> Item:
     )
     last = str(steps[-1]["question"]).partition(" >> ")[2] if steps else ""
     return Item(
-        id=row["id"],
+        id=str(row["id"]),
         data_set="musique",
         objective=_objective(row["question"]),
         accepted=_texts(row["answer"], *row.get("answer_aliases", ())),
@@ -268,7 +284,7 @@ def _strategyqa(row: Record, name: str) -> Item:
         data_set="strategyqa",
         objective=_objective(row["question"], "boolean"),
         accepted=_said(row["answer"]),
-        facts=tuple(map(str, row.get("facts", ()))),
+        facts=_facts(row),
         splits={"hops": str(len(row.get("decomposition", ())) or "unknown")},
     )
 
@@ -310,6 +326,6 @@ def _own(row: Record, name: str) -> Item:
         support=frozenset(passage_key(p["title"], p["text"]) for p in passages if p.get("supports"))
         or None,
         paragraphs=tuple(Paragraph(p["title"], p["text"]) for p in passages),
-        facts=tuple(map(str, row.get("facts", ()))),
+        facts=_facts(row),
         splits={k: str(row[k]) for k in ("hops", "type", "domain", "relation") if k in row},
     )

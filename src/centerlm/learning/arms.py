@@ -99,7 +99,12 @@ def read_pairs(path: Path, field: str | None = None) -> tuple[list[TrainingExamp
     pairs: list[tuple[str, str, str]] = []
     for number, row in json_lines(path, skipped):
         question, answer = row.get("question"), row.get("answer")
-        if isinstance(question, str) and isinstance(answer, str) and question and answer:
+        if (
+            isinstance(question, str)
+            and isinstance(answer, str)
+            and question.strip()
+            and answer.strip()
+        ):
             pairs.append((f"{path.stem}:{number}", question, answer))
         else:
             where = f"{path}, line {number}"

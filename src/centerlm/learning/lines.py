@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 from centerlm.errors import InputError
 from centerlm.learning.guidance import Skipped
+
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def json_lines(path: Path, skipped: list[Skipped]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -24,10 +27,27 @@ def json_lines(path: Path, skipped: list[Skipped]) -> Iterator[tuple[int, dict[s
             record: Any = json.loads(line)
         except (ValueError, RecursionError):
             record = None
-        if isinstance(record, dict):
-            yield number, cast("dict[str, Any]", record)
+        where = f"{path}, line {number}"
+        if not isinstance(record, dict):
+            skipped.append(Skipped(where, "it is no JSON object", "not json"))
+        elif names_half(line) and not is_whole(record):
+            skipped.append(Skipped(where, "it holds half a character", "not text"))
         else:
-            skipped.append(Skipped(f"{path}, line {number}", "it is no JSON object", "not json"))
+            yield number, cast("dict[str, Any]", record)
+
+
+def names_half(text: str) -> bool:
+    """Whether a text of JSON names one half of a surrogate pair, perhaps beside the other."""
+    return _HALF.search(text) is not None
+
+
+def is_whole(record: Any) -> bool:
+    """Whether a record can be written down again: no encoding has one half of a pair."""
+    try:
+        json.dumps(record, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def json_object(path: Path) -> dict[str, Any]:

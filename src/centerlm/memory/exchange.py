@@ -16,7 +16,8 @@ from typing import Any, cast
 import msgspec
 
 from centerlm.errors import MemoryFileError
-from centerlm.memory.filing import MAX_INBOX, entry_of, file, key_of, mark
+from centerlm.memory.filing import entry_of, hashed, key_of, mark
+from centerlm.memory.merging import merge
 from centerlm.memory.outcomes import Outcome
 from centerlm.memory.seeking import SeekingMemory
 from centerlm.memory.store import transaction
@@ -27,6 +28,7 @@ from centerlm.plan import is_source_name
 FORMAT, VERSION = "centerlm-memory", 1
 MAX_FILE_BYTES = 1 << 28
 _SAME = 1 / 128
+_BATCH = 10_000
 _MAX_TEXT = 300
 
 
@@ -103,8 +105,8 @@ def _lines(memory: SeekingMemory) -> Iterator[_Line]:
 def import_memory(memory: SeekingMemory, path: Path, *, any_project: bool = False) -> Imported:
     """Add the outcomes of an exported file to the project's memory, in one transaction.
 
-    What is there already is not counted twice. Where a file says otherwise than the memory, the
-    memory stands; where it contradicts itself, neither is taken.
+    They count as of when they were. What is there already is not counted twice. Where a file says
+    otherwise than the memory, the memory stands; where it contradicts itself, neither is taken.
 
     Raises:
         MemoryFileError: it cannot be read, is no export, not whole, of a newer version, or (unless
@@ -145,8 +147,8 @@ def import_memory(memory: SeekingMemory, path: Path, *, any_project: bool = Fals
             for (episode, _), line in sorted(taken.items(), key=lambda item: item[1].at):
                 mark(db, project, line.episode, line.at)
                 new.append((episode, line))
-            for start in range(0, len(new), MAX_INBOX):
-                file(db, project, index, new[start : start + MAX_INBOX])
+            for start in range(0, len(new), _BATCH):
+                merge(db, project, index, new[start : start + _BATCH])
     except BaseException:
         index.stale()
         raise
@@ -196,13 +198,9 @@ def _read(path: Path, project: str, any_project: bool) -> list[tuple[int, _Line]
 
 def _is_sound(line: _Line) -> bool:
     """Whether an outcome could have been exported: numbers in range, names and text as allowed."""
-    hashed = all(
-        part[1:].lstrip("-").isdigit() and -(1 << 63) <= int(part[1:]) < 1 << 63
-        for part in (line.episode, line.entry)
-        if part.startswith("#")
-    )
+    named = (line.episode, line.entry)
     return (
-        hashed
+        all(hashed(part) is not None for part in named if part.startswith("#"))
         and 0 <= line.success <= 1
         and 0 <= line.cost < 1e30
         and 0 <= line.seconds < 1e30

@@ -7,10 +7,12 @@ under its kind: the source's window and belief, its record over all kinds, and a
 from __future__ import annotations
 
 import hashlib
+import re
 import sqlite3
 from bisect import bisect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import msgspec
 
@@ -25,23 +27,32 @@ MAX_EPISODES = 65_536
 """Episodes remembered as learned: an older one that is resumed counts anew."""
 _TRIM_EVERY = 512
 _BATCH = 2_000
+_HASHED = re.compile(r"#-?[0-9]{1,19}")
+
+Row: TypeAlias = "tuple[object, ...]"
 
 _beliefs = msgspec.msgpack.Decoder(tuple[Stretch, ...])
 _outcome = msgspec.msgpack.Decoder(Outcome)
 
 
+def hashed(text: str) -> int | None:
+    """The number of a name of the form "#NUMBER", of 64 bits, signed; None where it is none."""
+    number = int(text[1:]) if _HASHED.fullmatch(text) else None
+    return number if number is not None and -(1 << 63) <= number < 1 << 63 else None
+
+
 def key_of(name: str) -> int:
     """The key of an episode: 64 bits of its name's hash, signed. "#KEY" names it by its key."""
-    if name.startswith("#"):
-        return int(name[1:])
+    if (key := hashed(name)) is not None:
+        return key
     digest = hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)
 
 
 def entry_of(entry: str, source: str) -> int:
     """32 bits that say which outcome of an episode this is; "#ENTRY" names it by them."""
-    if entry.startswith("#"):
-        return int(entry[1:]) & 0xFFFFFFFF
+    if (bits := hashed(entry)) is not None:
+        return bits & 0xFFFFFFFF
     digest = hashlib.blake2b(f"{entry}|{source}".encode(), digest_size=4).digest()
     return int.from_bytes(digest, "little")
 
@@ -55,14 +66,17 @@ def decode_belief(data: bytes) -> tuple[Stretch, ...]:
 
 
 def put(db: sqlite3.Connection, project: int, episode: int, found: Iterable[Outcome]) -> None:
-    """Put an episode's outcomes into the inbox; of more than 10,000 the oldest are dropped."""
+    """Put an episode's outcomes into the inbox; of more than 10,000 of a project the oldest are
+    dropped.
+    """
     db.executemany(
         "INSERT INTO inbox(project, episode, data) VALUES (?, ?, ?)",
         [(project, episode, msgspec.msgpack.encode(outcome)) for outcome in found],
     )
     db.execute(
-        "DELETE FROM inbox WHERE id <= (SELECT id FROM inbox ORDER BY id DESC LIMIT 1 OFFSET ?)",
-        (MAX_INBOX,),
+        "DELETE FROM inbox WHERE project=?1 AND id <= "
+        "(SELECT id FROM inbox WHERE project=?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+        (project, MAX_INBOX),
     )
 
 
@@ -117,12 +131,12 @@ def file(
 ) -> None:
     """File outcomes, each with its episode's key, under their kinds."""
     index.refresh(db)
-    kinds = _kinds_of(db, index, [outcome.text for _, outcome in batch])
+    kinds = kinds_of(db, index, [outcome.text for _, outcome in batch])
     ticks: dict[int, int] = {}
     used: dict[int, float] = {}
     arms: dict[tuple[int, str], _Arm] = {}
     records: dict[str, bytes] = {}
-    exemplars: dict[int, list[tuple[object, ...]]] = {}
+    exemplars: dict[int, list[Row]] = {}
     for (episode, outcome), kind in zip(batch, kinds, strict=True):
         source = outcome.source
         if kind not in ticks:
@@ -156,12 +170,7 @@ def file(
         arm.window, arm.belief = added(arm.window, arm.belief, seen, gap)
         arm.tick = seen.tick
         records[source] = appended(records[source], replace(seen, tick=kind))
-        exemplars.setdefault(kind, []).append(
-            (
-                *(kind, episode, entry, source, outcome.text, outcome.query),
-                *(outcome.success, int(outcome.plain), outcome.at),
-            )
-        )
+        exemplars.setdefault(kind, []).append(exemplar_of(kind, episode, entry, outcome))
     db.executemany(
         "UPDATE kinds SET ticks=?, used=? WHERE id=?", [(ticks[k], used[k], k) for k in ticks]
     )
@@ -176,11 +185,11 @@ def file(
         [(project, source, window) for source, window in records.items()],
     )
     for kind, rows in exemplars.items():
-        _keep_exemplars(db, kind, rows)
-    _evict(db, project, index)
+        keep_exemplars(db, kind, rows)
+    evict(db, project, index)
 
 
-def _kinds_of(db: sqlite3.Connection, index: KindIndex, texts: Sequence[str]) -> list[int]:
+def kinds_of(db: sqlite3.Connection, index: KindIndex, texts: Sequence[str]) -> list[int]:
     """The kind of each question; new ones are begun where none is near enough."""
     unique = list(dict.fromkeys(texts))
     vectors = index.embed(unique)
@@ -200,7 +209,15 @@ def _kinds_of(db: sqlite3.Connection, index: KindIndex, texts: Sequence[str]) ->
     return [kinds[text] for text in texts]
 
 
-def _keep_exemplars(db: sqlite3.Connection, kind: int, rows: list[tuple[object, ...]]) -> None:
+def exemplar_of(kind: int, episode: int, entry: int, outcome: Outcome) -> Row:
+    """An outcome as an exemplar of its kind."""
+    return (
+        *(kind, episode, entry, outcome.source, outcome.text, outcome.query),
+        *(outcome.success, int(outcome.plain), outcome.at),
+    )
+
+
+def keep_exemplars(db: sqlite3.Connection, kind: int, rows: Sequence[Row]) -> None:
     """Add exemplars to a kind and keep 32: words that worked first, then the newest."""
     db.executemany(
         "INSERT INTO exemplars(kind, episode, entry, source, text, query, success, plain, at) "
@@ -209,12 +226,12 @@ def _keep_exemplars(db: sqlite3.Connection, kind: int, rows: list[tuple[object, 
     )
     db.execute(
         "DELETE FROM exemplars WHERE kind=?1 AND id NOT IN (SELECT id FROM exemplars WHERE kind=?1 "
-        "ORDER BY query<>'' AND success>=0.5 DESC, id DESC LIMIT ?2)",
+        "ORDER BY query<>'' AND success>=0.5 DESC, at DESC, id DESC LIMIT ?2)",
         (kind, MAX_EXEMPLARS),
     )
 
 
-def _evict(db: sqlite3.Connection, project: int, index: KindIndex) -> None:
+def evict(db: sqlite3.Connection, project: int, index: KindIndex) -> None:
     """Remove the kinds not asked for longest where there are too many."""
     rows = db.execute(
         "SELECT id FROM kinds WHERE project=? ORDER BY used DESC, id DESC LIMIT -1 OFFSET ?",

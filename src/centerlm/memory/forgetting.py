@@ -41,8 +41,7 @@ def forget(memory: SeekingMemory, wanted: Wanted) -> bool:
     elif wanted.everything:
         forget_all(memory)
     else:
-        for kind in wanted.kinds:
-            forget_kind(memory, kind)
+        forget_kinds(memory, wanted.kinds)
     return True
 
 
@@ -106,18 +105,19 @@ def remembers(memory: SeekingMemory, episode: str) -> bool:
     return row is not None and not row[0]
 
 
-def forget_kind(memory: SeekingMemory, kind: int) -> None:
-    """Forget a kind.
+def forget_kinds(memory: SeekingMemory, kinds: Sequence[int]) -> None:
+    """Forget kinds.
 
     Raises:
-        InputError: there is no such kind.
+        InputError: there is no such kind; none is forgotten.
     """
     memory.settle()
-    db, project = memory.connection, memory.project_id
+    db, gone = memory.connection, set(kinds)
     with transaction(db):
-        _text(memory, kind)
-        remove_kinds(db, [kind])
-        keep_records(db, project, lambda seen: seen.tick != kind)
+        for kind in gone:
+            _text(memory, kind)
+        remove_kinds(db, kinds)
+        keep_records(db, memory.project_id, lambda seen: seen.tick not in gone)
 
 
 def forget_notes(memory: SeekingMemory, notes: Sequence[int]) -> None:

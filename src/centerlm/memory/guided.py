@@ -95,11 +95,11 @@ def plans_like(
         row = db.execute("SELECT project, objective FROM plans WHERE id=?", (id_,)).fetchone()
         if row is None or any(one.objective == row[1] for one in best):
             continue
-        (plan,) = db.execute(
+        newest = db.execute(
             "SELECT plan FROM plans WHERE project=? AND objective=? ORDER BY id DESC LIMIT 1", row
         ).fetchone()
-        if _fits(plan, offered):
-            best.append(Guided(row[1], plan))
+        if newest is not None and _fits(newest[0], offered):
+            best.append(Guided(row[1], newest[0]))
         if len(best) == SHOWN:
             break
     return tuple(reversed(best))

@@ -49,13 +49,15 @@ class SourceView:
 def view_sources(
     db: sqlite3.Connection, project: int, kind: int | None, sources: Iterable[str], now: float
 ) -> list[SourceView]:
-    """What is known of these sources on a kind, each backed by its record on other kinds.
+    """What is known of these sources on a kind, each backed by its record on other kinds; nothing
+    of a kind that another process has just forgotten.
 
     A day without a question counts as one question of the kind: old evidence fades.
     """
     ticks = 0
     if kind is not None:
-        (ticks,) = db.execute("SELECT ticks FROM kinds WHERE id=?", (kind,)).fetchone()
+        row = db.execute("SELECT ticks FROM kinds WHERE id=?", (kind,)).fetchone()
+        ticks = row[0] if row else 0
     arms: dict[str, tuple[int, bytes, bytes]] = {}
     if kind is not None:
         rows = db.execute("SELECT source, tick, belief, window FROM arms WHERE kind=?", (kind,))
@@ -123,9 +125,11 @@ def lines_of(
             if view.asked >= ASKED_ENOUGH
         ]
         views.sort(key=lambda view: -view.posterior.mean)
-        for view in views[:_LINES_A_KIND]:
-            like = _example(db, kind, view.source)
-            lines.append(experience_line(view.source, view.found, view.asked, like))
+        lines += [
+            experience_line(view.source, view.found, view.asked, like)
+            for view in views[:_LINES_A_KIND]
+            if (like := _example(db, kind, view.source))
+        ]
     return tuple(lines[:MAX_LINES])
 
 
@@ -152,7 +156,9 @@ def missed_source(
 
 
 def _example(db: sqlite3.Connection, kind: int, source: str) -> str:
-    """A question of the kind: one asked of this source, and one that quotes no finding, if any."""
+    """A question of the kind: one asked of this source, and one that quotes no finding, if any; ""
+    where the kind has just been forgotten.
+    """
     row = db.execute(
         "SELECT text FROM exemplars WHERE kind=? ORDER BY plain DESC, source=? DESC, id DESC "
         "LIMIT 1",
@@ -160,7 +166,7 @@ def _example(db: sqlite3.Connection, kind: int, source: str) -> str:
     ).fetchone()
     if row is None:
         row = db.execute("SELECT text FROM kinds WHERE id=?", (kind,)).fetchone()
-    return str(row[0])
+    return str(row[0]) if row else ""
 
 
 def queries_of(db: sqlite3.Connection, kinds: Sequence[int], source: str) -> tuple[str, ...]:
@@ -171,7 +177,7 @@ def queries_of(db: sqlite3.Connection, kinds: Sequence[int], source: str) -> tup
             query_line(query, text)
             for text, query in db.execute(
                 "SELECT text, query FROM exemplars WHERE kind=? AND source=? AND query<>'' "
-                "AND success>=0.5 ORDER BY id DESC LIMIT ?",
+                "AND success>=0.5 ORDER BY at DESC, id DESC LIMIT ?",
                 (kind, source, MAX_QUERIES),
             )
         ]

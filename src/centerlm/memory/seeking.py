@@ -39,7 +39,7 @@ from centerlm.memory.recalling import (
     queries_of,
     view_sources,
 )
-from centerlm.memory.store import connect, transaction, unusable
+from centerlm.memory.store import connect, copied, transaction, unusable
 from centerlm.memory.web import KnowledgeWeb
 from centerlm.plan import CENTER
 from centerlm.sources.base import KNOWN, Card, Source
@@ -56,10 +56,10 @@ class SeekingMemory:
     """Experience of one project in a SQLite file; other projects' in it are never seen.
 
     `embedder` "installed" takes MiniLM where it is installed, None compares by words. With `learns`
-    False it recalls and never changes: for evaluation, where no item may teach another. With
-    `keeps` it keeps findings as notes; they are used from `open_web` on. `problems` are sentences
-    about what could not be recalled or learned, `missed` those about the sources that did best and
-    are no longer there.
+    False it recalls from a copy, and the file never changes: for evaluation, where no item may
+    teach another. With `keeps` it keeps findings as notes; they are used from `open_web` on.
+    `problems` are sentences about what could not be recalled or learned, `missed` those about the
+    sources that did best and are no longer there.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class SeekingMemory:
         self._embedder = embedder
         self._clock = clock
         self._lock = threading.Lock()
-        self._db = connect(self.path)
+        self._db = connect(self.path) if learns else copied(self.path)
         self._index: KindIndex | None = None
         self._plans: KindIndex | None = None
         self._id: int | None = None

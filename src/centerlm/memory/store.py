@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from centerlm.errors import MemoryFileError
@@ -118,6 +118,31 @@ def connect(path: Path | str) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=NORMAL")
     except sqlite3.Error as error:
+        db.close()
+        raise unusable(path, error) from error
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def copied(path: Path | str) -> sqlite3.Connection:
+    """A copy of a memory file in working memory: whatever is done with it, the file stays as it is.
+    An empty one where there is no file.
+
+    Raises:
+        MemoryFileError: it is no memory, is damaged, too new, or not accessible.
+    """
+    db = connect(":memory:")
+    if not isinstance(path, Path) or not path.exists():
+        return db
+    try:
+        at = f"{path.resolve().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(at, uri=True, timeout=BUSY_SECONDS)) as source:
+            if _state(source, path):
+                source.backup(db)
+        _make(db, path)
+    except (sqlite3.Error, OSError) as error:
         db.close()
         raise unusable(path, error) from error
     except BaseException:

@@ -67,7 +67,8 @@ def list_kinds(memory: SeekingMemory, limit: int = 50) -> list[KindSummary]:
         "SELECT id FROM kinds WHERE project=? ORDER BY used DESC, id DESC LIMIT ?",
         (memory.project_id, limit),
     ).fetchall()
-    return [_kind(memory, row[0], whole=False) for row in rows]
+    kinds = [_kind(memory, row[0], whole=False) for row in rows]
+    return [kind for kind in kinds if kind is not None]
 
 
 def show_kind(memory: SeekingMemory, wanted: str) -> KindSummary:
@@ -79,18 +80,17 @@ def show_kind(memory: SeekingMemory, wanted: str) -> KindSummary:
     """
     memory.settle()
     if (number := number_of(wanted)) is not None:
-        row = memory.connection.execute(
-            "SELECT id FROM kinds WHERE project=? AND id=?", (memory.project_id, to_look_up(number))
-        ).fetchone()
-        if row is None:
+        kind = _kind(memory, to_look_up(number), whole=True)
+        if kind is None:
             raise InputError(f"there is no kind {wanted}; list them with: centerlm memory list")
-        return _kind(memory, row[0], whole=True)
-    kinds = memory.alike(wanted)
-    if not kinds:
+        return kind
+    kinds = (_kind(memory, kind, whole=True) for kind in memory.alike(wanted))
+    likest = next((kind for kind in kinds if kind is not None), None)
+    if likest is None:
         raise InputError(
             "nothing like this question is remembered; see what is with: centerlm memory list"
         )
-    return _kind(memory, kinds[0], whole=True)
+    return likest
 
 
 def projects(db: sqlite3.Connection) -> list[str]:
@@ -102,11 +102,15 @@ def projects(db: sqlite3.Connection) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
-def _kind(memory: SeekingMemory, kind: int, *, whole: bool) -> KindSummary:
+def _kind(memory: SeekingMemory, kind: int, *, whole: bool) -> KindSummary | None:
+    """None where the project has no such kind, perhaps no more: others may forget meanwhile."""
     db = memory.connection
-    text, ticks, used = db.execute(
-        "SELECT text, ticks, used FROM kinds WHERE id=?", (kind,)
+    row = db.execute(
+        "SELECT text, ticks, used FROM kinds WHERE id=? AND project=?", (kind, memory.project_id)
     ).fetchone()
+    if row is None:
+        return None
+    text, ticks, used = row
     rows = db.execute("SELECT source, window FROM arms WHERE kind=?", (kind,)).fetchall()
     names = dict(
         db.execute(

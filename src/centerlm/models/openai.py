@@ -127,7 +127,7 @@ class OpenAIModel:
         """Seconds until the next attempt; raises where there is none."""
         retry = self.provider.retry
         if not error.transient:
-            raise ModelError(str(error)) from None
+            raise ModelError(str(error), withheld=error.withheld) from None
         if error.retry_after is not None and error.retry_after > retry.longest:
             raise ModelError(
                 f"{error}; it asks to wait {error.retry_after:.0f} s, more than the "
@@ -193,7 +193,9 @@ class OpenAIModel:
         except RequestError as error:
             if told:
                 # A second attempt would send its text after the first one's.
-                raise ModelError(str(error), transient=error.transient) from None
+                raise ModelError(
+                    str(error), transient=error.transient, withheld=error.withheld
+                ) from None
             raise
         return tuple(collected[i].choice() for i in sorted(collected)), usage, model
 
@@ -206,7 +208,8 @@ class OpenAIModel:
         if any(finish == "content_filter" and content is None for finish, content in choices):
             raise RequestError(
                 f"{self.provider.base_url} withheld the answer of {self.model} (content filter); "
-                "word the question differently"
+                "word the question differently",
+                withheld=True,
             )
 
     def _usage(

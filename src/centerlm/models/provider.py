@@ -58,15 +58,32 @@ class Retry:
         return retry_after + min(jitter, self.base)
 
 
+_WITHHELD = (
+    b"content_filter",
+    b"content_policy_violation",
+    b"context_length_exceeded",
+    b"exceed_context_size_error",
+)
+"""Codes of endpoints that refuse a prompt for what it says, or for its length."""
+
+
 class RequestError(Exception):
-    """One attempt failed. `transient`: another may succeed; `retry_after` in seconds, if told."""
+    """One attempt failed. `transient`: another may succeed; `retry_after` in seconds, if told;
+    `withheld`: it is this prompt that is not answered.
+    """
 
     def __init__(
-        self, message: str, *, transient: bool = False, retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        transient: bool = False,
+        retry_after: float | None = None,
+        withheld: bool = False,
     ) -> None:
         super().__init__(message)
         self.transient = transient
         self.retry_after = retry_after
+        self.withheld = withheld
 
 
 @dataclass(slots=True)
@@ -284,6 +301,7 @@ class Provider:
             f"{self.base_url} {advice} (HTTP {status}{': ' if detail else ''}{detail})",
             transient=transient,
             retry_after=_retry_after(response.headers.get("Retry-After")),
+            withheld=status == 413 or (status == 400 and any(code in body for code in _WITHHELD)),
         )
 
 

@@ -15,6 +15,7 @@ from centerlm.errors import PlanError
 from centerlm.finding import Passage, Usage, clean_text, short_answer
 from centerlm.memory.noting import entities
 from centerlm.models.base import Choice, LanguageModel, Message, Prompt, Reply, Sampling
+from centerlm.models.watched import Watched
 from centerlm.models.wrapped import WrappedModel
 from centerlm.plan import FORBIDDEN, MAX_TEXT, Plan, Step, escape, make_plan, normalise
 from centerlm.protocols import Center
@@ -49,7 +50,8 @@ class Asking:
 
     `passages` are shown, `known` are lines on what is known already; `asked` are questions (as
     `normalise` gives them) not to be asked again, `questions` those that were asked. All other acts
-    are the center's; the visit ends without a summary, which would cost a call and teach nothing.
+    are the center's; the visit ends without a summary, which would cost a call and teach nothing. A
+    model that stops answering ends the study (`EndpointError`): it says nothing of the subject.
     """
 
     center: Center
@@ -64,7 +66,8 @@ class Asking:
     @property
     def model(self) -> LanguageModel:
         if not self._model:
-            self._model.append(_Unsummed(self.center.model, self.center, objective(self.subject)))
+            watched = Watched(self.center.model)
+            self._model.append(_Unsummed(watched, self.center, objective(self.subject)))
         return self._model[0]
 
     def decompose(self, view: PlanView) -> Request:

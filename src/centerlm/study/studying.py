@@ -134,7 +134,7 @@ async def study(
     Raises:
         InputError: there is nothing to begin with.
         JournalError: events cannot be written; another process runs this study.
-        ModelError: the center's model cannot be had.
+        EndpointError: the center's model stopped answering; the same call goes on.
     """
     options = replace(options or Options(), splits=False, reopens=0)
     state = _State(Agenda())

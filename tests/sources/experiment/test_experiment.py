@@ -12,7 +12,7 @@ from centerlm import Budget, CenterLM, Objective, ScriptedModel, solve
 from centerlm.errors import InputError, SourceError
 from centerlm.finding import Finding, Status, Value
 from centerlm.sources.base import Binding, Seek
-from centerlm.sources.experiment import Experiment, NamedExperiment, why_unavailable
+from centerlm.sources.experiment import Experiment, Limits, NamedExperiment, Ran, why_unavailable
 from centerlm.sources.experiment.source import program_of, variable
 
 UNAVAILABLE = asyncio.run(why_unavailable())
@@ -120,3 +120,25 @@ def test_two_of_one_name_or_nothing_to_try_is_refused() -> None:
 def test_its_card_says_that_it_computes() -> None:
     card = Experiment().card
     assert (card.name, card.computes, card.typed, card.effect) == ("experiment", True, True, "read")
+
+
+def test_a_machine_that_was_too_busy_once_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service goes on for days; the check of one bad moment is not that of all to come."""
+    problems = iter(["it took more than 10 seconds", None])
+    ran: list[str] = []
+
+    async def checked(limits: Limits) -> str | None:
+        del limits
+        return next(problems)
+
+    async def run(code: str, values: Mapping[str, Value], limits: Limits) -> Ran:
+        del values, limits
+        ran.append(code)
+        return Ran(value=2)
+
+    monkeypatch.setattr("centerlm.sources.experiment.source.why_unavailable", checked)
+    monkeypatch.setattr("centerlm.sources.experiment.source.run_program", run)
+    source = Experiment()
+    assert ask(source, "1 + 1").reason == "it took more than 10 seconds"
+    assert ran == []  # nothing is run before it is known to be closed off
+    assert [ask(source, "1 + 1").value for _ in range(2)] == [2, 2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from centerlm.errors import InputError, SourceError
-from centerlm.finding import Quantity, Value
+from centerlm.finding import Quantity, Value, value_from_json
 from centerlm.sources.experiment import Limits, Ran, run_program, sandbox, why_unavailable
 
 MB = 1 << 20
@@ -165,6 +166,16 @@ def test_endless_things_end(code: str, told: str) -> None:
     ran = run(code, limits=Limits(seconds=seconds, cpu=1, memory=128 * MB))
     assert told in ran.error or (told == "seconds" and "stopped" in ran.error)
     assert time.monotonic() - began < seconds + 4
+
+
+@pytest.mark.parametrize("number", ["1e5", "1.5", "1e999999999", "9" * 5000, "1/0", "", "x"])
+def test_a_number_that_a_program_writes_itself_is_not_worked_out(number: str) -> None:
+    """What the sandbox says is read outside of it: a few characters may stand for a gigabyte."""
+    with pytest.raises((ValueError, ZeroDivisionError)):
+        value_from_json({"number": number})
+    said = json.dumps({"value": {"number": number}}).encode()
+    ran = run(f"import os; os.write(1, {said!r}); os._exit(0)")
+    assert (ran.value, ran.error) == (None, "it gave no result")
 
 
 def test_what_one_program_leaves_the_next_does_not_see() -> None:

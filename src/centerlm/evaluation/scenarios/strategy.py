@@ -31,7 +31,7 @@ from centerlm.evaluation.question_only import fit
 from centerlm.evaluation.scenarios.base import Opening, Scores
 from centerlm.evaluation.scenarios.ood_qa import read_sets, set_sources
 from centerlm.evaluation.scoring import Solved, answer_scores
-from centerlm.evaluation.sets import FOLDERS, find_file, read_records
+from centerlm.evaluation.sets import FOLDERS, Record, as_published, find_file, read_records
 from centerlm.evaluation.stepping import StepExperience, first_solved, uniformly
 from centerlm.evaluation.stepwise import Stepping
 from centerlm.learning.readers.puzzles import MAX_ACTIONS, new_names, rename
@@ -368,6 +368,13 @@ def _add_strategyqa(made: _Made, data: Path, opening: Opening) -> None:
         made.items.append(replace(item, foreign_facts=foreign))
     train = find_file(data / FOLDERS[STRATEGYQA], "train")
     if train is not None:
-        rows = [row for _, row in read_records(train)]
-        classifier = fit([(str(row["question"]), bool(row["answer"])) for row in rows])
+        classifier = fit([_question_of(where, row) for where, row in read_records(train)])
         made.guesses = {i.id: classifier.says_yes(i.objective.text) for i in kept}
+
+
+def _question_of(where: str, row: Record) -> tuple[str, bool]:
+    """The question of a record, and whether its answer is yes."""
+    with as_published(where, STRATEGYQA):
+        if not isinstance(row["answer"], bool):
+            raise TypeError("its answer is neither true nor false")
+        return str(row["question"]), row["answer"]

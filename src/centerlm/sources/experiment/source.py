@@ -33,8 +33,8 @@ MAX_DIGITS = 120
 class Experiment:
     """Programs (unless `python` is False) and named experiments as one source.
 
-    The first program is preceded by a check that programs are really closed off; where they are
-    not, every program fails with the reason. `card` replaces the source's own.
+    The first program is preceded by a check that programs are really closed off; until they are,
+    every program fails with the reason. `card` replaces the source's own.
 
     Raises:
         InputError: two experiments share a name, one has none that can be written, or there is
@@ -59,8 +59,7 @@ class Experiment:
             raise InputError("an experiment needs programs, or something named to try")
         self._python = python
         self._limits = limits or Limits()
-        self._checked = False
-        self._problem: str | None = None
+        self._closed_off = False
         self._turns = asyncio.Semaphore(os.cpu_count() or 1)
         self._card = card or _card(tuple(self._named.values()), self._limits, python=python)
 
@@ -98,10 +97,12 @@ class Experiment:
         return _ran(ran)
 
     async def _unavailable(self) -> str | None:
-        if not self._checked:
-            self._problem = await why_unavailable(self._limits)
-            self._checked = True
-        return self._problem
+        """Why nothing can be run now; a machine that is busy once is tried again."""
+        if self._closed_off:
+            return None
+        problem = await why_unavailable(self._limits)
+        self._closed_off = problem is None
+        return problem
 
 
 def program_of(template: str, bound: Mapping[int, Binding]) -> tuple[str, dict[str, Value]]:
