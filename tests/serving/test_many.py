@@ -189,6 +189,17 @@ def _running(store: Store) -> str | None:
     return rows[0].name if rows else None
 
 
+def test_an_episode_asked_for_a_user_is_found_by_its_name(home: Path) -> None:
+    with served("serving_parts:waiting", sources=WAITS) as server:
+        name = server.post("number 0 0", user="bob").headers["centerlm-episode"]
+        assert server.get(f"/v1/episodes/{name}").json()["status"] == "answered"
+        body = server.ask("number 1 60", user="bob", stream=True)
+        with httpx.stream("POST", f"{server.url}/chat/completions", json=body) as going:
+            until(lambda: "began number 1 60" in noted(home / "log"))
+            name = going.headers["centerlm-episode"]
+            assert httpx.post(f"{server.url}/episodes/{name}/cancel").status_code == 202
+
+
 def test_a_clients_budget_holds_for_all_its_requests() -> None:
     with served("cli_parts:sums", client_calls=5, budget="calls=3") as server:
         answers = [server.post() for _ in range(6)]

@@ -120,7 +120,9 @@ class AcceptedRequests(ABC):
         return self._one("client=? AND key=?", client, key)
 
     def of_episode(self, client: str, episode: str) -> Accepted | None:
-        return self._one("client=? AND episode=?", client, episode)
+        """A client's request by its episode: also one that it sent for a user of its own."""
+        request = self.named(episode)
+        return request if request and request.client.partition(" ")[0] == client else None
 
     def named(self, episode: str) -> Accepted | None:
         """The request that an episode answers, whoever's it is."""
