@@ -211,6 +211,33 @@ def test_a_clients_budget_holds_for_all_its_requests() -> None:
         assert server.post(user="another").status_code == 200
 
 
+def test_a_clients_budget_holds_for_what_goes_on_as_well(home: Path) -> None:
+    log = home / "log"
+    with (
+        served("serving_parts:waiting", sources=WAITS, client_calls=6, budget="calls=6") as server,
+        ThreadPoolExecutor(2) as pool,
+    ):
+
+        def begun(question: str, **more: Any) -> str:
+            pool.submit(server.post, question, **more)
+            until(lambda: f"began {question}" in noted(log))
+            return str(_running(Store(home)))
+
+        def resumed(name: str) -> httpx.Response:
+            return httpx.post(f"{server.url}/episodes/{name}/resume")
+
+        first = begun("number 0 told", headers={"idempotency-key": "first"})
+        assert httpx.post(f"{server.url}/episodes/{first}/cancel").status_code == 202
+        until(lambda: server.get(f"/v1/episodes/{first}").json()["state"] == "cancelled")
+        second = begun("number 1 told", headers={"idempotency-key": "second"})
+        assert resumed(first).json()["error"]["code"] == "insufficient_quota"
+        httpx.post(f"{server.url}/episodes/{second}/cancel")
+        until(lambda: server.get(f"/v1/episodes/{second}").json()["state"] == "cancelled")
+        assert resumed(first).status_code == 202
+        assert server.post("number 2 0").json()["error"]["code"] == "insufficient_quota"
+        go_on(log)
+
+
 def test_what_does_not_end_in_time_is_told_so_and_goes_on_with_the_next_start(home: Path) -> None:
     log, key = home / "log", {"idempotency-key": "k"}
     with ThreadPoolExecutor(2) as pool:

@@ -177,15 +177,15 @@ class AcceptedRequests(ABC):
             )
         return cursor.rowcount == 1
 
-    def reopen(self, request: Accepted) -> bool:
+    def reopen(self, request: Accepted, reserved: Spent) -> bool:
         """Make an ended request, with the body it has now, this worker's open one again; false
-        where it has not ended.
+        where it has not ended. What it may spend counts as spent again until it has ended.
         """
         with self._writing():
             cursor = self._db.execute(
-                "UPDATE requests SET owner=?, state='open', reason='', body=? "
-                "WHERE id=? AND state<>'open' AND body<>x''",
-                (self.owner, request.body, request.id),
+                "UPDATE requests SET owner=?, state='open', reason='', body=?, calls=?, tokens=?, "
+                "money=? WHERE id=? AND state<>'open' AND body<>x''",
+                (self.owner, request.body, *reserved, request.id),
             )
         return cursor.rowcount == 1
 
