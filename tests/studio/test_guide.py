@@ -11,6 +11,7 @@ import httpx
 from centerlm.events import PlanReviewed
 from centerlm.journal import SqliteJournal
 from centerlm.learning.readers.own import read_own
+from serving_parts import until
 from studio_parts import Seen, studio
 
 Look = Callable[..., Seen]
@@ -101,3 +102,16 @@ def test_rejected_plans_do_not_run_and_ended_ones_can_be_kept_or_run_again(
     said = [e.verdict for e in journal.events(name) if isinstance(e, PlanReviewed)]
     journal.close()
     assert said == ["edited"]
+
+
+def test_what_a_rejected_plan_cost_counts_for_the_budget_of_who_asked() -> None:
+    with studio("cli_parts:sums", client_calls=8, budget="calls=8") as served:
+        asked = {"question": "What is twice the sum?", "first": "plan"}
+        for _ in range(10):
+            answer = httpx.post(f"{served.url}/ask", json=asked)
+            if answer.status_code != 204:
+                break
+            name = answer.headers["hx-redirect"].rpartition("/")[2]
+            say = f"{served.url}/guide/{name}/say"
+            until(lambda at=say: httpx.post(at, json={"plan": "", "verdict": "reject"}).is_success)
+        assert answer.status_code == 429

@@ -20,7 +20,6 @@ from centerlm.events import (
     digest,
     fit,
 )
-from centerlm.finding import Usage
 from centerlm.learning.guide import edits_of
 from centerlm.plan import CENTER, Plan, format_plan, parse_plan
 from centerlm.serving.accepted import Accepted
@@ -168,7 +167,8 @@ class Guide:
         if said.verdict == "reject":
             self._record(reviewing, "rejected", reviewing.before, looked)
             if reviewing.waiting and accepted is not None:
-                self.site.service.store.end(accepted, "cancelled", Usage(), REJECTED)
+                spent = fold(self.site.journal.events(reviewing.name)).usage
+                self.site.service.store.end(accepted, "cancelled", spent, REJECTED)
             return went("/guide")
         plan = format_plan(parse_plan(said.plan, sources=reviewing.sources))
         if said.verdict == "save":
