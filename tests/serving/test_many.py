@@ -396,3 +396,29 @@ def _learned(memory: Path) -> int:
     with sqlite3.connect(memory) as db:
         (count,) = db.execute("SELECT count(*) FROM episodes WHERE NOT forgotten").fetchone()
         return int(count)
+
+
+def test_what_runs_is_counted_over_all_workers_and_of_none_that_died(home: Path) -> None:
+    arguments = ("--model", "scripted:serving_parts:waiting", "--source", WAITS[0], "--no-memory")
+    log = home / "log"
+
+    def running() -> str:
+        lines = server.get("/metrics").text.splitlines()
+        return next(line for line in lines if line.startswith("centerlm_running "))
+
+    with (
+        serving_process(home, *arguments, "--workers", 2) as (_, server),
+        ThreadPoolExecutor(6) as pool,
+    ):
+        for n in range(6):
+            pool.submit(_try, server, f"question {n} told")
+        until(lambda: len(noted(log)) == 6)
+        assert running() == "centerlm_running 6.0"
+        requests = sqlite3.connect(home / "journal.sqlite.requests")
+        owner = str(requests.execute("SELECT owner FROM requests").fetchone()[0])
+        requests.close()
+        os.kill(int(owner.split("-")[1]), signal.SIGKILL)
+        until(lambda: sum(line.startswith("began") for line in noted(log)) > 6)
+        until(lambda: running() == "centerlm_running 6.0")
+        go_on(log)
+        until(lambda: running() == "centerlm_running 0.0")

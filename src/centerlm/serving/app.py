@@ -268,9 +268,7 @@ class Api:
         from starlette.responses import Response
 
         del request
-        queue = self.service.queue
-        body = self.metrics.render(queue.busy, len(queue))
-        return Response(body, headers={"content-type": CONTENT_TYPE})
+        return Response(self.metrics.render(), headers={"content-type": CONTENT_TYPE})
 
     async def openapi(self, request: Request) -> ASGIApp:
         del request
