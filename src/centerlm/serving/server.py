@@ -284,6 +284,8 @@ def run_worker(
     """
     import uvicorn
 
+    from centerlm.serving.connections import Connection
+
     worker, lost = Worker(plan), list[str]()
 
     class Server(uvicorn.Server):
@@ -312,7 +314,7 @@ def run_worker(
         log_level="warning",
         access_log=False,
         lifespan="on",
-        http="h11",  # it bounds the size of headers, httptools does not
+        http=Connection,  # by h11, which bounds the size of headers; httptools does not
         timeout_graceful_shutdown=5,
         server_header=False,
         proxy_headers=False,
