@@ -168,6 +168,17 @@ def _trickled(server: Served, begun: bytes, piece: bytes) -> bytes:
     raise AssertionError("the connection is still open")
 
 
+def test_no_websocket_is_opened(guarded: Served, caplog: pytest.LogCaptureFixture) -> None:
+    asked = _bearer(TOKEN) | {
+        "connection": "Upgrade",
+        "upgrade": "websocket",
+        "sec-websocket-version": "13",
+        "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
+    }
+    assert guarded.get("/v1/models", headers=asked).status_code in (200, 403)
+    assert "Traceback" not in caplog.text
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "example.org", "::"])
 def test_other_machines_are_served_only_with_a_token(host: str) -> None:
     settings = ServeSettings(host=host)

@@ -174,8 +174,9 @@ class Guard:
     rules: Rules
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            raise RuntimeError("no websockets are served")
+        if scope["type"] == "websocket":  # none are served: answered with 403
+            await send({"type": "websocket.close"})
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
