@@ -105,6 +105,7 @@ def test_what_is_not_there_is_refused_in_the_same_format(sums: Served) -> None:
     assert (missing.status_code, wrong.status_code) == (404, 405)
     assert missing.json()["error"]["message"] == "nothing is at /v1/embeddings"
     assert wrong.json()["error"]["message"] == "GET is not for /v1/chat/completions"
+    assert wrong.headers["allow"] == "POST"
 
 
 def test_an_episode_can_be_looked_at_later(sums: Served) -> None:

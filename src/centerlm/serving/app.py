@@ -366,7 +366,8 @@ async def _no_route(request: Request, error: Exception) -> Any:
     status = error.status_code if isinstance(error, HTTPException) else 500
     path = request.url.path[:80]
     problem = f"{request.method} is not for {path}" if status == 405 else f"nothing is at {path}"
-    return JSONResponse(error_body(Refused(status, problem, code="not_found")), status)
+    allowed = error.headers if isinstance(error, HTTPException) else None
+    return JSONResponse(error_body(Refused(status, problem, code="not_found")), status, allowed)
 
 
 async def _broken(request: Request, error: Exception) -> Any:
