@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import threading
 import time
@@ -30,6 +31,7 @@ from centerlm.models.scripted import ScriptedModel
 from centerlm.objective import Objective
 from centerlm.solver import solve
 from centerlm.sources.base import Seek
+from serving_parts import until
 
 T = TypeVar("T")
 COMMAND = (sys.executable, mcp_parts.__file__)
@@ -140,6 +142,27 @@ def test_a_server_that_ends_is_started_again_and_a_write_is_not_repeated(log: Pa
     assert first.startswith("the MCP server 'town' did not do 'crash'")
     assert first.endswith("whether it was done is not known")
     assert second == "Norburg stands again"
+
+
+def test_a_server_whose_start_is_not_waited_for_any_more_is_ended(log: Path) -> None:
+    silent = "import os, sys; open(sys.argv[1], 'w').write(f'{os.getpid()} '); sys.stdin.read()"
+    connection = McpConnection("town", _process(command=(sys.executable, "-c", silent, str(log))))
+
+    async def run() -> None:
+        asking = asyncio.create_task(connection.call("any", {}, seconds=30, again=True))
+        await asyncio.to_thread(until, lambda: log.exists() and log.read_text().endswith(" "))
+        asking.cancel()  # as where its episode is
+        await asyncio.to_thread(until, lambda: not _runs(int(log.read_text())), 30)
+
+    asyncio.run(run())
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_a_tool_that_hangs_is_given_up(town: Town) -> None:

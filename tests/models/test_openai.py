@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import threading
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -62,6 +65,42 @@ def test_an_answer_with_usage_and_cost() -> None:
         ("user", "What is the capital?"),
     ]
     assert (request.max_tokens, request.temperature, request.seed) == (50, 0.0, 0)
+
+
+class _Boasts(BaseHTTPRequestHandler):
+    """An endpoint whose usage is what the model is called."""
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        said = {"prompt_tokens": int(asked["model"]), "completion_tokens": int(asked["model"])}
+        body = json.dumps({"choices": [{"message": {"content": "Paris"}}], "usage": said}).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("said", [10**25, 2**63 - 1, -(10**6)])
+def test_usage_that_cannot_be_is_not_believed(said: int) -> None:
+    async def run() -> Reply:
+        model = OpenAIModel(str(said), Provider(f"http://127.0.0.1:{server.server_port}/v1"))
+        try:
+            return await model.complete(PROMPT, SAMPLING)
+        finally:
+            await model.close()
+
+    with HTTPServer(("127.0.0.1", 0), _Boasts) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        usage = asyncio.run(run()).usage
+        server.shutdown()
+        thread.join()
+    assert 0 < usage.prompt_tokens < 1000
+    assert usage.completion_tokens == len("Paris") + 1
 
 
 def test_everything_asked_for_is_sent() -> None:

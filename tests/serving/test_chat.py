@@ -12,6 +12,7 @@ import httpx
 import openai
 import pytest
 
+from centerlm.serving.server import Studio
 from serving_parts import Served, served
 
 
@@ -104,6 +105,7 @@ def test_what_is_not_there_is_refused_in_the_same_format(sums: Served) -> None:
     assert (missing.status_code, wrong.status_code) == (404, 405)
     assert missing.json()["error"]["message"] == "nothing is at /v1/embeddings"
     assert wrong.json()["error"]["message"] == "GET is not for /v1/chat/completions"
+    assert wrong.headers["allow"] == "POST"
 
 
 def test_an_episode_can_be_looked_at_later(sums: Served) -> None:
@@ -223,6 +225,22 @@ def test_attachments_that_cannot_be_read_are_refused(text: bytes, name: str, say
     message = answer.json()["error"]["message"]
     assert answer.status_code == 400
     assert says in message and "uploads" not in message  # no folder of this machine
+
+
+def test_an_attachment_that_cannot_be_kept_is_said_in_a_sentence(home: Path) -> None:
+    (home / "uploads").write_text("in the way of the folder")
+    with served("cli_parts:river", studio=Studio()) as server:
+        sent = {
+            "api": server.post(messages=[{"role": "user", "content": _file(NOTE, "a.md")}]),
+            "page": httpx.post(
+                f"{server.url.removesuffix('/v1')}/files?name=a.md",
+                content=NOTE,
+                headers={"content-type": "application/octet-stream", "hx-request": "true"},
+            ),
+        }
+    for answer in sent.values():
+        assert answer.status_code == 507
+        assert "a.md cannot be kept (" in answer.text and str(home) not in answer.text
 
 
 def test_token_ids_and_log_probabilities_of_every_call_on_request() -> None:

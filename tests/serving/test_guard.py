@@ -14,6 +14,7 @@ import pytest
 
 from centerlm.config import ServeSettings
 from centerlm.errors import ConfigError
+from centerlm.serving import connections, guard
 from centerlm.serving.guard import HideTokens, Rules, is_loopback, tokens_of
 from centerlm.serving.uploads import safe_name
 from serving_parts import Served, served
@@ -129,6 +130,53 @@ def test_a_broken_request_costs_nobody_anything(guarded: Served) -> None:
             answer = connection.recv(4096)
         assert b" 200 " not in answer[:20]
     assert guarded.get("/health").status_code == 200
+
+
+HEAD = (
+    b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+)
+
+
+@pytest.mark.parametrize("begun", [b"", HEAD, HEAD + b"Content-Length: 999\r\n\r\n"])
+def test_a_request_that_comes_too_slowly_is_ended(
+    monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.5)
+    monkeypatch.setattr(guard, "BODY_SECONDS", 0.5)
+    with served("cli_parts:sums") as server:
+        answer = _trickled(server, begun, b" " if begun.endswith(b"\r\n\r\n") else b"X")
+        assert server.post().status_code == 200
+    if begun.endswith(b"\r\n\r\n"):
+        assert b" 408 " in answer
+
+
+def _trickled(server: Served, begun: bytes, piece: bytes) -> bytes:
+    """What is answered before the connection is closed, where there is always more to come."""
+    port = int(server.url.removesuffix("/v1").rpartition(":")[2])
+    answer, end = b"", time.monotonic() + 10
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.settimeout(0.1)
+        connection.sendall(begun)
+        while time.monotonic() < end:
+            with suppress(TimeoutError):
+                got = connection.recv(4096)
+                if not got:
+                    return answer
+                answer += got
+            if begun and not answer:
+                connection.sendall(piece)
+    raise AssertionError("the connection is still open")
+
+
+def test_no_websocket_is_opened(guarded: Served, caplog: pytest.LogCaptureFixture) -> None:
+    asked = _bearer(TOKEN) | {
+        "connection": "Upgrade",
+        "upgrade": "websocket",
+        "sec-websocket-version": "13",
+        "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
+    }
+    assert guarded.get("/v1/models", headers=asked).status_code in (200, 403)
+    assert "Traceback" not in caplog.text
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "example.org", "::"])

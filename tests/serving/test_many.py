@@ -189,6 +189,17 @@ def _running(store: Store) -> str | None:
     return rows[0].name if rows else None
 
 
+def test_an_episode_asked_for_a_user_is_found_by_its_name(home: Path) -> None:
+    with served("serving_parts:waiting", sources=WAITS) as server:
+        name = server.post("number 0 0", user="bob").headers["centerlm-episode"]
+        assert server.get(f"/v1/episodes/{name}").json()["status"] == "answered"
+        body = server.ask("number 1 60", user="bob", stream=True)
+        with httpx.stream("POST", f"{server.url}/chat/completions", json=body) as going:
+            until(lambda: "began number 1 60" in noted(home / "log"))
+            name = going.headers["centerlm-episode"]
+            assert httpx.post(f"{server.url}/episodes/{name}/cancel").status_code == 202
+
+
 def test_a_clients_budget_holds_for_all_its_requests() -> None:
     with served("cli_parts:sums", client_calls=5, budget="calls=3") as server:
         answers = [server.post() for _ in range(6)]
@@ -198,6 +209,33 @@ def test_a_clients_budget_holds_for_all_its_requests() -> None:
         spent = [a.json()["centerlm"]["usage"]["calls"] for a in answers if a.status_code == 200]
         assert sum(spent) == 5
         assert server.post(user="another").status_code == 200
+
+
+def test_a_clients_budget_holds_for_what_goes_on_as_well(home: Path) -> None:
+    log = home / "log"
+    with (
+        served("serving_parts:waiting", sources=WAITS, client_calls=6, budget="calls=6") as server,
+        ThreadPoolExecutor(2) as pool,
+    ):
+
+        def begun(question: str, **more: Any) -> str:
+            pool.submit(server.post, question, **more)
+            until(lambda: f"began {question}" in noted(log))
+            return str(_running(Store(home)))
+
+        def resumed(name: str) -> httpx.Response:
+            return httpx.post(f"{server.url}/episodes/{name}/resume")
+
+        first = begun("number 0 told", headers={"idempotency-key": "first"})
+        assert httpx.post(f"{server.url}/episodes/{first}/cancel").status_code == 202
+        until(lambda: server.get(f"/v1/episodes/{first}").json()["state"] == "cancelled")
+        second = begun("number 1 told", headers={"idempotency-key": "second"})
+        assert resumed(first).json()["error"]["code"] == "insufficient_quota"
+        httpx.post(f"{server.url}/episodes/{second}/cancel")
+        until(lambda: server.get(f"/v1/episodes/{second}").json()["state"] == "cancelled")
+        assert resumed(first).status_code == 202
+        assert server.post("number 2 0").json()["error"]["code"] == "insufficient_quota"
+        go_on(log)
 
 
 def test_what_does_not_end_in_time_is_told_so_and_goes_on_with_the_next_start(home: Path) -> None:
@@ -358,3 +396,29 @@ def _learned(memory: Path) -> int:
     with sqlite3.connect(memory) as db:
         (count,) = db.execute("SELECT count(*) FROM episodes WHERE NOT forgotten").fetchone()
         return int(count)
+
+
+def test_what_runs_is_counted_over_all_workers_and_of_none_that_died(home: Path) -> None:
+    arguments = ("--model", "scripted:serving_parts:waiting", "--source", WAITS[0], "--no-memory")
+    log = home / "log"
+
+    def running() -> str:
+        lines = server.get("/metrics").text.splitlines()
+        return next(line for line in lines if line.startswith("centerlm_running "))
+
+    with (
+        serving_process(home, *arguments, "--workers", 2) as (_, server),
+        ThreadPoolExecutor(6) as pool,
+    ):
+        for n in range(6):
+            pool.submit(_try, server, f"question {n} told")
+        until(lambda: len(noted(log)) == 6)
+        assert running() == "centerlm_running 6.0"
+        requests = sqlite3.connect(home / "journal.sqlite.requests")
+        owner = str(requests.execute("SELECT owner FROM requests").fetchone()[0])
+        requests.close()
+        os.kill(int(owner.split("-")[1]), signal.SIGKILL)
+        until(lambda: sum(line.startswith("began") for line in noted(log)) > 6)
+        until(lambda: running() == "centerlm_running 6.0")
+        go_on(log)
+        until(lambda: running() == "centerlm_running 0.0")

@@ -11,6 +11,7 @@ import httpx
 from centerlm.events import PlanReviewed
 from centerlm.journal import SqliteJournal
 from centerlm.learning.readers.own import read_own
+from serving_parts import until
 from studio_parts import Seen, studio
 
 Look = Callable[..., Seen]
@@ -101,3 +102,39 @@ def test_rejected_plans_do_not_run_and_ended_ones_can_be_kept_or_run_again(
     said = [e.verdict for e in journal.events(name) if isinstance(e, PlanReviewed)]
     journal.close()
     assert said == ["edited"]
+
+
+OUTSIDE = """() => [...document.querySelectorAll("svg.graph a.box")].flatMap(box => {
+    const frame = box.querySelector("rect").getBoundingClientRect();
+    const texts = box.querySelectorAll("text").length
+        ? [...box.querySelectorAll("text")] : [...box.querySelectorAll("p")];
+    return texts.map(text => text.getBoundingClientRect())
+        .filter(at => at.right > frame.right || at.bottom > frame.bottom);
+}).length"""
+
+
+def test_the_words_of_a_step_stay_in_its_box(look: Look) -> None:
+    with studio("cli_parts:sums", sources=("calculator",)) as served:
+        seen = look(served.url)
+        seen.ask("What is twice the sum?", plan=True)
+        page = seen.page
+        page.get_by_role("link", name="Look at the plan").click()
+        wide = "MWMWMWMW " * 20, "あ" * 200, "x" * 200, "author of The Grey Harbour was born? " * 4
+        lines = [f"{n} [calculator | calculator] {text[:200]}" for n, text in enumerate(wide, 1)]
+        page.fill("#plan-text", "\n".join(lines))
+        page.wait_for_selector("#card-4", state="attached")
+        assert page.locator("svg.graph a.box").count() == len(wide)
+        assert page.evaluate(OUTSIDE) == 0
+
+
+def test_what_a_rejected_plan_cost_counts_for_the_budget_of_who_asked() -> None:
+    with studio("cli_parts:sums", client_calls=8, budget="calls=8") as served:
+        asked = {"question": "What is twice the sum?", "first": "plan"}
+        for _ in range(10):
+            answer = httpx.post(f"{served.url}/ask", json=asked)
+            if answer.status_code != 204:
+                break
+            name = answer.headers["hx-redirect"].rpartition("/")[2]
+            say = f"{served.url}/guide/{name}/say"
+            until(lambda at=say: httpx.post(at, json={"plan": "", "verdict": "reject"}).is_success)
+        assert answer.status_code == 429

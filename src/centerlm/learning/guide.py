@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -58,18 +58,22 @@ class Added:
     there: int
 
 
-def edits_of(journal: StoredJournal, episodes: Collection[str] | None = None) -> Iterator[Edit]:
-    """The edits of all episodes (or of these), the oldest episode first.
+def edits_of(journal: StoredJournal) -> Iterator[Edit]:
+    """The edits of all episodes, the oldest episode first.
 
     Raises:
         JournalError: the journal cannot be read.
     """
     for episode in reversed(journal.summaries(-1)):
-        if episodes is None or episode.name in episodes:
-            yield from _edits(journal, journal.events(episode.name))
+        yield from edits_in(journal, journal.events(episode.name))
 
 
-def _edits(journal: StoredJournal, events: Sequence[Event]) -> Iterator[Edit]:
+def edits_in(journal: StoredJournal, events: Sequence[Event]) -> Iterator[Edit]:
+    """The edits of one episode, by its events.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
     settings = next((e.settings for e in events if isinstance(e, EpisodeStarted)), "")
     if not settings:
         return

@@ -148,10 +148,12 @@ class McpConnection:
             try:
                 async with asyncio.timeout(self.seconds):
                     client = await asyncio.shield(ready)
-            except Exception as error:  # noqa: BLE001 - another program: anything may come
+            except BaseException as error:
+                holder.cancel()  # also where who asked is cancelled: nobody else ends it
+                if not isinstance(error, Exception):
+                    raise
                 self._failures += 1
                 self._until = time.monotonic() + PAUSE
-                holder.cancel()
                 with suppress(BaseException):
                     await holder
                 raise self._failed("start", error) from None

@@ -28,6 +28,7 @@ from centerlm.models.wire import (
     read_choice,
     request_body,
 )
+from centerlm.objective import MOST
 
 _DECODER: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
 
@@ -221,11 +222,13 @@ class OpenAIModel:
         seconds: float,
         choices: tuple[Choice, ...],
     ) -> Usage:
-        """What was spent; upper bounds where the endpoint does not say."""
-        prompt_tokens = usage.prompt_tokens if usage else None
+        """What was spent; upper bounds where the endpoint does not say, or not a number of tokens
+        that can be.
+        """
+        prompt_tokens = _plausible(usage.prompt_tokens) if usage else None
         if prompt_tokens is None:
             prompt_tokens = self.count(prompt)
-        completion_tokens = usage.completion_tokens if usage else None
+        completion_tokens = _plausible(usage.completion_tokens) if usage else None
         if completion_tokens is None:
             completion_tokens = sum(
                 min(sampling.max_tokens, len(c.text.encode("utf-8", "replace")) + 1)
@@ -233,3 +236,7 @@ class OpenAIModel:
             )
         cost = self.price.cost(prompt_tokens, completion_tokens, calls)
         return Usage(calls, prompt_tokens, completion_tokens, seconds, cost)
+
+
+def _plausible(tokens: int | None) -> int | None:
+    return tokens if tokens is not None and 0 <= tokens <= MOST else None

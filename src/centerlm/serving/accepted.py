@@ -120,7 +120,9 @@ class AcceptedRequests(ABC):
         return self._one("client=? AND key=?", client, key)
 
     def of_episode(self, client: str, episode: str) -> Accepted | None:
-        return self._one("client=? AND episode=?", client, episode)
+        """A client's request by its episode: also one that it sent for a user of its own."""
+        request = self.named(episode)
+        return request if request and request.client.partition(" ")[0] == client else None
 
     def named(self, episode: str) -> Accepted | None:
         """The request that an episode answers, whoever's it is."""
@@ -175,15 +177,15 @@ class AcceptedRequests(ABC):
             )
         return cursor.rowcount == 1
 
-    def reopen(self, request: Accepted) -> bool:
+    def reopen(self, request: Accepted, reserved: Spent) -> bool:
         """Make an ended request, with the body it has now, this worker's open one again; false
-        where it has not ended.
+        where it has not ended. What it may spend counts as spent again until it has ended.
         """
         with self._writing():
             cursor = self._db.execute(
-                "UPDATE requests SET owner=?, state='open', reason='', body=? "
-                "WHERE id=? AND state<>'open' AND body<>x''",
-                (self.owner, request.body, request.id),
+                "UPDATE requests SET owner=?, state='open', reason='', body=?, calls=?, tokens=?, "
+                "money=? WHERE id=? AND state<>'open' AND body<>x''",
+                (self.owner, request.body, *reserved, request.id),
             )
         return cursor.rowcount == 1
 

@@ -268,9 +268,7 @@ class Api:
         from starlette.responses import Response
 
         del request
-        queue = self.service.queue
-        body = self.metrics.render(queue.busy, len(queue))
-        return Response(body, headers={"content-type": CONTENT_TYPE})
+        return Response(self.metrics.render(), headers={"content-type": CONTENT_TYPE})
 
     async def openapi(self, request: Request) -> ASGIApp:
         del request
@@ -368,7 +366,8 @@ async def _no_route(request: Request, error: Exception) -> Any:
     status = error.status_code if isinstance(error, HTTPException) else 500
     path = request.url.path[:80]
     problem = f"{request.method} is not for {path}" if status == 405 else f"nothing is at {path}"
-    return JSONResponse(error_body(Refused(status, problem, code="not_found")), status)
+    allowed = error.headers if isinstance(error, HTTPException) else None
+    return JSONResponse(error_body(Refused(status, problem, code="not_found")), status, allowed)
 
 
 async def _broken(request: Request, error: Exception) -> Any:

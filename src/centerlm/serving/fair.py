@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
@@ -38,13 +39,21 @@ class Place:
             self._queue._leave(self, seconds)  # pyright: ignore[reportPrivateUsage]
 
 
+def _nobody(running: int, waiting: int) -> None:
+    del running, waiting
+
+
 @dataclass(slots=True)
 class FairQueue:
-    """`slots` are served at a time, `waiting` more may wait, `each` of them of one client."""
+    """`slots` are served at a time, `waiting` more may wait, `each` of them of one client.
+
+    `watch` is told how many are served and how many wait, whenever that changes.
+    """
 
     slots: int
     waiting: int
     each: int
+    watch: Callable[[int, int], None] = _nobody
     running: Counter[str] = field(default_factory=Counter[str], init=False)
     _queues: OrderedDict[str, deque[Place]] = field(
         default_factory=lambda: OrderedDict[str, deque[Place]](), init=False
@@ -74,6 +83,7 @@ class FairQueue:
             raise FullError(self._estimate())
         else:
             self._queues.setdefault(client, deque()).append(place)
+        self.watch(self.busy, len(self))
         return place
 
     def _give(self, place: Place) -> None:
@@ -102,6 +112,7 @@ class FairQueue:
                 del self._queues[client]
             if not place._slot.done():  # pyright: ignore[reportPrivateUsage]
                 self._give(place)
+        self.watch(self.busy, len(self))
 
     def _estimate(self) -> float:
         """Seconds until about half of those waiting now have been served; 1 to 120."""

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 MIN_TOKEN = 16
 BODY_SECONDS = 60.0
+SLOWEST = 10_000
+"""Bytes a second: what has come gives a body so much more time than BODY_SECONDS."""
 MAX_PATH = 4000
 """Characters: under what a number in a path may have (Python reads 4,300 digits)."""
 _OPEN = frozenset({"/health"})
@@ -172,8 +174,9 @@ class Guard:
     rules: Rules
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            raise RuntimeError("no websockets are served")
+        if scope["type"] == "websocket":  # none are served: answered with 403
+            await send({"type": "websocket.close"})
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -295,12 +298,14 @@ class _Body:
     limit: int
     size: int = 0
     whole: bool = False
+    began: float = field(default_factory=time.monotonic)
 
     async def receive(self) -> Message:
         if self.whole:
             return await self.inner()
+        left = self.began + BODY_SECONDS + self.size / SLOWEST - time.monotonic()
         try:
-            async with asyncio.timeout(BODY_SECONDS):
+            async with asyncio.timeout(left):
                 message = await self.inner()
         except TimeoutError:
             raise Refused(408, "the request took too long to arrive; send it again") from None

@@ -86,15 +86,25 @@ class Metrics:
             case _:
                 pass
 
-    def render(self, running: int, waiting: int) -> bytes:
+    def watch(self, running: int, waiting: int) -> None:
+        """Take how many are solved here, and how many wait."""
+        self.running.set(running)
+        self.waiting.set(waiting)
+
+    def render(self) -> bytes:
         """All numbers; of all workers where they share a folder."""
         from prometheus_client import CollectorRegistry, generate_latest
         from prometheus_client.multiprocess import MultiProcessCollector
 
-        self.running.set(running)
-        self.waiting.set(waiting)
         if not os.environ.get(SHARED):
             return generate_latest(self.registry)
         together = CollectorRegistry()
         MultiProcessCollector(together)
         return generate_latest(together)
+
+
+def forget_worker(process: int) -> None:
+    """Leave out what a worker that has died was solving, in the folder that it shared."""
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(process)  # pyright: ignore[reportUnknownMemberType]

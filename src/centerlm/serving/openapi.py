@@ -39,6 +39,7 @@ _STATUSES = {
     "422": "the Idempotency-Key came with another request",
     "429": "too many wait, or the client's budget is spent; Retry-After says when to come again",
     "503": "the server is stopping, or cannot write; Retry-After says when to come again",
+    "507": "an attached file cannot be kept",
 }
 
 

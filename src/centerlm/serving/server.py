@@ -24,7 +24,7 @@ from centerlm.config import ServeSettings, default_file
 from centerlm.errors import CenterError, InputError, MissingExtraError
 from centerlm.printing import complain
 from centerlm.serving.guard import Guard, HideTokens, Rules, Sessions, tokens_of
-from centerlm.serving.metrics import SHARED, Metrics
+from centerlm.serving.metrics import SHARED, Metrics, forget_worker
 from centerlm.serving.parts import Given, Parts
 from centerlm.serving.service import Listener, Service
 from centerlm.serving.tracing import Tracing, configured_tracer
@@ -129,6 +129,8 @@ class Worker:
             service = await stack.enter_async_context(
                 opened_service(self._plan, metrics.tell, apart=len(self._tokens) > 1)
             )
+            service.queue.watch = metrics.watch
+            metrics.watch(service.queue.busy, len(service.queue))  # what was taken up
             more: list[Any] = []
             if self._plan.mcp:
                 server = mcp_server(service, serve.roots)
@@ -282,6 +284,8 @@ def run_worker(
     """
     import uvicorn
 
+    from centerlm.serving.connections import Connection
+
     worker, lost = Worker(plan), list[str]()
 
     class Server(uvicorn.Server):
@@ -310,7 +314,7 @@ def run_worker(
         log_level="warning",
         access_log=False,
         lifespan="on",
-        http="h11",  # it bounds the size of headers, httptools does not
+        http=Connection,  # by h11, which bounds the size of headers; httptools does not
         timeout_graceful_shutdown=5,
         server_header=False,
         proxy_headers=False,
@@ -363,6 +367,7 @@ def _supervise(plan: Plan, listening: socket.socket) -> int:
                     stop.set()
                     break
                 log.warning("a worker ended (%s); another one is started", worker.exitcode)
+                forget_worker(worker.pid)
                 workers[at] = start()
         for worker in workers:
             if worker.is_alive():

@@ -149,9 +149,9 @@ class Service:
         place = self.admit(client)
         request = None
         try:
-            limits, episode = order.limits, new_episode_name()
-            reserved = Spent(limits.calls or 0, limits.tokens or 0, limits.money or 0.0)
-            request = self.store.accept(client, key, mark, episode, encode(order), reserved)
+            request = self.store.accept(
+                client, key, mark, new_episode_name(), encode(order), _reserved(order)
+            )
         except JournalError as error:
             raise _unwritable(error) from None
         finally:
@@ -373,25 +373,49 @@ class Service:
         job.task.cancel()
         return True
 
+    def _with_left(self, request: Accepted, order: Order) -> Order:
+        """The order of a request that goes on, under what its client may spend more.
+
+        Raises:
+            Refused: nothing.
+        """
+        left = self._left(request.client)
+        if left == Limits():
+            return order
+        spent = fold(OpenedJournal(self.parts.journal).events(request.episode)).usage
+        more = Limits(
+            calls=None if left.calls is None else left.calls + spent.calls,
+            tokens=None if left.tokens is None else left.tokens + spent.tokens,
+            money=None if left.money is None else left.money + spent.cost,
+        )
+        return bounded(order, self.parts.cap, more)
+
     def resume(self, request: Accepted, looked: Looked | None = None) -> None:
         """Go on with a request that was cancelled or failed; with what a person said of its plan.
 
         Raises:
-            Refused: it runs, or has been answered.
+            Refused: it runs, or has been answered; or the client's budget is spent.
         """
         if self.stopping:
             raise _stopping()
         if request.state == "open" or not request.body:
             state = "running" if request.state == "open" else "answered"
             raise Refused(409, f"episode {request.episode} is {state}, so it cannot go on")
+        order = self._with_left(request, decode(request.body))
         if looked is not None:
-            order = msgspec.structs.replace(decode(request.body), looked=looked)
-            request = replace(request, body=encode(order))
+            order = msgspec.structs.replace(order, looked=looked)
+        request = replace(request, body=encode(order))
         place = self.admit(request.client)
-        if not self.store.reopen(request):
+        if not self.store.reopen(request, _reserved(order)):
             place.leave()
             raise Refused(409, f"episode {request.episode} goes on already")
         self._begin(request, place)
+
+
+def _reserved(order: Order) -> Spent:
+    """What an order may spend."""
+    limits = order.limits
+    return Spent(limits.calls or 0, limits.tokens or 0, limits.money or 0.0)
 
 
 def _stopping() -> Refused:

@@ -55,10 +55,18 @@ def _store(file: FilePart, number: int) -> Path:
     if not data.strip():
         raise Refused(400, f"attached file {number} is empty; nothing to read")
     path = home() / "uploads" / hashlib.sha256(data).hexdigest()[:32] / name
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_atomically(path, data)
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_atomically(path, data)
+    except OSError as error:
+        raise not_kept(name, error) from None
     return path
+
+
+def not_kept(name: str, error: OSError) -> Refused:
+    """The answer to a file that the disk has no room for, or that the data folder does not take."""
+    return Refused(507, f"{name} cannot be kept ({error.strerror}); make room", code="server_error")
 
 
 def safe_name(name: str) -> str:

@@ -18,7 +18,7 @@ from centerlm.library import Library
 from centerlm.library.readers import SUFFIXES
 from centerlm.models.weights import home
 from centerlm.serving.order import Refused
-from centerlm.serving.uploads import safe_name
+from centerlm.serving.uploads import not_kept, safe_name
 from centerlm.studio.site import Site
 from centerlm.studio.steps import medium_of
 
@@ -46,8 +46,11 @@ async def take(site: Site, request: Request) -> ASGIApp:
             400, f"{name} is of a kind that is not read; give text, PDF, EPUB, HTML or a medium"
         )
     folder = home() / "uploads"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, draft = tempfile.mkstemp(dir=folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, draft = tempfile.mkstemp(dir=folder)
+    except OSError as error:
+        raise not_kept(name, error) from None
     hashed, size = hashlib.sha256(), 0
     try:
         with os.fdopen(handle, "wb") as file:
@@ -62,7 +65,7 @@ async def take(site: Site, request: Request) -> ASGIApp:
     except ClientDisconnect:
         raise Refused(400, "the file ended before it was whole; drop it again") from None
     except OSError as error:
-        raise Refused(507, f"{name} cannot be kept ({error.strerror}); make room") from None
+        raise not_kept(name, error) from None
     finally:
         _drop(Path(draft))
     at = f"{kept.parent.name}/{name}"

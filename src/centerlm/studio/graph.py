@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from textwrap import wrap
 
 from centerlm.plan import Plan, Step
 
 WIDTH, HEIGHT, ACROSS, DOWN = 210, 62, 24, 46
-_CHARACTERS = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A step: its upper left corner in pixels, and its text in at most two lines."""
+    """A step: its upper left corner in pixels."""
 
     step: Step
     x: float
     y: float
-    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,7 @@ def graph_of(plan: Plan) -> Graph:
         left = (width - len(steps) * (WIDTH + ACROSS) + ACROSS) / 2
         for place, step in enumerate(steps):
             x, y = left + place * (WIDTH + ACROSS), layer * (HEIGHT + DOWN)
-            boxes[step.id] = Box(step, x, y, _lines(step.text))
+            boxes[step.id] = Box(step, x, y)
     height = len(layers) * (HEIGHT + DOWN) - DOWN
     ordered = tuple(boxes[step.id] for step in plan.steps)
     return Graph(ordered, _arrows(plan, boxes), max(width, WIDTH), max(height, HEIGHT))
@@ -63,10 +60,3 @@ def _arrows(plan: Plan, boxes: Mapping[int, Box]) -> tuple[str, ...]:
             bend = (y2 - y1) / 2
             arrows.append(f"M{x1:g} {y1:g}C{x1:g} {y1 + bend:g} {x2:g} {y2 - bend:g} {x2:g} {y2:g}")
     return tuple(arrows)
-
-
-def _lines(text: str) -> tuple[str, ...]:
-    lines = wrap(text, _CHARACTERS, break_on_hyphens=False)
-    if len(lines) > 2:
-        lines = [lines[0], lines[1][: _CHARACTERS - 1].rstrip() + "…"]
-    return tuple(lines)

@@ -20,14 +20,13 @@ from centerlm.events import (
     digest,
     fit,
 )
-from centerlm.finding import Usage
-from centerlm.learning.guide import edits_of
 from centerlm.plan import CENTER, Plan, format_plan, parse_plan
 from centerlm.serving.accepted import Accepted
 from centerlm.serving.jobs import ITS_PLAN
 from centerlm.serving.order import Limits, Looked, Order, Refused
 from centerlm.solver import stored_objective
 from centerlm.studio import plan_edits
+from centerlm.studio.edits import Edits
 from centerlm.studio.graph import HEIGHT, WIDTH, graph_of
 from centerlm.studio.queue import LOOKED_AT, Planned, planned_of, queue
 from centerlm.studio.site import Site, client_of, form_of, went
@@ -87,6 +86,7 @@ class Guide:
     """The endpoints."""
 
     site: Site
+    edits: Edits
     _planned: dict[str, tuple[int, Planned | None]] = field(
         default_factory=dict[str, "tuple[int, Planned | None]"]
     )
@@ -104,7 +104,7 @@ class Guide:
     async def page(self, request: Request) -> ASGIApp:
         """The plans most worth a look, and what guidance there is."""
         client = client_of(request)
-        known = self._known(client)
+        known = await self._known(client)
         candidates = await asyncio.to_thread(queue, known)
         waiting = [r for r in self.site.service.store.newest(client, 50) if r.reason == ITS_PLAN]
         looked = [one for one in known if one.verdict]
@@ -128,7 +128,7 @@ class Guide:
             own = None
         lines = [
             json.dumps(edit.as_json(), ensure_ascii=False) + "\n"
-            for edit in edits_of(self.site.journal, own)
+            for edit in await self.edits.all(own)
         ]
         headers = {"content-disposition": 'attachment; filename="guidance.jsonl"'}
         return Response("".join(lines).encode(), media_type="application/jsonl", headers=headers)
@@ -168,7 +168,8 @@ class Guide:
         if said.verdict == "reject":
             self._record(reviewing, "rejected", reviewing.before, looked)
             if reviewing.waiting and accepted is not None:
-                self.site.service.store.end(accepted, "cancelled", Usage(), REJECTED)
+                spent = fold(self.site.journal.events(reviewing.name)).usage
+                self.site.service.store.end(accepted, "cancelled", spent, REJECTED)
             return went("/guide")
         plan = format_plan(parse_plan(said.plan, sources=reviewing.sources))
         if said.verdict == "save":
@@ -185,7 +186,7 @@ class Guide:
         again = self.site.service.accept(client_of(request), order)
         return went(f"/episodes/{again.episode}")
 
-    def _known(self, client: str) -> list[Planned]:
+    async def _known(self, client: str) -> list[Planned]:
         """The root plans of the newest episodes of a client, newest first."""
         journal, own = self.site.journal, None
         if self.site.service.parts.apart:
@@ -196,8 +197,12 @@ class Guide:
                 continue
             kept = self._planned.get(row.name)
             if kept is None or kept[0] != row.events:
-                kept = row.events, planned_of(row, journal.events(row.name), journal)
-                self._planned[row.name] = kept
+                try:
+                    events = journal.events(row.name)
+                except InputError:  # removed since it was listed
+                    continue
+                self._planned[row.name] = kept = row.events, planned_of(row, events, journal)
+                await asyncio.sleep(0)  # others are served between two episodes
             if kept[1] is not None:
                 known.append(kept[1])
         return known

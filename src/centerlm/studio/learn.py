@@ -11,10 +11,10 @@ import msgspec
 
 from centerlm.errors import InputError
 from centerlm.learning.curves import Curves, read_curves
-from centerlm.learning.guide import edits_of
 from centerlm.models.weights import home
 from centerlm.serving.order import Refused
 from centerlm.studio import adapters, rounds
+from centerlm.studio.edits import Edits
 from centerlm.studio.site import Site, form_of, went
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class LearnPages:
     """The endpoints."""
 
     site: Site
+    edits: Edits
 
     def routes(self) -> list[tuple[str, Any, str]]:
         at = "/learn/{number:int}"
@@ -76,7 +77,7 @@ class LearnPages:
         """The guidance, the rounds, and the adapter in use."""
         self._alone()
         parts = self.site.service.parts
-        train, held = rounds.split_families(list(edits_of(self.site.journal)))
+        train, held = rounds.split_families(await self.edits.all())
         used = adapters.in_use(parts) if adapters.is_local(parts) else None
         return self.site.page(
             request,
@@ -108,7 +109,7 @@ class LearnPages:
         _needs_training()
         made = rounds.new_round(
             self.root,
-            list(edits_of(self.site.journal)),
+            await self.edits.all(),
             length=begun.length,
             model=parts.settings.center.model,
             start=adapters.in_use(parts),

@@ -17,6 +17,7 @@ from centerlm.studio import files
 from centerlm.studio.adapters import use_promoted
 from centerlm.studio.asking import Asking
 from centerlm.studio.desk import seat
+from centerlm.studio.edits import Edits
 from centerlm.studio.episodes import Episodes
 from centerlm.studio.evaluate import EvaluatePages
 from centerlm.studio.guide import Guide
@@ -48,11 +49,12 @@ def studio_routes(service: Service, metrics: Metrics, rules: Rules, settings: St
     use_promoted(service.parts)
     asking = Asking(site)
     asking.libraries()  # each is opened: the first page cannot be shown without
+    edits = Edits(site.journal)
     pages = (
         Episodes(site, seat(service.parts)),
-        Guide(site),
+        Guide(site, edits),
         MemoryPages(site),
-        LearnPages(site),
+        LearnPages(site, edits),
         EvaluatePages(site),
     )
 
