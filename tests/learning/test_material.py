@@ -23,6 +23,7 @@ from centerlm.learning.material import (
 )
 from centerlm.learning.recipe import DataSection, Recipe, WorldsSection
 from centerlm.learning.training import data_hash
+from centerlm.learning.worlds import KINDS
 from centerlm.plan import parse_plan
 
 WORLDS = Recipe(
@@ -93,7 +94,7 @@ def test_what_is_collected_is_what_it_was(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(material, "embedder", lambda: None)
     recipe = Recipe(
         data=DataSection(sets=("xquad",), held=0.3, atomic=4),
-        worlds=WorldsSection(count=1, max_hops=2, people=6, templates=False),
+        worlds=WorldsSection(count=1, max_hops=2, people=6, templates=False, kinds=KINDS),
     )
     made = collect(recipe, towns(tmp_path), say=say)
     examples = examples_of(made.train, seed=0), examples_of(made.held, seed=1)
