@@ -18,7 +18,7 @@ from centerlm.learning.world_questions import (
     trained_ids,
     world_known,
 )
-from centerlm.learning.worlds import World, make_world
+from centerlm.learning.worlds import KINDS, World, make_world
 from centerlm.models.base import Message, Prompt, Sampling
 from centerlm.models.scripted import ScriptedModel
 from centerlm.run import Options
@@ -28,7 +28,7 @@ SETTINGS = RolloutSettings(k=1, options=Options(reasks=False, splits=False, reop
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    return make_world(41, max_hops=2)
+    return make_world(41, max_hops=2, kinds=KINDS)
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ import pytest
 
 from centerlm.center import CenterLM
 from centerlm.errors import InputError
-from centerlm.events import MemoryRecalled
-from centerlm.finding import Citation, found
+from centerlm.events import MemoryRecalled, SeekFinished
+from centerlm.finding import Citation, finding_from_json, found
 from centerlm.journal import MemoryJournal, SqliteJournal
 from centerlm.memory import SeekingMemory, noting
 from centerlm.memory.forgetting import forget_all, forget_episodes, forget_notes, forget_source
@@ -192,9 +192,11 @@ def test_a_deleted_source_is_named_and_what_it_said_is_not_used(
     shelf.remove("norburg.md")
     asked = {RIVER: f"1 [known] {RIVER}"}
     outcome = solved(memory, shelf, RIVER, web=True, plans=asked, episode="b")
-    assert outcome.solution.answer is None
-    reason = outcome.reason("1")
-    assert "norburg.md, where it was found, is in none of the sources" in reason
+    assert outcome.solution.tree.nodes["1"].source == "documents"  # which is known to say it
+    (said,) = [e for e in outcome.events if isinstance(e, SeekFinished) and e.source == "known"]
+    finding = finding_from_json(msgspec.json.decode(outcome.blob(said.finding)))
+    assert finding.status == "nothing"
+    assert "norburg.md, where it was found, is in none of the sources" in finding.reason
     assert _by_question(memory)[RIVER].state == "current"  # it may be another library that is open
     (here,) = [n for n in list_notes(memory, RIVER, sources=[shelf.source]) if n.question == RIVER]
     assert (here.state, "in none of the sources" in here.why) == ("not there", True)
