@@ -58,6 +58,7 @@ CONDITIONS: Mapping[str, str] = {
     "card": "only its card",
     "card, by lot": "its card, and where the sources of a step find nothing, another by lot",
     "card and experience": f"its card, and what {TASKS} other tasks left in the seeking memory",
+    "both, exploring": "the same, and where nobody is known to answer, another drawn by the memory",
     "best known source": "one source of training alone, the better on those tasks",
 }
 CALLS_A_QUESTION = 6.0
@@ -225,6 +226,9 @@ async def _seed(
                         "card": await run("card", tested),
                         "card, by lot": await run("lot", tested, explores=True),
                         "card and experience": await run("recalled", tested, memory=memory),
+                        "both, exploring": await run(
+                            "exploring", tested, memory=memory, explores=True
+                        ),
                         "best known source": await run(f"{best} alone", tested, only=best),
                     },
                     best,
@@ -336,7 +340,7 @@ def estimate(sizes: Sizes) -> str:
     comparison = sizes.comparison
     training = comparison.tokens / PACE + CHOOSING
     runs = len(comparison.rates) + comparison.seeds - 1
-    questions = 3 * sizes.tasks + 4 * 2 * len(HOPS) * sizes.questions
+    questions = 3 * sizes.tasks + 5 * 2 * len(HOPS) * sizes.questions
     asking = comparison.seeds * questions * CALLS_A_QUESTION * CALL / 2
     return f"about {(runs * training + asking) / 60:.0f} minutes of two free cores"
 
