@@ -21,7 +21,7 @@ from centerlm.errors import InputError
 from centerlm.evaluation.systems import named_systems
 from evaluation import measure
 from options import add_files, parser_of
-from reporting import command_line, config_lines, main_of, table, versions, write
+from reporting import command_line, config_lines, main_of, number, table, versions, write
 
 QUESTIONS = Path(__file__).with_name("handwritten.jsonl")
 SYSTEMS = "direct,retrieve,flat,holistic"
@@ -119,8 +119,7 @@ def as_markdown(results: Mapping[str, Any], config: Mapping[str, Any]) -> str:
 def _cell(figure: Mapping[str, Any] | None, n: int | None = None) -> str:
     if figure is None:
         return ""
-    low, high, items = figure["low"], figure["high"], figure.get("n", n)
-    return f"{figure['value']:.2f} ({low:.2f} to {high:.2f}), n={items}"
+    return f"{number(figure)}, n={figure.get('n', n)}"
 
 
 if __name__ == "__main__":

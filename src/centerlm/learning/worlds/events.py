@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from importlib.resources import files
 from types import MappingProxyType
 
 from centerlm.learning.worlds.chains import (
@@ -26,10 +25,10 @@ from centerlm.learning.worlds.chains import (
     walk,
 )
 from centerlm.learning.worlds.facts import Fact
-from centerlm.learning.worlds.forms import Form, read_forms
-from centerlm.learning.worlds.measures import Measure, measure
+from centerlm.learning.worlds.forms import Form, read_blocks, read_forms
+from centerlm.learning.worlds.measures import measure
 from centerlm.learning.worlds.nodes import Ask, Compute, Follow, Node
-from centerlm.learning.worlds.operations import CALCULATOR, filled
+from centerlm.learning.worlds.operations import CALCULATOR, filled, measured, of_one
 
 _YEARS = 110
 """The greatest age asked for, and the most years between two happenings are three times that."""
@@ -47,15 +46,13 @@ class Happening:
 @cache
 def _happenings(*, new: bool) -> Mapping[str, Happening]:
     """By relation."""
-    text = (files("centerlm.learning.worlds") / "wordings" / "happenings.txt").read_text("utf-8")
-    made: dict[str, Happening] = {}
-    for block in text.split("\n\n"):
-        if not block.startswith("#"):
-            name, *lines = (line.strip() for line in block.strip().splitlines())
-            parts = {key: tuple(v.split(" | ")) for key, _, v in (x.partition(": ") for x in lines)}
-            mark = "new " if new else ""
-            made[name] = Happening(*(parts[mark + key] for key in ("clause", "asked", "noun")))
-    return MappingProxyType(made)
+    mark = "new " if new else ""
+    return MappingProxyType(
+        {
+            name: Happening(*(parts[mark + key] for key in ("clause", "asked", "noun")))
+            for name, parts in read_blocks("happenings.txt")
+        }
+    )
 
 
 @cache
@@ -73,7 +70,7 @@ def lifespan(maker: Maker, hops: int) -> Node | None:
     years = years_between(born.answer, died.answer)
     form = _times()["lifespan"]
     ask = maker.pick(form.asks, form.new_asks).replace("{h}", _pronoun(maker, person))
-    return _of_one(maker, chain, (born, died), ask, form.call, str(years))
+    return of_one(maker, chain, (born, died), ask, form.call, str(years))
 
 
 def age(maker: Maker, hops: int) -> Node | None:
@@ -119,9 +116,8 @@ def before(maker: Maker, hops: int) -> Node | None:
     alike = one.fact.relation == two.fact.relation and maker.rng.random() < 0.7
     form = _times()[maker.rng.choice(("before", "after")) + (" alike" if alike else "")]
     stands = "less" if _earlier(one.fact.answer, two.fact.answer) else "greater"
-    follow = (Follow(CALCULATOR, "compare(#1, #2)"), Follow(CALCULATOR, f"same(#3, {form.call})"))
-    text = _worded(maker, form, (one, two))
-    return _dated(maker, text, (one, two), follow, "yes" if stands == form.call else "no")
+    follow, answer = _verdict("#2", 3, stands, form.call)
+    return _dated(maker, _worded(maker, form, (one, two)), (one, two), follow, answer)
 
 
 def exceeds(maker: Maker, hops: int) -> Node | None:
@@ -135,23 +131,20 @@ def exceeds(maker: Maker, hops: int) -> Node | None:
     two = walk(maker, maker.rng.randint(1, hops), last=[form.about])
     if two is None or two.facts[-1] == one.facts[-1] or _kind(maker, one) != _kind(maker, two):
         return None
-    a, b = (_value(chain) for chain in (one, two))
+    a, b = (measured(chain) for chain in (one, two))
     if a.number == b.number:
         return None
     parts = [phrase_chain(maker, chain, chain_form(maker, chain)) for chain in (one, two)]
     stands = "less" if a.number < b.number else "greater"
     ask = maker.pick(form.asks, form.new_asks)
-    return Compute(
-        filled(ask, {"{x}": parts[0].subject, "{y}": parts[1].subject}),
-        "yes" if stands == form.call else "no",
-        tuple(part.node for part in parts),
-        (Follow(CALCULATOR, "compare(#1, #2)"), Follow(CALCULATOR, f"same(#3, {form.call})")),
-    )
+    follow, answer = _verdict("#2", 3, stands, form.call)
+    text = filled(ask, {"{x}": parts[0].subject, "{y}": parts[1].subject})
+    return Compute(text, answer, tuple(part.node for part in parts), follow)
 
 
 def _limited(maker: Maker, form: Form, chain: Chain) -> Node | None:
     """The same against a round amount, written as documents write it."""
-    value, written = _value(chain), chain.answer
+    value, written = measured(chain), chain.answer
     number = re.search(r"\d[\d,]*(?:\.\d+)?", written)
     if number is None or value.number < 1:
         return None
@@ -164,17 +157,20 @@ def _limited(maker: Maker, form: Form, chain: Chain) -> Node | None:
     amount = written[: number.start()] + shown + written[number.end() :]
     part = phrase_chain(maker, chain, chain_form(maker, chain))
     stands = "less" if value.number < limit else "greater"
+    follow, answer = _verdict(amount, 2, stands, form.call)
+    text = filled(maker.pick(form.gaps, form.new_gaps), {"{x}": part.subject, "{n}": amount})
+    return Compute(text, answer, (part.node,), follow)
+
+
+def _verdict(other: str, step: int, stands: str, way: str) -> tuple[tuple[Follow, ...], str]:
+    """The steps, the first of this number, that say yes if #1 stands to another value in this way
+    ("less", "greater"), and what they say where it `stands` so.
+    """
     follow = (
-        Follow(CALCULATOR, f"compare(#1, {amount})"),
-        Follow(CALCULATOR, f"same(#2, {form.call})"),
+        Follow(CALCULATOR, f"compare(#1, {other})"),
+        Follow(CALCULATOR, f"same(#{step}, {way})"),
     )
-    ask = maker.pick(form.gaps, form.new_gaps)
-    return Compute(
-        filled(ask, {"{x}": part.subject, "{n}": amount}),
-        "yes" if stands == form.call else "no",
-        (part.node,),
-        follow,
-    )
+    return follow, "yes" if stands == way else "no"
 
 
 EVENTS: Mapping[str, Callable[[Maker, int], Node | None]] = MappingProxyType(
@@ -192,28 +188,6 @@ def years_between(one: str, other: str) -> int | None:
         early, late = days
         return late.year - early.year - ((late.month, late.day) < (early.month, early.day))
     return years[1] - years[0] if len(years) == 2 else None
-
-
-def _of_one(
-    maker: Maker, chain: Chain, facts: tuple[Fact, Fact], ask: str, call: str, answer: str
-) -> Node:
-    """Two facts of one thing, found out first where it is told by a description."""
-    name = maker.graph.things[facts[0].subject].name
-    forms = [ask_form(maker, fact, bare=len(chain.facts) == 1) for fact in facts]
-    looks = [lookup(maker, f, form, name) for f, form in zip(facts, forms, strict=True)]
-    if len(chain.facts) == 1:
-        parts = tuple(
-            Ask(look.question, fact.answer, DOCUMENTS, look.question, look)
-            for look, fact in zip(looks, facts, strict=True)
-        )
-        return Compute(ask.replace("{a}", name), answer, parts, (Follow(CALCULATOR, call),))
-    said = phrase_chain(maker, Chain(chain.facts[:-1], chain.start))
-    follow = tuple(
-        Follow(DOCUMENTS, form.replace("{}", "#1"), lookups=(look,))
-        for form, look in zip(forms, looks, strict=True)
-    )
-    last = Follow(CALCULATOR, call.replace("#2", "#3").replace("#1", "#2"))
-    return Compute(ask.replace("{a}", said.phrase), answer, (said.node,), (*follow, last))
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,12 +336,6 @@ def _pronoun(maker: Maker, person: int) -> str:
 
 def _kind(maker: Maker, chain: Chain) -> str:
     return maker.graph.things[chain.facts[-1].subject].kind
-
-
-def _value(chain: Chain) -> Measure:
-    value = measure(chain.answer)
-    assert value is not None, f"{chain.answer} has no value"
-    return value
 
 
 def _earlier(one: str, other: str) -> bool:

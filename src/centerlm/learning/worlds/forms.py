@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -46,13 +46,22 @@ def operations() -> Mapping[str, Form]:
 @cache
 def read_forms(name: str) -> tuple[Form, ...]:
     """The forms of a file in `wordings/`."""
+    return tuple(_form(head, parts) for head, parts in read_blocks(name))
+
+
+def read_blocks(name: str) -> Iterator[tuple[str, Mapping[str, tuple[str, ...]]]]:
+    """The blocks of a file in `wordings/`: the first line, and the wordings of the others by what
+    stands before their colon.
+    """
     text = (files("centerlm.learning.worlds") / "wordings" / name).read_text(encoding="utf-8")
-    return tuple(_block(block) for block in text.split("\n\n") if not block.startswith("#"))
+    for block in text.split("\n\n"):
+        if not block.startswith("#"):
+            head, *lines = (line.strip() for line in block.strip().splitlines())
+            parts = (line.partition(": ") for line in lines)
+            yield head, {key: tuple(forms.split(" | ")) for key, _, forms in parts}
 
 
-def _block(text: str) -> Form:
-    head, *lines = (line.strip() for line in text.strip().splitlines())
+def _form(head: str, parts: Mapping[str, tuple[str, ...]]) -> Form:
     about, _, call = head.partition(": ")
-    parts = {key: tuple(forms.split(" | ")) for key, _, forms in (s.partition(": ") for s in lines)}
     gaps, new_gaps = parts.get("gap", ()), parts.get("new gap", ())
     return Form(about, call, parts["ask"], parts["new ask"], gaps, new_gaps)

@@ -44,7 +44,7 @@ def comparison(maker: Maker, hops: int, *, things: int = 2) -> Node | None:
     if chains is None:
         return None
     maker.rng.shuffle(chains)
-    values = [_measured(chain) for chain in chains]
+    values = [measured(chain) for chain in chains]
     if len({value.number for value in values}) < len(values):
         return None
     best = _best(form.call, values)
@@ -116,7 +116,7 @@ def arithmetic(maker: Maker, hops: int) -> Node | None:
     if pair is None:
         return None
     one, two = pair
-    a, b = _measured(one), _measured(two)
+    a, b = measured(one), measured(two)
     if name == "difference":
         if a.number < b.number:
             one, two, a, b = two, one, b, a
@@ -136,8 +136,8 @@ def more(maker: Maker, hops: int) -> Node | None:
     if chains is None:
         return None
     older = form.call == "#2 - #1"
-    chains.sort(key=lambda chain: _measured(chain).number, reverse=not older)
-    one, two = (_measured(chain) for chain in chains)
+    chains.sort(key=lambda chain: measured(chain).number, reverse=not older)
+    one, two = (measured(chain) for chain in chains)
     if one.number == two.number:
         return None
     parts = [phrase_chain(maker, chain, chain_form(maker, chain)) for chain in chains]
@@ -167,24 +167,31 @@ def density(maker: Maker, hops: int) -> Node | None:
     form = operations()["density"]
     ask = maker.pick(form.asks, form.new_asks)
     answer = written(number.number / area.number, f"per {area.unit}")
-    name = graph.things[place].name
-    asked = [ask_form(maker, fact, bare=hops == 1) for fact in (people, land)]
-    looks = [
-        lookup(maker, fact, form, name) for fact, form in zip((people, land), asked, strict=True)
-    ]
-    if hops == 1:
+    return of_one(maker, chain, (people, land), ask, form.call, answer)
+
+
+def of_one(
+    maker: Maker, chain: Chain, facts: tuple[Fact, Fact], ask: str, call: str, answer: str
+) -> Node:
+    """A question about two facts of the thing that a chain's last fact is of, `{a}` in `ask`: it is
+    found out first where it is told by a description. `call` has the facts as #1 and #2.
+    """
+    name = maker.graph.things[facts[0].subject].name
+    bare = len(chain.facts) == 1
+    forms = [ask_form(maker, fact, bare=bare) for fact in facts]
+    looks = [lookup(maker, f, form, name) for f, form in zip(facts, forms, strict=True)]
+    if bare:
         parts = tuple(
             Ask(look.question, fact.answer, DOCUMENTS, look.question, look)
-            for look, fact in zip(looks, (people, land), strict=True)
+            for look, fact in zip(looks, facts, strict=True)
         )
-        return Compute(ask.replace("{a}", name), answer, parts, (Follow(CALCULATOR, form.call),))
-    inner = Chain(chain.facts[:-1], chain.start)
-    said = phrase_chain(maker, inner)
+        return Compute(ask.replace("{a}", name), answer, parts, (Follow(CALCULATOR, call),))
+    said = phrase_chain(maker, Chain(chain.facts[:-1], chain.start))
     follow = tuple(
-        Follow(DOCUMENTS, one.replace("{}", "#1"), lookups=(look,))
-        for one, look in zip(asked, looks, strict=True)
+        Follow(DOCUMENTS, form.replace("{}", "#1"), lookups=(look,))
+        for form, look in zip(forms, looks, strict=True)
     )
-    last = Follow(CALCULATOR, form.call.replace("#2", "#3").replace("#1", "#2"))
+    last = Follow(CALCULATOR, call.replace("#2", "#3").replace("#1", "#2"))
     return Compute(ask.replace("{a}", said.phrase), answer, (said.node,), (*follow, last))
 
 
@@ -211,14 +218,14 @@ def dates(maker: Maker, hops: int) -> Node | None:
         two = walk(maker, maker.rng.randint(1, hops), last=kinds)
         if one is None or two is None or one.facts[-1] == two.facts[-1]:
             return None
-        between = abs(_measured(one).number - _measured(two).number)
+        between = abs(measured(one).number - measured(two).number)
         return _two_part(maker, operations()[name], one, two, written(between, ""))
     if name == "years":
         pair = _pair(maker, hops, "inception")
         if pair is None:
             return None
-        one, two = sorted(pair, key=lambda chain: _measured(chain).number)
-        years = _measured(two).number - _measured(one).number
+        one, two = sorted(pair, key=lambda chain: measured(chain).number)
+        years = measured(two).number - measured(one).number
         return _two_part(maker, operations()[name], one, two, written(years, "")) if years else None
     if name == "age":
         return _age(maker, hops)
@@ -230,7 +237,7 @@ def dates(maker: Maker, hops: int) -> Node | None:
     part = phrase_chain(maker, chain)
     ask = maker.pick(form.asks, form.new_asks)
     ask = filled(ask, {"{n}": str(count), "{a}": part.phrase})
-    answer = written(_measured(chain).number + count, "")
+    answer = written(measured(chain).number + count, "")
     follow = Follow(CALCULATOR, form.call.replace("{n}", str(count)))
     return Compute(ask, answer, (part.node,), (follow,))
 
@@ -262,7 +269,7 @@ def money(maker: Maker, hops: int) -> Node | None:
         return None
     form, rng = operations()[name], maker.rng
     n, m = rng.randint(2, 12), rng.randint(2, 12)
-    price, other = _measured(one), _measured(two)
+    price, other = measured(one), measured(two)
     cash = rng.choice((70, 80, 100, 120, 200))
     number = {
         "copies": n * price.number,
@@ -431,7 +438,7 @@ def filled(form: str, slots: Mapping[str, str]) -> str:
     return form
 
 
-def _measured(chain: Chain) -> Measure:
+def measured(chain: Chain) -> Measure:
     """What the answer of a chain measures.
 
     Raises:
