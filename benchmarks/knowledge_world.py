@@ -14,7 +14,7 @@ from random import Random
 
 from centerlm.learning.worlds import make_world
 from centerlm.learning.worlds.chains import Chain, Maker, walk
-from centerlm.learning.worlds.facts import Fact
+from centerlm.learning.worlds.graph import Fact
 from centerlm.learning.worlds.nodes import Ask, Node, Peel, peel_levels, too_long
 from centerlm.learning.worlds.relations import Relation, relations, who_or_what
 from centerlm.plan import Plan

@@ -1,13 +1,15 @@
 """Questions of 1 to 8 hops over fictional worlds, through the real engine.
 
     python benchmarks/worlds.py --center untrained --center ADAPTER.gguf [--hops 1,2,4,8]
-        [--questions N] [--forms peel,flat] [--oracles] [--acts N] [--data DIR] [--cache DIR]
+        [--questions N] [--forms peel,flat] [--oracles] [--acts N] [--data DIR] [--joined SHARE]
+        [--wide] [--cache DIR]
 
 Accuracy by hops with the curve p^h of its one-hop accuracy; each act by itself; source choice by
 kind and for cards never seen; held-out wordings and relations apart; and with --oracles the table
 that replaces plan, passages and answers by the true ones, one at a time. Worlds are of the test
-split; with --data half of their documents are real train passages with the names replaced. Every
-model call is kept in the cache folder: the same command goes on where it stopped.
+split; with --data half of their documents are real train passages with the names replaced, with
+--joined such a share of the sentences states several facts, with --wide worlds have more kinds of
+things. Every model call is kept in the cache folder: the same command goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -60,6 +62,8 @@ class Arguments:
     oracles: bool
     acts: int
     data: Path | None
+    joined: float
+    wide: bool
     cache: Path
     out: Path
     name: str
@@ -91,12 +95,18 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
     parser.add_argument("--oracles", action="store_true", help="also the oracle table (peel)")
     parser.add_argument("--acts", type=int, default=5, help="questions of each hops (%(default)s)")
     parser.add_argument("--data", type=Path, help="folder with the sets, for real passages")
+    parser.add_argument(
+        "--joined", type=float, default=0.0, help="share of sentences with several facts, 0 to 1"
+    )
+    parser.add_argument("--wide", action="store_true", help="more kinds of things, and years")
     add_cache(parser, "libraries and the models' answers")
     add_files(parser, "worlds")
     add_speed(parser)
     given = vars(parser.parse_args(argv))
     if min(given["questions"], given["slots"], given["threads"]) < 1 or given["acts"] < 0:
         parser.error("--questions, --slots and --threads are 1 or more, --acts 0 or more")
+    if not 0 <= given["joined"] <= 1:
+        parser.error("--joined is a share, 0 to 1")
     return Arguments(**{**given, "centers": tuple(center_specs(given["centers"]))})
 
 
@@ -113,8 +123,14 @@ def ask(arguments: Arguments, stack: ExitStack, progress: Telling) -> list[Asked
     for seed in islice(count(FIRST_SEED), 50 * arguments.questions):
         if not any(left.values()):
             break
-        world = make_world(seed, split="test", passages=passages)
-        folder = arguments.cache / "worlds" / f"{seed}{'-real' if passages else ''}"
+        world = make_world(
+            seed,
+            split="test",
+            passages=passages,
+            joined=arguments.joined,
+            wide=arguments.wide,
+        )
+        folder = arguments.cache / "worlds" / f"{seed}{_variant(arguments)}"
         library: Library | None = None
         for hops in arguments.hops:
             wanted = min(PER_WORLD, left[hops])
@@ -129,6 +145,12 @@ def ask(arguments: Arguments, stack: ExitStack, progress: Telling) -> list[Asked
                 left[hops] -= 1
                 progress.advance(bar)
     return asked
+
+
+def _variant(arguments: Arguments) -> str:
+    """What the documents of the same seed differ by."""
+    joined = f"-joined-{arguments.joined:g}" if arguments.joined else ""
+    return ("-real" if arguments.data else "") + joined + ("-wide" if arguments.wide else "")
 
 
 async def measure(spec: CenterSpec, asked: Sequence[Asked], arguments: Arguments) -> Measured:
@@ -200,6 +222,8 @@ def run(arguments: Arguments) -> Path:
         "questions": len(asked),
         "kinds": list(dict.fromkeys(arguments.kinds)),
         "real_passages": arguments.data is not None,
+        "sentences that state several facts": arguments.joined,
+        "more kinds of things": arguments.wide,
         "passages": PASSAGES,
         "seconds": round(time.monotonic() - started, 1),
     }

@@ -114,6 +114,8 @@ def fresh_worlds(number: int, recipe: Recipe, used: Collection[str]) -> list[Wor
             without=recipe.worlds.without,
             kinds=recipe.worlds.kinds,
             cards=recipe.worlds.cards,
+            joined=recipe.worlds.joined,
+            wide=recipe.worlds.wide,
         )
         for seed in count(FIRST_SEED + number * _APART)
     )

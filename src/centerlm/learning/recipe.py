@@ -70,7 +70,9 @@ class WorldsSection(_Section, frozen=True):
     of sources in `without` are held out: no card names one, no question needs one. With `kinds`
     (as "chain", "more") there are no questions but of these. With `cards` "plain", sources are
     shown in the same words everywhere and without others beside them, so that few tokens teach
-    many plans; choosing is then not learned.
+    many plans; choosing is then not learned. `joined` is the share of sentences of documents that
+    state several facts, where these can be joined. `wide` worlds also have paintings, ships, lakes
+    and other kinds of things, and half of them years for dates.
 
     At the end of `all`, `tested` questions of each number of hops are asked of fresh worlds.
     """
@@ -84,6 +86,8 @@ class WorldsSection(_Section, frozen=True):
     without: tuple[Literal["expert", "person", "experiment"], ...] = ()
     kinds: tuple[str, ...] = ()
     cards: Literal["varied", "plain"] = "varied"
+    joined: _Share = 0.0
+    wide: bool = False
     tested: _Count = 40
 
 

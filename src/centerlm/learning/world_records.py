@@ -38,6 +38,8 @@ def add_worlds(shelf: Shelf, data: Path | None, say: Say) -> None:
             without=section.without,
             kinds=section.kinds,
             cards=section.cards,
+            joined=section.joined,
+            wide=section.wide,
         )
         held = is_held(world.id, share.held, share.seed)
         _add(shelf, world, section, held=held)

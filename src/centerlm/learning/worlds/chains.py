@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from centerlm.learning.worlds.documents import FactKey
-from centerlm.learning.worlds.facts import Fact, Graph
+from centerlm.learning.worlds.graph import Fact, Graph
 from centerlm.learning.worlds.nodes import Ask, Lookup, Node, Peel
 from centerlm.learning.worlds.relations import (
     LISTS,

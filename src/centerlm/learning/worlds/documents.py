@@ -1,7 +1,8 @@
 """The documents of a world: short texts of 30-90 words, titled by the thing they are about.
 
 A document states two to five facts of its thing, now and then one of another thing, between
-sentences that state nothing. After its first mention a thing is a pronoun or a short name.
+sentences that state nothing. A sentence states one fact or, where that is asked for, several. After
+its first mention a thing is a pronoun or a short name.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 from random import Random
 
 from centerlm.learning.records import Text
-from centerlm.learning.worlds.facts import Fact, Graph, Thing
+from centerlm.learning.worlds.compound import Teller, compound, on_date, possessive
+from centerlm.learning.worlds.graph import Fact, Graph, Thing
 from centerlm.learning.worlds.realistic import Template, fill_template
 from centerlm.learning.worlds.relations import relations
 
@@ -53,6 +55,15 @@ _FILLERS: Mapping[str, tuple[str, ...]] = {
         "A small museum on the ground floor shows old tools and letters.",
         "Rules there are strict, and guests must sign a book.",
     ),
+    "thing": (
+        "Photographs of it are sold as postcards.",
+        "An old story about it is told to children.",
+        "A song about it was popular for a while.",
+        "People from far away know it by name.",
+        "It has changed little since then.",
+        "A long article about it appeared not long ago.",
+        "Not everyone was glad of it at first.",
+    ),
 }
 _FAMILY = {
     "person": "person",
@@ -63,6 +74,11 @@ _FAMILY = {
     "country": "place",
     "company": "body",
     "school": "body",
+    "painting": "work",
+    "museum": "body",
+    **dict.fromkeys(
+        ("ship", "bridge", "lake", "mountain", "band", "team", "stadium", "newspaper"), "thing"
+    ),
 }
 
 
@@ -75,12 +91,19 @@ class Documents:
 
 
 def write_documents(
-    graph: Graph, rng: Random, *, prefix: str, new: bool, passages: Sequence[Template] = ()
+    graph: Graph,
+    rng: Random,
+    *,
+    prefix: str,
+    new: bool,
+    passages: Sequence[Template] = (),
+    joined: float = 0.0,
 ) -> Documents:
     """Write every fact of the graph down at least once; ids begin with `prefix`.
 
     With `new`, half of the statements use wordings held out from training. A document begins with
-    one of `passages`, its slots filled, wherever there is one for a fact of its thing.
+    one of `passages`, its slots filled, wherever there is one for a fact of its thing. A sentence
+    states several facts, if they can be joined, with probability `joined`.
     """
     by_subject: dict[int, list[Fact]] = {}
     for fact in graph.facts.values():
@@ -89,10 +112,11 @@ def write_documents(
     for template in passages:
         pool.setdefault((template.relation, template.kind), []).append(template)
     everything = list(graph.facts.values())
+    teller = Teller(graph, {key: tuple(facts) for key, facts in by_subject.items()}, rng, new)
     texts: list[Text] = []
     where: dict[FactKey, tuple[str, ...]] = {}
     for thing in graph.things:
-        rest = by_subject.get(thing.id, [])
+        rest: list[Fact] = [*by_subject.get(thing.id, ())]
         rng.shuffle(rest)
         while rest:
             began = _begin(graph, thing, rest, rng, pool)
@@ -100,9 +124,10 @@ def write_documents(
             rest = [fact for fact in rest if fact not in stated]
             size = len(stated) + rng.randint(1, 2) if began else _size(len(rest), rng)
             while rest and len(stated) < size and _count(sentences) <= MAX_WORDS - 25:
-                fact = rest.pop(0)
-                sentences.append(statement(fact, thing, rng, first=not sentences, new=new))
-                stated.append(fact)
+                said, told = _sentence(thing, rest, teller, joined, first=not sentences)
+                rest = [fact for fact in rest if fact not in told]
+                sentences.append(said)
+                stated += told
             other = rng.choice(everything)
             if other.subject != thing.id and rng.random() < 0.25 and _count(sentences) <= 60:
                 subject = graph.things[other.subject]
@@ -159,6 +184,15 @@ def _begin(
     return None
 
 
+def _sentence(
+    thing: Thing, facts: Sequence[Fact], teller: Teller, joined: float, *, first: bool
+) -> tuple[str, Sequence[Fact]]:
+    """A sentence that states the first of the facts, or several that can be joined."""
+    if joined and teller.rng.random() < joined and (told := compound(thing, facts, teller)):
+        return capitalised(f"{thing.name if first else thing.short}{told[0]}."), told[1]
+    return statement(facts[0], thing, teller.rng, first=first, new=teller.new), facts[:1]
+
+
 def _count(sentences: Sequence[str]) -> int:
     return sum(len(sentence.split()) for sentence in sentences)
 
@@ -181,17 +215,17 @@ def statement(fact: Fact, subject: Thing, rng: Random, *, first: bool, new: bool
     """A sentence that states the fact; `first` calls the subject by its whole name."""
     relation = relations()[fact.relation]
     pool = relation.new.says if new and rng.random() < 0.5 else relation.train.says
-    form = rng.choice(pool)
+    form = on_date(rng.choice(pool), fact)
     name = subject.name
     if not first:
         # A pronoun stands only where it is the subject of the sentence: there is no "him".
         pronoun = form.startswith(("{s}", "{p}")) and rng.random() < 0.5
         name = _pronoun(subject) if pronoun else subject.short
-    owner = _possessive(subject) if name == _pronoun(subject) else f"{name}'s"
+    owner = possessive(subject) if name == _pronoun(subject) else f"{name}'s"
     # Only the first mention carries the name's possessive; the object goes in last, as a title
     # may hold anything.
     said = form.replace("{p}", owner, 1) if form.startswith("{p}") else form
-    said = said.replace("{s}", name).replace("{p}", _possessive(subject))
+    said = said.replace("{s}", name).replace("{p}", possessive(subject))
     return capitalised(said.replace("{o}", fact.answer))
 
 
@@ -203,9 +237,3 @@ def _pronoun(thing: Thing) -> str:
     if thing.kind == "person":
         return "she" if thing.woman else "he"
     return "it"
-
-
-def _possessive(thing: Thing) -> str:
-    if thing.kind == "person":
-        return "her" if thing.woman else "his"
-    return "its"

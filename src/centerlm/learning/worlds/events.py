@@ -24,8 +24,8 @@ from centerlm.learning.worlds.chains import (
     phrase_chain,
     walk,
 )
-from centerlm.learning.worlds.facts import Fact
 from centerlm.learning.worlds.forms import Form, read_blocks, read_forms
+from centerlm.learning.worlds.graph import Fact
 from centerlm.learning.worlds.measures import measure
 from centerlm.learning.worlds.nodes import Ask, Compute, Follow, Node
 from centerlm.learning.worlds.operations import CALCULATOR, filled, measured, of_one

@@ -1,18 +1,15 @@
-"""The things of a world and what holds of them: a graph of facts, before any words are chosen.
-
-A fact is (subject, relation) -> answer. Relations are functions here: a question about a subject
-and a relation has one answer, or none where the world does not say.
-"""
+"""What holds in a world: families, works, places, organisations and lives, drawn at random."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import date, timedelta
 from random import Random
 
+from centerlm.learning.worlds.graph import Fact, Graph, Thing
 from centerlm.learning.worlds.names import Names, words
 from centerlm.learning.worlds.relations import relations
+from centerlm.learning.worlds.wide import add_wide
 
 _MONTHS = words(
     "January February March April May June July August September October November December"
@@ -26,90 +23,10 @@ _INSTRUMENTS = words("violin harp lute flute organ cello zither oboe piano trump
 _FIRST_DAY = date(1780, 1, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Thing:
-    """Something with a name. `id` is its place in `Graph.things`; `woman` is of people alone."""
-
-    id: int
-    kind: str
-    name: str
-    woman: bool = False
-
-    @property
-    def short(self) -> str:
-        """How a text calls it after its first mention."""
-        return self.name.split()[-1] if self.kind == "person" else f"the {self.kind}"
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """`answer` is as documents write it; `targets` are the things it names, by id."""
-
-    subject: int
-    relation: str
-    answer: str
-    targets: tuple[int, ...] = ()
-    aliases: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class Graph:
-    """All things and facts of a world. Those from `shadows` on are near-namesakes: distractors.
-
-    `ending` has the facts that may be asked for by relation, `into` those that name one thing by
-    that thing and relation; neither has facts of distractors.
-    """
-
-    rng: Random
-    names: Names
-    things: list[Thing] = field(default_factory=list[Thing])
-    facts: dict[tuple[int, str], Fact] = field(default_factory=dict[tuple[int, str], Fact])
-    coin: str = "$"
-    shadows: int = 0
-    ending: dict[str, list[Fact]] = field(default_factory=dict[str, list[Fact]])
-    into: dict[int, dict[str, list[Fact]]] = field(default_factory=dict[int, dict[str, list[Fact]]])
-
-    def of_kind(self, *kinds: str) -> list[Thing]:
-        """The things of these kinds that are no distractors, in order."""
-        return [t for t in self.things[: self.shadows or None] if t.kind in kinds]
-
-    def get(self, subject: int, relation: str) -> Fact | None:
-        return self.facts.get((subject, relation))
-
-    def add(self, kind: str, name: str, *, woman: bool = False) -> Thing:
-        thing = Thing(len(self.things), kind, name, woman)
-        self.things.append(thing)
-        return thing
-
-    def link(self, subject: Thing, relation: str, *targets: Thing) -> None:
-        """State a relation between things, unless the subject has it already."""
-        names = [t.name for t in targets]
-        answer = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-        ids = tuple(t.id for t in targets)
-        self.facts.setdefault((subject.id, relation), Fact(subject.id, relation, answer, ids))
-
-    def forget(self, relation: str) -> None:
-        """Take a relation out of the world."""
-        self.facts = {key: fact for key, fact in self.facts.items() if key[1] != relation}
-
-    def index(self) -> None:
-        """Fill `ending` and `into` from the facts."""
-        for fact in self.facts.values():
-            if fact.subject < self.shadows:
-                self.ending.setdefault(fact.relation, []).append(fact)
-                if len(fact.targets) == 1:
-                    found = self.into.setdefault(fact.targets[0], {})
-                    found.setdefault(fact.relation, []).append(fact)
-
-    def state(self, subject: Thing, relation: str, answer: str, *aliases: str) -> None:
-        """State a relation to a value, unless the subject has it already."""
-        fact = Fact(subject.id, relation, answer, (), aliases)
-        self.facts.setdefault((subject.id, relation), fact)
-
-
-def make_graph(rng: Random, people: int, *, held_out: bool) -> Graph:
+def make_graph(rng: Random, people: int, *, held_out: bool, wide: bool = False) -> Graph:
     """A world of `people` people and what goes with them; `held_out` relations only where asked.
 
+    A `wide` one has more kinds of things, and half of the wide ones have years alone for dates.
     Call `index` once its facts are final.
     """
     graph = Graph(rng, Names(rng), coin=rng.choice("$$€£"))
@@ -119,6 +36,9 @@ def make_graph(rng: Random, people: int, *, held_out: bool) -> Graph:
     companies = [graph.add("company", graph.names.company()) for _ in range(max(3, people // 4))]
     schools = [graph.add("school", graph.names.school()) for _ in range(2)]
     works = _works(graph, persons)
+    if wide:
+        graph.wide, graph.years = True, rng.random() < 0.5
+        add_wide(graph)
     graph.shadows = len(graph.things)
     shadows = _shadows(graph, persons, works, cities)
     _places(graph, countries, cities, persons)
@@ -149,6 +69,9 @@ def date_aliases(day: date) -> tuple[str, ...]:
 
 
 def _state_date(graph: Graph, thing: Thing, relation: str, day: date) -> None:
+    if graph.years:
+        graph.state(thing, relation, str(day.year))
+        return
     written = written_date(graph.rng, day)
     graph.state(thing, relation, written, *(a for a in date_aliases(day) if a != written))
 

@@ -25,12 +25,14 @@ class Form:
     new_gaps: tuple[str, ...] = ()
 
 
-def comparisons() -> tuple[Form, ...]:
-    return read_forms("comparisons.txt")
+def comparisons(*, wide: bool = False) -> tuple[Form, ...]:
+    """Which of two has more; with `wide`, also of what only wide worlds have."""
+    return read_forms("comparisons.txt") + (read_forms("wide_comparisons.txt") if wide else ())
 
 
-def differences() -> tuple[Form, ...]:
-    return read_forms("differences.txt")
+def differences(*, wide: bool = False) -> tuple[Form, ...]:
+    """How much more one of two has; with `wide`, also of what only wide worlds have, and sums."""
+    return read_forms("differences.txt") + (read_forms("wide_differences.txt") if wide else ())
 
 
 def through_lists() -> tuple[Form, ...]:

@@ -12,7 +12,8 @@ from centerlm.finding import Quantity, format_value
 _MONTHS = "January February March April May June July August September October November December"
 _DAY_FIRST = re.compile(r"(\d{1,2}) ([A-Z][a-z]+) (\d{4})")
 _MONTH_FIRST = re.compile(r"([A-Z][a-z]+) (\d{1,2}), (\d{4})")
-_AMOUNT = re.compile(r"([$€£]?)(\d[\d,]*(?:\.\d+)?)(?: (km²|cm))?")
+_AMOUNT = re.compile(r"([$€£]?)(\d[\d,]*(?:\.\d+)?)(?: (km²|square kilometres|cm|m|metres))?")
+_UNITS = {"square kilometres": "km²", "metres": "m"}
 _COINS = {"$": "USD", "€": "EUR", "£": "GBP"}
 
 
@@ -31,7 +32,7 @@ def measure(answer: str) -> Measure | None:
     if match := _MONTH_FIRST.fullmatch(answer):
         return _day(match[3], match[1], match[2])
     if match := _AMOUNT.fullmatch(answer):
-        unit = _COINS.get(match[1], match[3] or "")
+        unit = _COINS.get(match[1], _UNITS.get(match[3], match[3] or ""))
         return Measure(Fraction(match[2].replace(",", "")), unit)
     return None
 

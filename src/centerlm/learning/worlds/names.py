@@ -97,6 +97,14 @@ _BUSINESS = (
     *("Brothers", "Foundry", "Shipping", "Trading Company"),
 )
 _LEARNING = ("College", "Academy", "Institute", "University", "School of Arts", "Lyceum")
+_WIDE = {
+    "museum": ("Museum", "Gallery", "Museum of Art", "Collection"),
+    "stadium": ("Stadium", "Arena", "Park", "Ground"),
+    "bridge": ("Bridge", "Viaduct", "Crossing"),
+    "team": ("Rovers", "Wanderers", "United", "Athletic", "Harriers"),
+    "newspaper": ("Courier", "Gazette", "Tribune", "Herald", "Observer"),
+}
+_BEFORE = {"lake": "Lake", "mountain": "Mount"}
 _DISEASES = ("fever", "pox", "ague", "cough", "palsy", "rot", "flux", "wasting")
 _PRIZES = ("Medal", "Prize", "Cross", "Star", "Ribbon", "Cup")
 _FLOWERS = ("lily", "rose", "orchid", "thistle", "bell", "poppy", "daisy", "aster")
@@ -167,6 +175,12 @@ class Names:
 
     def currency(self) -> str:
         return self._one_word(lambda _: ("mark", "in", "el", "ar", "o")).lower()
+
+    def of_kind(self, kind: str) -> str:
+        """A name that says what it is of: "Lake Ardal", "Hallworth Bridge"."""
+        if kind in _BEFORE:
+            return f"{_BEFORE[kind]} {self._one_word(lambda s: s.cities)}"
+        return self._compound(_WIDE[kind])
 
     def machine(self) -> str:
         """A short lower-case word, for what is called by name."""

@@ -22,8 +22,8 @@ from centerlm.learning.worlds.chains import (
     phrase_chain,
     walk,
 )
-from centerlm.learning.worlds.facts import Fact
 from centerlm.learning.worlds.forms import Form, comparisons, differences, operations, through_lists
+from centerlm.learning.worlds.graph import Fact
 from centerlm.learning.worlds.measures import Measure, measure, written
 from centerlm.learning.worlds.nodes import Ask, Compute, Follow, Node
 from centerlm.learning.worlds.relations import relations
@@ -34,7 +34,7 @@ _LEAST = ("earlier", "argmin", "min")
 
 def comparison(maker: Maker, hops: int, *, things: int = 2) -> Node | None:
     """Which of two (or three) things has more of something, itself or by way of a chain."""
-    forms = [f for f in comparisons() if hops == 1 or f.gaps]
+    forms = [f for f in comparisons(wide=maker.graph.wide) if hops == 1 or f.gaps]
     form = maker.rng.choice(forms)
     first = walk(maker, hops, last=[form.about])
     if first is None:
@@ -72,7 +72,7 @@ def described(maker: Maker, hops: int) -> Node | None:
     """
     if hops < 2:
         return None
-    form = maker.rng.choice(comparisons())
+    form = maker.rng.choice(comparisons(wide=maker.graph.wide))
     pair = _described_pair(maker, hops - 1, form.about)
     if pair is None:
         return None
@@ -112,6 +112,8 @@ def arithmetic(maker: Maker, hops: int) -> Node | None:
     """Sum, difference or average of two numbers."""
     name = maker.rng.choice(("sum", "difference", "average"))
     kind = maker.rng.choice(("population", "area", "height", "employees"))
+    if maker.graph.wide and maker.rng.random() < 0.5:
+        kind = maker.rng.choice(("length", "passengers", "visitors", "seats", "surface", "depth"))
     pair = _pair(maker, hops, kind)
     if pair is None:
         return None
@@ -127,10 +129,10 @@ def arithmetic(maker: Maker, hops: int) -> Node | None:
 
 
 def more(maker: Maker, hops: int) -> Node | None:
-    """How much more of something one of two things has."""
+    """How much more of something one of two things has; in wide worlds, also how much both have."""
     if hops != 1:
         return None
-    form = maker.rng.choice(differences())
+    form = maker.rng.choice(differences(wide=maker.graph.wide))
     first = walk(maker, 1, last=[form.about])
     chains = _alike(maker, [form.about], first, 2) if first else None
     if chains is None:
@@ -140,11 +142,12 @@ def more(maker: Maker, hops: int) -> Node | None:
     one, two = (measured(chain) for chain in chains)
     if one.number == two.number:
         return None
+    number = one.number + two.number if "+" in form.call else abs(one.number - two.number)
     parts = [phrase_chain(maker, chain, chain_form(maker, chain)) for chain in chains]
     names = {"{x}": chains[0].start, "{y}": chains[1].start}
     return Compute(
         filled(maker.pick(form.asks, form.new_asks), names),
-        written(abs(one.number - two.number), one.unit),
+        written(number, one.unit),
         tuple(part.node for part in parts),
         (Follow(CALCULATOR, form.call),),
     )
@@ -217,6 +220,8 @@ def dates(maker: Maker, hops: int) -> Node | None:
         one = walk(maker, hops, last=kinds)
         two = walk(maker, maker.rng.randint(1, hops), last=kinds)
         if one is None or two is None or one.facts[-1] == two.facts[-1]:
+            return None
+        if {measured(one).unit, measured(two).unit} != {"day"}:
             return None
         between = abs(measured(one).number - measured(two).number)
         return _two_part(maker, operations()[name], one, two, written(between, ""))

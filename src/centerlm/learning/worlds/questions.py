@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 from centerlm.learning.records import Decision, Fold, Reading
 from centerlm.learning.worlds.cards import offered
 from centerlm.learning.worlds.chains import Maker
-from centerlm.learning.worlds.facts import Graph
+from centerlm.learning.worlds.graph import Graph
 from centerlm.learning.worlds.nodes import (
     LevelOf,
     Node,

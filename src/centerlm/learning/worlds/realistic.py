@@ -18,7 +18,7 @@ from random import Random
 from typing import Any, cast
 
 from centerlm.errors import InputError
-from centerlm.learning.worlds.facts import Fact, Graph, Thing
+from centerlm.learning.worlds.graph import Fact, Graph, Thing
 from centerlm.learning.worlds.names import words
 from centerlm.learning.worlds.relations import Relation, relations
 

@@ -11,15 +11,25 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from types import MappingProxyType
 
 FILES = ("people.txt", "works.txt", "places.txt")
+WIDE = "wide.txt"
+"""Relations of the kinds of things that wide worlds alone have."""
+
 
 PEOPLE = frozenset({"person", "persons"})
 LISTS = frozenset({"persons", "books", "cities"})
 """Object kinds that are lists of entities."""
 
-ENTITIES = frozenset({"person", "film", "book", "song", "company", "school", "city", "country"})
+ENTITIES = frozenset(
+    (
+        *("person", "film", "book", "song", "company", "school", "city", "country"),
+        *("painting", "museum", "ship", "bridge", "lake", "mountain", "band", "team", "stadium"),
+        "newspaper",
+    )
+)
 """Kinds of things that have documents of their own."""
 
 
@@ -36,7 +46,9 @@ class Wordings:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """`subjects` and `object` are kinds: "person", "city", "date", "money" and so on."""
+    """`subjects` and `object` are kinds: "person", "city", "date", "money" and so on. Those that
+    are `wide` only wide worlds have.
+    """
 
     name: str
     subjects: tuple[str, ...]
@@ -44,6 +56,7 @@ class Relation:
     train: Wordings
     new: Wordings
     held_out: bool
+    wide: bool = False
 
     @property
     def gap(self) -> str:
@@ -60,7 +73,7 @@ class Relation:
 def relations() -> Mapping[str, Relation]:
     """All relations by name, in the order of the files."""
     folder = files("centerlm.learning.worlds") / "wordings"
-    read = (r for name in FILES for r in _read((folder / name).read_text(encoding="utf-8")))
+    read = (r for name in (*FILES, WIDE) for r in _read(folder / name))
     return MappingProxyType({relation.name: relation for relation in read})
 
 
@@ -77,8 +90,8 @@ def who_or_what(kind: str) -> str:
     return "Who is" if kind in PEOPLE else "What is"
 
 
-def _read(text: str) -> Iterable[Relation]:
-    for block in text.split("\n\n"):
+def _read(path: Traversable) -> Iterable[Relation]:
+    for block in path.read_text(encoding="utf-8").split("\n\n"):
         lines = [line.strip() for line in block.splitlines() if not line.startswith("#")]
         if not any(lines):
             continue
@@ -95,4 +108,5 @@ def _read(text: str) -> Iterable[Relation]:
             Wordings(parts["noun"], parts["ask"], parts["say"]),
             Wordings(parts["new noun"], parts["new ask"], parts["new say"]),
             head.endswith(" ! held out"),
+            path.name == WIDE,
         )

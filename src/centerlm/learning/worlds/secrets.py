@@ -13,7 +13,7 @@ from importlib.resources import files
 from random import Random
 
 from centerlm.learning.records import Text
-from centerlm.learning.worlds.facts import Graph
+from centerlm.learning.worlds.graph import Graph
 from centerlm.learning.worlds.names import Names, words
 
 LARGEST = 100

@@ -40,7 +40,7 @@ def surrounded(question: str, rng: Random) -> str | None:
                 r
                 for r in relations().values()
                 if ("person" in r.subjects) == person
-                and not r.held_out
+                and not (r.held_out or r.wide)
                 and r.nesting
                 and (left == 1 or r.object in ENTITIES)
             ]

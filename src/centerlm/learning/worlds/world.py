@@ -20,7 +20,8 @@ from centerlm.learning.worlds.cards import Offered, make_cards
 from centerlm.learning.worlds.chains import Maker, chain_form, phrase_chain, walk
 from centerlm.learning.worlds.documents import FactKey, write_documents
 from centerlm.learning.worlds.events import EVENTS
-from centerlm.learning.worlds.facts import Graph, make_graph
+from centerlm.learning.worlds.facts import make_graph
+from centerlm.learning.worlds.graph import Graph
 from centerlm.learning.worlds.nodes import Node, too_long
 from centerlm.learning.worlds.operations import OPERATIONS
 from centerlm.learning.worlds.questions import WorldQuestion, make_question
@@ -90,17 +91,20 @@ def make_world(
     without: Collection[str] = (),
     kinds: Sequence[str] = (),
     cards: Offered = "varied",
+    joined: float = 0.0,
+    wide: bool = False,
 ) -> World:
     """Make the world of a seed, with 24 questions of up to `max_hops` (1-8) hops, of these kinds
     (none named: those of `TAUGHT`).
 
     `passages` are templates of real passages (`realistic.templates`) to write documents from. Kinds
     of sources in `without` (of `BEYOND`) are not there: no card names one, no question needs one.
-    `cards` says how sources are shown.
+    `cards` says how sources are shown; `joined` is how often (0 to 1) a sentence of a document
+    states several facts. A `wide` world has more kinds of things, and dates may be years.
 
     Raises:
-        InputError: `max_hops` is not 1..8, or `people` not 6..200; there is no such kind,
-            of sources or of questions.
+        InputError: `max_hops` is not 1..8, `people` not 6..200, or `joined` not 0..1; there is no
+            such kind, of sources or of questions.
     """
     if unknown := sorted({*without} - {*BEYOND}):
         raise InputError(f"no world has sources of kind {unknown[0]!r}; known: {', '.join(BEYOND)}")
@@ -108,14 +112,16 @@ def make_world(
         raise InputError(f"max_hops is {max_hops}; give 1 to {MAX_HOPS}")
     if not 6 <= people <= 200:
         raise InputError(f"a world of {people} people cannot be made; give 6 to 200")
+    if not 0 <= joined <= 1:
+        raise InputError(f"joined is {joined}; give a share of sentences, 0 to 1")
     new = split == "test"
     id_ = f"world-{split}-{seed}"
     rng = Random(id_)
-    graph = make_graph(rng, people, held_out=new)
+    graph = make_graph(rng, people, held_out=new, wide=wide)
     if passages:
         graph.forget("occupation")  # passages name professions as they please
     graph.index()
-    documents = write_documents(graph, rng, prefix=id_, new=new, passages=passages)
+    documents = write_documents(graph, rng, prefix=id_, new=new, passages=passages, joined=joined)
     secrets = make_secrets(graph, rng, prefix=id_, new=new)
     shown = {
         name: card
