@@ -14,6 +14,7 @@ from centerlm.sources.calculator import Calculator
 from engine import Asks, finish, script
 
 FOUNDED = "Which was founded first, Baltic Lines or Fjord Express?"
+OLD = "Old St. Mary's Hall"
 
 
 def mended(text: str, question: str = FOUNDED) -> str:
@@ -27,6 +28,15 @@ def mended(text: str, question: str = FOUNDED) -> str:
         ("argmax(Nordwind ferries: #1, Seabird: #2)", "the Nordwind or the Seabird?", "Nordwind"),
         ("argmin(Vattern lake: #1, Vanern: #2)", "Which lake, Vanern or Vattern?", "Vattern"),
         ("sort(Old Oak of 1950: #1, Elm: #2)", "By age, Old Oak and Elm?", "Old Oak"),
+        ("argmax(Lines: #1, Fjord Express: #2)", FOUNDED, "Baltic Lines"),
+        (
+            "argmax(Vanern: #1, Lake Vattern: #2)",
+            "Is Lake Vanern or Lake Vattern it?",
+            "Lake Vanern",
+        ),
+        ("argmax(Ice: #1, Elm: #2)", "Is Ice older than Elm?", "Ice"),
+        ("earlier(Old: #1, Elm: #2)", "Which is older, Old St. Mary's Hall or Elm?", OLD),
+        ("earlier(Red: #1, Elm: #2)", "Elm, the Red Sea or the Red Hat?", "Red"),
     ],
 )
 def test_a_label_is_what_of_it_stands_in_the_question(text: str, question: str, right: str) -> None:

@@ -1,8 +1,9 @@
 """Labels of a calculation that were copied with a slip: the question has them right.
 
 A choice between things calls them by labels, "argmax(Tall Oak: #1, Elm: #2)", and the label of the
-best is the answer. A small model that copies one can begin it twice ("T Tall Oak") or add a word
-("Elm School"). What of it stands in the question is the name. Pure: no I/O, no model.
+best is the answer. A small model that copies one can begin it twice ("T Tall Oak"), add a word
+("Elm School") or leave one out ("Oak"). What of it stands in the question is the name, with the
+words of the name beside it there. Pure: no I/O, no model.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def with_labels(step: Step, question: str) -> Step:
     """The step, its labels as the question has them where they do not stand in it as they are.
 
     Of a label, the longest run of its words that the question has counts, if a name or a number is
-    in it and it is no part of another label.
+    in it and it is no part of another label; a part of a longer name is the whole name.
     """
     if not _CHOICE.fullmatch(step.text):
         return step
@@ -36,7 +37,7 @@ def with_labels(step: Step, question: str) -> Step:
 
 def _named(label: str, question: str) -> str:
     if contains(question, label):
-        return label
+        return _whole(label, question)
     said = label.split()
     runs = (
         " ".join(said[start : start + length])
@@ -45,3 +46,14 @@ def _named(label: str, question: str) -> str:
     )
     names = (run for run in runs if any(w[0].isupper() or w[0].isdigit() for w in run.split()))
     return next((run for run in names if len(run) > 1 and contains(question, run)), label)
+
+
+def _whole(label: str, question: str) -> str:
+    """The name that a label is a part of wherever the question has it; else the label."""
+    if not label[:1].isupper():
+        return label
+    word = r"[^\W\d_a-z](?:[\w-]|\.(?=\w)|['’](?!s\b)|['’]s(?= [^\W\d_a-z]))*\.?"
+    # The first word of a question is in capitals whether it is of a name or not.
+    name = rf"(?:(?<!^)\b{word} )*\b{re.escape(label)}\b(?: {word})*"
+    found = {match[0].rstrip(".") for match in re.finditer(name, question)}
+    return found.pop() if len(found) == 1 else label

@@ -25,14 +25,21 @@ from centerlm.verify import contains
 SEEDS = range(12)
 
 
+USUAL_OR_WIDE = pytest.mark.parametrize("wide", [False, True], ids=["usual", "wide"])
+"""Worlds as they are, or with more kinds of things and several facts in a sentence."""
+
+
 @cache
-def world(seed: int, split: Split = "train", max_hops: int = 2) -> World:
-    return make_world(seed, split=split, max_hops=max_hops)
+def world(seed: int, split: Split = "train", max_hops: int = 2, *, wide: bool = False) -> World:
+    joined = 0.6 if wide else 0.0
+    return make_world(seed, split=split, max_hops=max_hops, wide=wide, joined=joined)
 
 
-def questions(split: Split = "train", max_hops: int = 2) -> Iterator[tuple[World, WorldQuestion]]:
+def questions(
+    split: Split = "train", max_hops: int = 2, *, wide: bool = False
+) -> Iterator[tuple[World, WorldQuestion]]:
     for seed in SEEDS:
-        made = world(seed, split, max_hops)
+        made = world(seed, split, max_hops, wide=wide)
         for question in made.questions:
             yield made, question
 
@@ -46,10 +53,11 @@ def test_the_same_seed_gives_the_same_world_byte_for_byte() -> None:
     assert digest.hexdigest()[:16] == "396105ac998348e5"
 
 
+@USUAL_OR_WIDE
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_documents_have_30_to_90_words_and_titles_of_things(split: Split) -> None:
+def test_documents_have_30_to_90_words_and_titles_of_things(split: Split, wide: bool) -> None:
     for seed in SEEDS:
-        made = world(seed, split)
+        made = world(seed, split, wide=wide)
         names = {thing.name for thing in made.graph.things}
         for text in made.documents:
             assert 30 <= len(text.text.split()) <= 90, text
@@ -58,20 +66,24 @@ def test_documents_have_30_to_90_words_and_titles_of_things(split: Split) -> Non
         assert len({text.id for text in made.documents}) == len(made.documents)
 
 
+@USUAL_OR_WIDE
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_every_fact_stands_in_the_documents_named(split: Split) -> None:
+def test_every_fact_stands_in_the_documents_named(split: Split, wide: bool) -> None:
     for seed in SEEDS:
-        made = world(seed, split)
+        made = world(seed, split, wide=wide)
         texts = {text.id: text for text in made.documents}
         for key, fact in made.graph.facts.items():
             for id_ in made.where[key]:
                 assert contains(texts[id_].text, fact.answer), (fact, texts[id_])
 
 
+@USUAL_OR_WIDE
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_readings_hold_their_answers_and_unanswerable_ones_have_none(split: Split) -> None:
+def test_readings_hold_their_answers_and_unanswerable_ones_have_none(
+    split: Split, wide: bool
+) -> None:
     none = 0
-    for made, question in questions(split):
+    for made, question in questions(split, wide=wide):
         texts = {text.id: text.text for text in (*made.documents, *made.replies)}
         for reading in (*question.readings, *question.hearings):
             if reading.answer is None:
@@ -84,9 +96,10 @@ def test_readings_hold_their_answers_and_unanswerable_ones_have_none(split: Spli
     assert none > 50
 
 
+@USUAL_OR_WIDE
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_every_plan_parses_with_its_cards(split: Split) -> None:
-    for _, question in questions(split, 4):
+def test_every_plan_parses_with_its_cards(split: Split, wide: bool) -> None:
+    for _, question in questions(split, 4, wide=wide):
         for form, decisions in question.decisions.items():
             assert decisions[0].objective == question.text
             assert split == "train" or decisions[0].root is None
@@ -158,6 +171,7 @@ def test_50_train_worlds_hold_nothing_that_is_held_out() -> None:
     assert all(len({*r.train.nouns, *r.train.asks, *r.new.nouns, *r.new.asks}) >= 12 for r in known)
     assert all(len({*r.train.says, *r.new.says}) >= 8 for r in known)
     assert all(len({*r.new.nouns, *r.new.asks}) >= 4 for r in known)
+    assert all(any(n.endswith(" {}") for n in w.nouns) for r in known for w in (r.train, r.new))
     old = " ".join(w for r in known for w in (*r.train.nouns, *r.train.asks, *r.train.says))
     new_asks = [ask.split("{}") for r in known for ask in r.new.asks]
     new_nouns = [noun.removesuffix("{}") for r in known for noun in r.new.nouns]
@@ -203,16 +217,17 @@ def answers_of(question: WorldQuestion) -> dict[str, str]:
     return given
 
 
+@USUAL_OR_WIDE
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_every_calculation_gives_the_gold_answer(split: Split) -> None:
+def test_every_calculation_gives_the_gold_answer(split: Split, wide: bool) -> None:
     """Recomputed by the real calculator from the answers of the flat plan's other steps."""
     checked = Counter[str]()
     rare = (
         (made, question)
-        for made in (world(seed, split, 4) for seed in SEEDS)
+        for made in (world(seed, split, 4, wide=wide) for seed in SEEDS)
         for question in questions_of(made, hops=range(1, 5), kinds=sorted({*TAUGHT}))
     )
-    for made, question in itertools.chain(questions(split, 4), rare):
+    for made, question in itertools.chain(questions(split, 4, wide=wide), rare):
         value = run_flat(made, question)
         if value is not None:
             assert value == question.answer, (question.text, question.plan("flat"))
