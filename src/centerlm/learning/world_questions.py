@@ -81,7 +81,7 @@ def world_known(world: World) -> Known:
     shapes: list[tuple[str, str]] = []
     names = {normalise(thing.name) for thing in world.graph.things}
     for relation in relations().values():
-        for form in _forms(relation.name):
+        for form in _forms(relation.name, world):
             before, _, after = normalise(form.replace("{}", "\x00")).partition("\x00")
             shapes.append((before, after))
     for question in world.questions:
@@ -91,7 +91,7 @@ def world_known(world: World) -> Known:
         if (subject, name) not in world.where:
             continue
         thing = world.graph.things[subject].name
-        for form in _forms(name):
+        for form in _forms(name, world):
             asked = normalise(form.replace("{}", thing))
             table[asked] = (*dict.fromkeys((*table.get(asked, ()), fact.answer, *fact.aliases)),)
 
@@ -109,11 +109,11 @@ def world_known(world: World) -> Known:
     return known
 
 
-def _forms(relation: str) -> tuple[str, ...]:
+def _forms(relation: str, world: World) -> tuple[str, ...]:
     """All questions for a relation; `{}` is the subject."""
     made = relations()[relation]
     what = who_or_what(made.object)
-    both = (made.train, made.new)
+    both = (made.wordings(new=new, wide=world.graph.wide) for new in (False, True))
     return tuple(f for w in both for f in (*w.asks, *(f"{what} {noun}?" for noun in w.nouns)))
 
 

@@ -165,7 +165,8 @@ def test_at_least_15_percent_each_need_an_expert_the_user_or_an_experiment(split
             assert needed[source] >= 0.15 * total, (source, max_hops)
 
 
-def test_50_train_worlds_hold_nothing_that_is_held_out() -> None:
+@USUAL_OR_WIDE
+def test_50_train_worlds_hold_nothing_that_is_held_out(wide: bool) -> None:
     known = relations().values()
     assert sum(r.held_out for r in known) >= 5
     assert all(len({*r.train.nouns, *r.train.asks, *r.new.nouns, *r.new.asks}) >= 12 for r in known)
@@ -187,7 +188,7 @@ def test_50_train_worlds_hold_nothing_that_is_held_out() -> None:
     assert len(new_says) > 60
     held_out = {r.name for r in known if r.held_out}
     for seed in range(50):
-        made = make_world(seed)
+        made = make_world(seed, wide=wide, joined=0.5 * wide)
         assert not held_out & {relation for _, relation in made.graph.facts}
         documents = " ".join(text.text for text in made.documents)
         assert not [piece for piece in new_says if piece in documents]

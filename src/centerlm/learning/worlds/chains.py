@@ -42,8 +42,7 @@ class Maker:
             self.used.add("relation")
         if self.new:
             self.used.add("wording")
-            return relation.new
-        return relation.train
+        return relation.wordings(new=self.new, wide=self.graph.wide)
 
     def pick(self, train: Sequence[str], new: Sequence[str]) -> str:
         """One of the wordings of a form of question."""
@@ -196,7 +195,7 @@ def _nesting(nouns: Sequence[str]) -> tuple[str, ...]:
 def lookup(maker: Maker, fact: Fact, form: str, subject: str) -> Lookup:
     """The request for a fact, and one other wording of it."""
     relation = relations()[fact.relation]
-    words = relation.new if maker.new else relation.train
+    words = relation.wordings(new=maker.new, wide=maker.graph.wide)
     forms = (*words.asks, *(f"{who_or_what(relation.object)} {noun}?" for noun in words.nouns))
     other = maker.rng.choice([f for f in forms if f != form])
     return Lookup(

@@ -44,8 +44,8 @@ class Teller:
 
     def says(self, fact: Fact) -> tuple[str, ...]:
         """Wordings for a fact: all those held out, or all others."""
-        relation = relations()[fact.relation]
-        return (relation.new if self.new and self.rng.random() < 0.5 else relation.train).says
+        new = self.new and self.rng.random() < 0.5
+        return relations()[fact.relation].wordings(new=new, wide=self.graph.wide).says
 
 
 def compound(thing: Thing, facts: Sequence[Fact], teller: Teller) -> Told | None:

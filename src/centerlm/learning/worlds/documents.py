@@ -15,7 +15,6 @@ from centerlm.learning.records import Text
 from centerlm.learning.worlds.compound import Teller, compound, on_date, possessive
 from centerlm.learning.worlds.graph import Fact, Graph, Thing
 from centerlm.learning.worlds.realistic import Template, fill_template
-from centerlm.learning.worlds.relations import relations
 
 MIN_WORDS, MAX_WORDS = 30, 90
 
@@ -131,7 +130,7 @@ def write_documents(
             other = rng.choice(everything)
             if other.subject != thing.id and rng.random() < 0.25 and _count(sentences) <= 60:
                 subject = graph.things[other.subject]
-                said = statement(other, subject, rng, first=True, new=new)
+                said = statement(other, subject, teller, first=True)
                 sentences.insert(rng.randint(1, len(sentences)), said)
                 stated.append(other)
             _pad(sentences, thing, rng)
@@ -190,7 +189,7 @@ def _sentence(
     """A sentence that states the first of the facts, or several that can be joined."""
     if joined and teller.rng.random() < joined and (told := compound(thing, facts, teller)):
         return capitalised(f"{thing.name if first else thing.short}{told[0]}."), told[1]
-    return statement(facts[0], thing, teller.rng, first=first, new=teller.new), facts[:1]
+    return statement(facts[0], thing, teller, first=first), facts[:1]
 
 
 def _count(sentences: Sequence[str]) -> int:
@@ -211,11 +210,10 @@ def _pad(sentences: list[str], thing: Thing, rng: Random) -> None:
         extra -= enough
 
 
-def statement(fact: Fact, subject: Thing, rng: Random, *, first: bool, new: bool) -> str:
+def statement(fact: Fact, subject: Thing, teller: Teller, *, first: bool) -> str:
     """A sentence that states the fact; `first` calls the subject by its whole name."""
-    relation = relations()[fact.relation]
-    pool = relation.new.says if new and rng.random() < 0.5 else relation.train.says
-    form = on_date(rng.choice(pool), fact)
+    rng = teller.rng
+    form = on_date(rng.choice(teller.says(fact)), fact)
     name = subject.name
     if not first:
         # A pronoun stands only where it is the subject of the sentence: there is no "him".

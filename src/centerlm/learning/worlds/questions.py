@@ -180,7 +180,7 @@ def _unanswerable(maker: Maker) -> str:
         known = (thing.id, relation.name) in graph.facts
         if known or relation.held_out or relation.name in _IMPLIED:
             continue
-        words = relation.new if maker.new else relation.train
+        words = relation.wordings(new=maker.new, wide=maker.graph.wide)
         forms = (*words.asks, *(f"{who_or_what(relation.object)} {n}?" for n in words.nouns))
         return rng.choice(forms).replace("{}", thing.name)
 

@@ -7,16 +7,16 @@ documents; a third of them is held out for test worlds, and so are whole relatio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from types import MappingProxyType
 
+from centerlm.learning.worlds.forms import read_blocks
+
 FILES = ("people.txt", "works.txt", "places.txt")
-WIDE = "wide.txt"
-"""Relations of the kinds of things that wide worlds alone have."""
+WIDE, MORE = "wide.txt", "more.txt"
+"""What wide worlds alone have: relations of more kinds of things, and more wordings of others."""
 
 
 PEOPLE = frozenset({"person", "persons"})
@@ -43,11 +43,16 @@ class Wordings:
     asks: tuple[str, ...]
     says: tuple[str, ...]
 
+    def beside(self, more: Wordings) -> Wordings:
+        """These and more."""
+        pairs = ((self.nouns, more.nouns), (self.asks, more.asks), (self.says, more.says))
+        return Wordings(*(tuple(dict.fromkeys(one + other)) for one, other in pairs))
+
 
 @dataclass(frozen=True, slots=True)
 class Relation:
     """`subjects` and `object` are kinds: "person", "city", "date", "money" and so on. Those that
-    are `wide` only wide worlds have.
+    are `wide` only wide worlds have, and such worlds have `more` wordings to train with.
     """
 
     name: str
@@ -55,8 +60,15 @@ class Relation:
     object: str
     train: Wordings
     new: Wordings
+    more: Wordings
     held_out: bool
     wide: bool = False
+
+    def wordings(self, *, new: bool, wide: bool) -> Wordings:
+        """Those held out from training (`new`), or those to train with, of `wide` worlds or not."""
+        if new:
+            return self.new
+        return self.more if wide else self.train
 
     @property
     def gap(self) -> str:
@@ -72,8 +84,8 @@ class Relation:
 @cache
 def relations() -> Mapping[str, Relation]:
     """All relations by name, in the order of the files."""
-    folder = files("centerlm.learning.worlds") / "wordings"
-    read = (r for name in (*FILES, WIDE) for r in _read(folder / name))
+    more = {head: _wordings(parts) for head, parts in read_blocks(MORE)}
+    read = (r for name in (*FILES, WIDE) for r in _read(name, more))
     return MappingProxyType({relation.name: relation for relation in read})
 
 
@@ -90,23 +102,22 @@ def who_or_what(kind: str) -> str:
     return "Who is" if kind in PEOPLE else "What is"
 
 
-def _read(path: Traversable) -> Iterable[Relation]:
-    for block in path.read_text(encoding="utf-8").split("\n\n"):
-        lines = [line.strip() for line in block.splitlines() if not line.startswith("#")]
-        if not any(lines):
-            continue
-        head, *rest = (line for line in lines if line)
+def _read(file: str, more: Mapping[str, Wordings]) -> Iterator[Relation]:
+    for head, parts in read_blocks(file):
         name, _, kinds = head.removesuffix(" ! held out").partition(": ")
         subjects, _, object_ = kinds.partition(" -> ")
-        parts = {
-            key: tuple(forms.split(" | ")) for key, _, forms in (s.partition(": ") for s in rest)
-        }
+        train = _wordings(parts)
         yield Relation(
             name,
             tuple(subjects.split(", ")),
             object_,
-            Wordings(parts["noun"], parts["ask"], parts["say"]),
-            Wordings(parts["new noun"], parts["new ask"], parts["new say"]),
+            train,
+            _wordings(parts, "new "),
+            train.beside(more[name]) if name in more else train,
             head.endswith(" ! held out"),
-            path.name == WIDE,
+            file == WIDE,
         )
+
+
+def _wordings(parts: Mapping[str, tuple[str, ...]], mark: str = "") -> Wordings:
+    return Wordings(*(parts[mark + key] for key in ("noun", "ask", "say")))

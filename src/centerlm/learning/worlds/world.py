@@ -100,7 +100,8 @@ def make_world(
     `passages` are templates of real passages (`realistic.templates`) to write documents from. Kinds
     of sources in `without` (of `BEYOND`) are not there: no card names one, no question needs one.
     `cards` says how sources are shown; `joined` is how often (0 to 1) a sentence of a document
-    states several facts. A `wide` world has more kinds of things, and dates may be years.
+    states several facts. A `wide` world has more kinds of things and more
+    wordings, and dates may be years.
 
     Raises:
         InputError: `max_hops` is not 1..8, `people` not 6..200, or `joined` not 0..1; there is no
