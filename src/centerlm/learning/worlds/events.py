@@ -34,6 +34,15 @@ _YEARS = 110
 """The greatest age asked for, and the most years between two happenings are three times that."""
 
 
+_WORKS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "publication date": {"director": "directed", "author": "wrote", "performer": "sang"},
+        "year of painting": {"painter": "painted"},
+    }
+)
+"""By what happened to a work, what those who made it did."""
+
+
 @dataclass(frozen=True, slots=True)
 class Happening:
     """Wordings of what happened to `{}`: as a clause, turned round, and as a noun."""
@@ -89,7 +98,7 @@ def age(maker: Maker, hops: int) -> Node | None:
         return None
     form = _times()["age"]
     person, thing = _side(maker, chain), _named(maker, other)
-    clause = maker.rng.choice(_happened(maker, other).clauses)
+    clause = _done_by(maker, chain, other) or maker.rng.choice(_happened(maker, other).clauses)
     called = "it" if other == own and person.said and _may_be_it(maker, other) else thing.called
     words = {"{a}": person.called, "{d}": clause.replace("{}", called)}
     text = filled(maker.pick(form.asks, form.new_asks), words)
@@ -324,6 +333,18 @@ def _happened(maker: Maker, fact: Fact) -> Happening:
     if maker.new:
         maker.used.add("wording")
     return _happenings(new=maker.new)[fact.relation]
+
+
+def _done_by(maker: Maker, person: Chain, fact: Fact) -> str | None:
+    """ "she painted {}": a happening told as what the person of a chain did, in wide worlds."""
+    if not maker.graph.wide or fact.relation not in _WORKS or maker.rng.random() < 0.2:
+        return None
+    id_ = person.facts[-1].subject
+    by = (maker.graph.get(fact.subject, relation) for relation in _WORKS[fact.relation])
+    made = next((one for one in by if one is not None and id_ in one.targets), None)
+    if made is None:
+        return None
+    return f"{_pronoun(maker, id_)} {_WORKS[fact.relation][made.relation]} {{}}"
 
 
 def _may_be_it(maker: Maker, fact: Fact) -> bool:
