@@ -94,3 +94,19 @@ def test_wide_worlds_ask_for_what_others_do_not_have() -> None:
 def test_a_share_of_sentences_is_a_share() -> None:
     with pytest.raises(InputError, match=r"joined is 1\.5; give a share of sentences, 0 to 1"):
         make_world(1, joined=1.5)
+
+
+def test_ages_are_asked_for_by_what_a_person_did() -> None:
+    """And by that person alone: whoever "wrote it" is its author."""
+    done = re.compile(r"(?:she|he) (painted|wrote|directed|sang) (.+?)\?")
+    makers = {"painted": "painter", "wrote": "author", "directed": "director", "sang": "performer"}
+    seen = Counter[str]()
+    for seed in range(20):
+        world = make_world(seed, wide=True, kinds=("age",), max_hops=1)
+        by_name = {thing.name: thing.id for thing in world.graph.things}
+        for question in world.questions:
+            if match := done.search(question.text):
+                maker = world.graph.facts[by_name[match[2]], makers[match[1]]]
+                assert maker.answer in question.text
+                seen[match[1]] += 1
+    assert len(seen) == 4
