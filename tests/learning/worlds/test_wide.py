@@ -101,7 +101,7 @@ def test_ages_are_asked_for_by_what_a_person_did() -> None:
     done = re.compile(r"(?:she|he) (painted|wrote|directed|sang) (.+?)\?")
     makers = {"painted": "painter", "wrote": "author", "directed": "director", "sang": "performer"}
     seen = Counter[str]()
-    for seed in range(20):
+    for seed in range(60):
         world = make_world(seed, wide=True, kinds=("age",), max_hops=1)
         by_name = {thing.name: thing.id for thing in world.graph.things}
         for question in world.questions:
