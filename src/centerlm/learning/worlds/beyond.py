@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from centerlm.learning.worlds.calculating import CALCULATOR, filled
 from centerlm.learning.worlds.chains import (
     Chain,
     Maker,
@@ -13,7 +14,6 @@ from centerlm.learning.worlds.chains import (
 from centerlm.learning.worlds.forms import Form, read_forms
 from centerlm.learning.worlds.measures import measure, written
 from centerlm.learning.worlds.nodes import Ask, Compute, Follow, Lookup, Node, Peel
-from centerlm.learning.worlds.operations import CALCULATOR, filled
 from centerlm.learning.worlds.relations import who_or_what
 from centerlm.learning.worlds.secrets import LARGEST, fields, privates
 

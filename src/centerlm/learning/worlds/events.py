@@ -13,6 +13,7 @@ from datetime import date
 from functools import cache
 from types import MappingProxyType
 
+from centerlm.learning.worlds.calculating import CALCULATOR, filled, measured, of_one
 from centerlm.learning.worlds.chains import (
     DOCUMENTS,
     Chain,
@@ -28,7 +29,6 @@ from centerlm.learning.worlds.forms import Form, read_blocks, read_forms
 from centerlm.learning.worlds.graph import Fact
 from centerlm.learning.worlds.measures import measure
 from centerlm.learning.worlds.nodes import Ask, Compute, Follow, Node
-from centerlm.learning.worlds.operations import CALCULATOR, filled, measured, of_one
 
 _YEARS = 110
 """The greatest age asked for, and the most years between two happenings are three times that."""
