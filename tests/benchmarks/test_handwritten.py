@@ -9,18 +9,27 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from centerlm.evaluation.sets import read_items, read_records
 
 ROOT = Path(__file__).parents[2]
-QUESTIONS = ROOT / "benchmarks" / "handwritten.jsonl"
+SCRIPT = ROOT / "benchmarks" / "handwritten.py"
 
 
-def test_the_questions_are_whole() -> None:
-    items = read_items(read_records(QUESTIONS), "handwritten")
-    assert Counter(item.splits["domain"] for item in items) == {"first half": 40, "second half": 40}
-    assert len({item.objective.text for item in items}) == 80
+@pytest.mark.parametrize(
+    ("name", "domains", "count"),
+    [
+        ("handwritten", {"first half": 40, "second half": 40}, 48),
+        ("handwritten_others", {"other kinds": 40}, 33),
+    ],
+)
+def test_the_questions_are_whole(name: str, domains: dict[str, int], count: int) -> None:
+    items = read_items(read_records(SCRIPT.with_name(f"{name}.jsonl")), name)
+    assert Counter(item.splits["domain"] for item in items) == domains
+    assert len({item.objective.text for item in items}) == sum(domains.values())
     articles = {(p.title, p.text) for item in items for p in item.paragraphs}
-    assert len(articles) == len({title for title, _ in articles}) == 48
+    assert len(articles) == len({title for title, _ in articles}) == count
     told = " ".join(text for _, text in articles).casefold()
     words = [item for item in items if item.accepted[0][0].isalpha()]
     left = [i.id for i in words if i.accepted[0].casefold() not in {"yes", "no"}]
@@ -28,21 +37,31 @@ def test_the_questions_are_whole() -> None:
     assert all(answers[id_] in told for id_ in left)
 
 
-def test_the_page_has_a_row_a_system_and_a_column_a_half(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("about", "name", "columns", "cells"),
+    [
+        ("first", "handwritten", "F1, first half | F1, second half | F1, all", (4, 7, "80")),
+        ("others", "handwritten_others", "F1, all", (4, 7, "40")),
+    ],
+)
+def test_the_page_has_a_row_a_system_and_a_column_a_half(
+    tmp_path: Path, about: str, name: str, columns: str, cells: tuple[int, int, str]
+) -> None:
     (tmp_path / "centerlm.toml").write_text(
         '[center]\nmodel = "scripted:evaluation_data:puzzled_reader"\n'
     )
     paths = [str(ROOT / "src"), str(ROOT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])]
     env = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "CENTERLM_HOME": str(tmp_path)}
-    words = ["--work", "work", "--out", "out", "--system", "direct,holistic"]
+    words = ["--work", "work", "--out", "out", "--system", "direct,holistic", "--about", about]
     done = subprocess.run(
-        [sys.executable, str(QUESTIONS.with_suffix(".py")), *words, "--config", "centerlm.toml"],
+        [sys.executable, str(SCRIPT), *words, "--config", "centerlm.toml"],
         cwd=tmp_path, env=env, capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    page = (tmp_path / "out/handwritten.md").read_text()
-    assert "| system | F1, first half | F1, second half | F1, all | exact, all |" in page
-    assert page.count(", n=40 | ") == 4
-    assert page.count("n=80") == 7
-    kept = json.loads((tmp_path / "out/handwritten.json").read_text())
+    page = (tmp_path / f"out/{name}.md").read_text()
+    assert f"| system | {columns} | exact, all | model calls |" in page
+    of_halves, of_all, items = cells
+    assert page.count(", n=40 | ") == of_halves
+    assert page.count(f"n={items}") == of_all
+    kept = json.loads((tmp_path / f"out/{name}.json").read_text())
     assert len(kept["config"]["data_sha256"]) == 1
