@@ -29,6 +29,7 @@ def mended(text: str, question: str = FOUNDED) -> str:
         ("argmin(Vattern lake: #1, Vanern: #2)", "Which lake, Vanern or Vattern?", "Vattern"),
         ("sort(Old Oak of 1950: #1, Elm: #2)", "By age, Old Oak and Elm?", "Old Oak"),
         ("argmax(Lines: #1, Fjord Express: #2)", FOUNDED, "Baltic Lines"),
+        ("argmax(Balt Lines: #1, Fjord Express: #2)", FOUNDED, "Baltic Lines"),
         (
             "argmax(Vanern: #1, Lake Vattern: #2)",
             "Is Lake Vanern or Lake Vattern it?",

@@ -45,7 +45,8 @@ def _named(label: str, question: str) -> str:
         for start in range(len(said) - length + 1)
     )
     names = (run for run in runs if any(w[0].isupper() or w[0].isdigit() for w in run.split()))
-    return next((run for run in names if len(run) > 1 and contains(question, run)), label)
+    found = next((run for run in names if len(run) > 1 and contains(question, run)), None)
+    return label if found is None else _whole(found, question)
 
 
 def _whole(label: str, question: str) -> str:
