@@ -174,6 +174,37 @@ def test_a_source_whose_text_does_not_say_has_found_nothing() -> None:
     assert outcome.reason("1") == "what docs gave does not say"
 
 
+def test_a_measure_that_is_no_number_of_things_is_read_over() -> None:
+    passages = (Passage("p1", "It is 118 metres long and can take 900 passengers.", file="a.txt"),)
+    docs = prose("docs", lambda seek: Finding(Status.FOUND, passages=passages))
+
+    def outcome(second: str) -> Any:
+        def say(prompt: Prompt, sampling: Sampling) -> str:
+            if act_of(prompt) != "absorb":
+                return "1 [docs] How many passengers can the Seabird take?"
+            return "118 metres [1]" if "118" in prompt.messages[-1].text else second
+
+        made = run("q", say, [docs], options=Options(splits=False, reasks=False))
+        assert told(made)[2:] == ["absorb 1", "reread 1"]
+        return made
+
+    for second in ("92 m [1]", "nothing"):
+        reason = outcome(second).reason("1")
+        assert reason == "a number of things was asked for, not a measure: 118 metres"
+    found = outcome("900 [1]")
+    assert found.answer("1") == "900"
+    (citation,) = found.solution.finding.citations
+    assert citation.quote == "It is 118 metres long and can take 900 passengers."
+
+
+def test_a_date_is_no_age() -> None:
+    docs = prose("docs", lambda seek: "He was born in 1744 and died in 1812.")
+    said = script({"q": "1 [docs] At what age did Ugo die?"}, absorb="1812 [1]")
+    outcome = run("q", said, [docs], options=Options(splits=False, reasks=False))
+    assert told(outcome)[2:] == ["absorb 1"]
+    assert outcome.reason("1") == "an age was asked for, not a date: 1812"
+
+
 def test_a_name_copied_with_a_slip_is_written_as_the_passage_has_it() -> None:
     passages = (Passage("p1", "The seat of the county is Bergenhus.", file="a.txt"),)
     docs = prose("docs", lambda seek: Finding(Status.FOUND, passages=passages))

@@ -10,6 +10,7 @@ from centerlm.budget import Account
 from centerlm.calling import call_model
 from centerlm.errors import ModelError, OutOfBudgetError
 from centerlm.finding import Citation, Finding, Status, failed, nothing, short_answer
+from centerlm.misfits import NO_COUNT, misfit, without
 from centerlm.plan import Step
 from centerlm.run import Level, Run
 from centerlm.verify import as_written, cite, contains
@@ -23,7 +24,8 @@ async def absorb_finding(
     run: Run, account: Account, finding: Finding, *, text: str, path: str, attempt: int
 ) -> Finding:
     """Absorb passages or free text into a short answer; a typed finding passes unchanged, and so
-    does an answer that the words it cites bear already.
+    does an answer that the words it cites bear already. What is of another kind than was asked for
+    is no answer; where it is a measure, the notes are read again without it.
 
     Raises:
         OutOfBudgetError: the call was not covered.
@@ -36,30 +38,49 @@ async def absorb_finding(
         finding = replace(finding, text=finding.text or finding.answer or "")
         notes = (Note(finding.source, finding.text),)
     view = AbsorbView(text, notes)
-    center = run.center
     try:
-        reply = await call_model(
-            run.recorder,
-            account,
-            center.model,
-            center.absorb(view),
-            path=path,
-            act="absorb",
-            attempt=attempt,
-        )
+        answer, cited = await _read(run, account, view, path=path, act="absorb", attempt=attempt)
+        why = misfit(text, answer)
+        if why == NO_COUNT:  # the number asked for often stands beside the measure
+            rest = tuple(replace(note, text=without(note.text, answer)) for note in notes)
+            view = AbsorbView(text, rest)
+            read = await _read(run, account, view, path=path, act="reread", attempt=attempt)
+            if read[0] and not misfit(text, read[0]):
+                (answer, cited), why = read, ""
     except ModelError as error:
         return failed(str(error), source=finding.source)
-    absorbed = center.read_absorb(reply.text, view, cut=reply.cut)
-    if absorbed.answer is None:
+    if not answer:
         return nothing(f"what {finding.source} gave does not say", source=finding.source)
-    answer = as_written(absorbed.answer, [note.text[:MAX_NOTE] for note in notes])
+    if why:
+        return nothing(f"{why}: {short_answer(answer)}", source=finding.source)
     return replace(
         finding,
         answer=short_answer(answer),
-        citations=cite(finding.passages, absorbed.cited, answer) or finding.citations,
+        citations=cite(finding.passages, cited, answer) or finding.citations,
         passages=(),
         text="" if finding.passages else finding.text,
     )
+
+
+async def _read(
+    run: Run, account: Account, view: AbsorbView, *, path: str, act: str, attempt: int
+) -> tuple[str, tuple[int, ...]]:
+    """The answer that notes hold, as they write it, and the numbers of the notes it rests on; ""
+    where they hold none.
+
+    Raises:
+        OutOfBudgetError: the call was not covered.
+        ModelError: the center's model did not answer.
+    """
+    center, request = run.center, run.center.absorb(view)
+    reply = await call_model(
+        run.recorder, account, center.model, request, path=path, act=act, attempt=attempt
+    )
+    absorbed = center.read_absorb(reply.text, view, cut=reply.cut)
+    if absorbed.answer is None:
+        return "", ()
+    written = as_written(absorbed.answer, [note.text[:MAX_NOTE] for note in view.notes])
+    return written, absorbed.cited
 
 
 def _is_absorbed(finding: Finding) -> bool:
