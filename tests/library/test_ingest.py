@@ -13,7 +13,7 @@ import pytest
 from word_embedder import WordEmbedder
 
 from centerlm.errors import InputError, LibraryError
-from centerlm.library import IngestReport, Library, Problem, Progress, ingest, media, store
+from centerlm.library import IngestReport, Library, Problem, Progress, media, store, writing
 from centerlm.library.document import Document
 
 
@@ -216,8 +216,8 @@ def test_the_size_of_passages_is_fixed_by_the_first_ingest(tmp_path: Path, folde
 KILLED = """
 import os, signal, sys
 from centerlm.library import Library
-from centerlm.library import ingest
-ingest.COMMIT_PASSAGES = 10
+from centerlm.library import writing
+writing.COMMIT_PASSAGES = 10
 def progress(p):
     if p.done >= int(sys.argv[3]):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -257,7 +257,7 @@ def test_other_writers_need_not_wait_while_files_are_read(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "BUSY_SECONDS", 0.1)
-    monkeypatch.setattr(ingest, "COMMIT_SECONDS", 0.0)
+    monkeypatch.setattr(writing, "COMMIT_SECONDS", 0.0)
     large = folder / "large.txt"
     large.write_text("The lake of Cade is wide. " * 5_000)
     with (
@@ -274,15 +274,15 @@ def test_other_writers_need_not_wait_while_files_are_read(
             os.utime(path, (1, 1))
         assert counts(library.ingest([folder], progress=write)) == (0, 0, 3, 0)
 
-        parse = ingest.parse
-        monkeypatch.setattr(ingest, "COMMIT_SECONDS", 1e9)
+        parse = writing.parse
+        monkeypatch.setattr(writing, "COMMIT_SECONDS", 1e9)
 
         def slow(data: bytes, name: str) -> Iterator[Document | Problem]:
-            if len(data) > ingest.SMALL_BYTES:
+            if len(data) > writing.SMALL_BYTES:
                 other.ingest([tmp_path / "none.txt"], max_words=120)
             return parse(data, name)
 
-        monkeypatch.setattr(ingest, "parse", slow)
+        monkeypatch.setattr(writing, "parse", slow)
         (folder / "harbour.txt").write_text("The harbour of Aland is shallow.")
         large.write_text("The lake of Cade is deep. " * 5_000)
         assert counts(library.ingest([folder])) == (0, 2, 1, 0)
