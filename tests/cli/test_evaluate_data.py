@@ -148,7 +148,7 @@ def test_a_damaged_training_file_is_one_sentence(run: Run, tmp_path: Path) -> No
 def test_a_set_that_a_file_is_not_is_one_sentence(run: Run, tmp_path: Path) -> None:
     write_lines(tmp_path / "own.jsonl", [{"question": "Who?", "answer": "x"}])
     done = evaluate(run, "own.jsonl", "--set", "musique")
-    assert (done.code, "needs --data with a folder of sets" in done.complaint()) == (2, True)
+    assert (done.code, "or --data with a folder of sets" in done.complaint()) == (2, True)
 
 
 def test_a_set_that_was_held_out_is_told_apart(run: Run, tmp_path: Path) -> None:

@@ -46,6 +46,17 @@ def test_a_part_of_a_record_in_another_form_is_told(tmp_path: Path, row: dict[st
         read_sets(Opening(str(file), tmp_path), SETS)
 
 
+@pytest.mark.parametrize("name", ["worlds", "musique"])
+def test_a_file_beside_a_named_set_is_refused(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_text('{"id": "1", "question": "Who?", "answer": "Ada"}', encoding="utf-8")
+    assert list(read_sets(Opening(str(file), tmp_path), SETS).sets) == ["mine"]
+    with pytest.raises(InputError, match=f"is one set, and --set {name} asks for another"):
+        read_sets(Opening(str(file), tmp_path, (name,)), SETS)
+    with pytest.raises(InputError, match="there is no data at"):
+        read_sets(Opening(str(tmp_path / "none.jsonl"), tmp_path, (name,)), SETS)
+
+
 def test_a_table_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
     file.write_text(f'question,answer\n"{"x" * 200_000}",b\n', encoding="utf-8")
