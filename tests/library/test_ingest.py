@@ -188,6 +188,43 @@ def test_vectors_are_made_once_and_again_for_another_model(
         assert other.embedded == 2
 
 
+def test_a_file_that_was_moved_is_not_embedded_again(
+    tmp_path: Path, folder: Path, embedder: WordEmbedder
+) -> None:
+    with Library.open(tmp_path / "library", create=True, embedder=embedder) as library:
+        library.ingest([folder])
+        shutil.move(folder / "harbour.txt", folder / "deep" / "harbour.txt")
+        shutil.move(folder / "deep" / "tower.md", folder / "spire.md")  # titled by its heading
+        report = library.ingest([folder])
+        assert (counts(report), report.without_vectors) == ((2, 0, 0, 2), 0)
+        assert embedder.embedded == 2  # and the search below makes it 3
+        files = [p.file for p in library.search("harbour of Aland", 1, mode="meaning")]
+        assert files == [str(folder / "deep" / "harbour.txt")]
+        # The name is the title of a text, and a part of what its vector is computed from.
+        (folder / "deep" / "harbour.txt").rename(folder / "port.txt")
+        assert library.ingest([folder]).without_vectors == 0
+        assert embedder.embedded == 4
+
+
+def test_a_moved_file_whose_old_vectors_another_ingest_removed_is_embedded(
+    tmp_path: Path, folder: Path, embedder: WordEmbedder
+) -> None:
+    with (
+        Library.open(tmp_path / "library", create=True, embedder=embedder) as one,
+        Library.open(tmp_path / "library", embedder=None) as other,
+    ):
+        one.ingest([folder])
+        shutil.move(folder / "harbour.txt", folder / "deep" / "harbour.txt")
+
+        def overtake(step: Progress) -> None:
+            if step.done == 0 and step.phase == "reading":
+                other.ingest([folder / "harbour.txt"])
+
+        assert counts(one.ingest([folder], progress=overtake)) == (1, 0, 1, 0)
+        assert one.stats().with_vectors == 2
+        assert embedder.embedded == 3
+
+
 def test_progress_counts_files_and_passages(
     tmp_path: Path, folder: Path, embedder: WordEmbedder
 ) -> None:

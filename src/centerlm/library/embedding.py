@@ -50,12 +50,18 @@ def _insert_vectors(
     for passage, (vector, code) in zip(passages, packed, strict=True):
         known = connection.execute("SELECT 1 FROM passages WHERE id = ?", (passage,)).fetchone()
         if known:
-            connection.execute("INSERT OR REPLACE INTO vectors VALUES (?, ?)", (passage, vector))
-            connection.execute("INSERT OR REPLACE INTO codes VALUES (?, ?)", (passage, code))
+            insert_vector(connection, passage, vector, code)
     connection.execute(
         "INSERT INTO meta VALUES ('generation', '1') ON CONFLICT (key) "
         "DO UPDATE SET value = CAST(value AS INTEGER) + 1"
     )
+
+
+def insert_vector(
+    connection: sqlite3.Connection, passage: int | None, vector: bytes, code: bytes
+) -> None:
+    connection.execute("INSERT OR REPLACE INTO vectors VALUES (?, ?)", (passage, vector))
+    connection.execute("INSERT OR REPLACE INTO codes VALUES (?, ?)", (passage, code))
 
 
 def _check_embedder(store: Store, embedder: Embedder) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from centerlm.errors import CenterError, MissingExtraError
 from centerlm.library.document import Document, Problem
+from centerlm.library.embedding import embedded_text, insert_vector
 from centerlm.library.media import is_media, media_digest, read_media
 from centerlm.library.observing import Noted, keep, noted
 from centerlm.library.passages import Span, cut
@@ -29,6 +30,8 @@ SMALL_BYTES = 100_000  # files that are read at once, whatever they hold
 _Stored = tuple[int, int, int, str]
 """Of a file: id, size, time of change, hash."""
 _Piece = tuple[Document, Sequence[Span], Noted]
+_Vectors = Mapping[str, tuple[bytes, bytes]]
+"""Vectors and their sign bits by the texts they were computed from."""
 UNFINISHED = -1
 """The size kept of a file of which something was left out for want of a package or of weights: the
 next ingest reads it again."""
@@ -65,6 +68,7 @@ class Writer:
         self.added = self.changed = self.unchanged = self.removed = 0
         rows = self._connection.execute("SELECT path, id, size, mtime_ns, sha256 FROM files")
         self.known: dict[str, _Stored] = {row[0]: row[1:] for row in rows}
+        self._twins = {digest: file for file, _, _, digest in self.known.values()}
 
     @property
     def touched(self) -> bool:
@@ -108,6 +112,7 @@ class Writer:
             self._restamp(now[0], stamp)
             self.unchanged += 1
             return
+        twins = self._vectors_of(self._twins.get(digest))
         if now:
             self._delete(now[0])
             self.changed += 1
@@ -118,8 +123,20 @@ class Writer:
             (name, *stamp, digest),
         ).lastrowid
         for piece in pieces:
-            self._insert(file, *piece)
+            self._insert(file, *piece, twins)
         self._commit_if_due()
+
+    def _vectors_of(self, file: int | None) -> _Vectors:
+        """The vectors of a file with the same content, by what they were computed from: a file that
+        was moved or copied is not embedded again.
+        """
+        rows = self._connection.execute(
+            "SELECT d.title, p.heading, p.text, v.vector, c.code FROM documents d "
+            "JOIN passages p ON p.document = d.id JOIN vectors v ON v.passage = p.id "
+            "JOIN codes c ON c.passage = p.id WHERE d.file = ?",
+            (file,),
+        )
+        return {embedded_text(*words): (vector, code) for *words, vector, code in rows}
 
     def _restamp(self, file: int, stamp: tuple[int, int]) -> None:
         self._begin()
@@ -196,7 +213,12 @@ class Writer:
             self.commit()
 
     def _insert(
-        self, file: int | None, document: Document, spans: Sequence[Span], notes: Noted
+        self,
+        file: int | None,
+        document: Document,
+        spans: Sequence[Span],
+        notes: Noted,
+        twins: _Vectors,
     ) -> None:
         row = self._connection.execute(
             "INSERT INTO documents (file, position, title, unit) VALUES (?, ?, ?, ?)",
@@ -208,10 +230,14 @@ class Writer:
             ),
         ).lastrowid
         for place, text in _passages(document, spans):
-            self._insert_passage(row, document, place, text)
+            passage = self._insert_passage(row, document, place, text)
+            if known := twins.get(embedded_text(document.title, place.heading, text)):
+                insert_vector(self._connection, passage, *known)
         keep(self._connection, row, notes)
 
-    def _insert_passage(self, row: int | None, document: Document, span: _Place, text: str) -> None:
+    def _insert_passage(
+        self, row: int | None, document: Document, span: _Place, text: str
+    ) -> int | None:
         passage = self._connection.execute(
             'INSERT INTO passages (document, start, "end", heading, text) VALUES (?, ?, ?, ?, ?)',
             (row, span.start, span.end, span.heading, text),
@@ -221,6 +247,7 @@ class Writer:
             (passage, document.title, span.heading, text),
         )
         self._pending += 1
+        return passage
 
     def _delete(self, file: int) -> None:
         # The word index holds no copy of the text, so it has to be told what to forget.
