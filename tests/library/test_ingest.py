@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -223,6 +224,26 @@ def test_a_moved_file_whose_old_vectors_another_ingest_removed_is_embedded(
         assert counts(one.ingest([folder], progress=overtake)) == (1, 0, 1, 0)
         assert one.stats().with_vectors == 2
         assert embedder.embedded == 3
+
+
+def test_vectors_of_two_models_are_never_mixed(
+    tmp_path: Path, folder: Path, embedder: WordEmbedder
+) -> None:
+    other = WordEmbedder()
+    other.name = "other"
+
+    def overtake(step: Progress) -> None:
+        if step.phase == "embedding" and step.done == 0:
+            with Library.open(tmp_path / "library", embedder=embedder) as quicker:
+                quicker.ingest([folder])
+                with sqlite3.connect(tmp_path / "library" / "library.sqlite") as file:
+                    file.execute("DELETE FROM vectors")  # so that those of the slower one are seen
+
+    with Library.open(tmp_path / "library", create=True, embedder=other) as library:
+        library.ingest([folder], progress=overtake)
+        assert library.stats().with_vectors == 2
+    with sqlite3.connect(tmp_path / "library" / "library.sqlite") as file:
+        assert file.execute("SELECT count(*) FROM vectors").fetchone() == (0,)
 
 
 def test_progress_counts_files_and_passages(

@@ -36,6 +36,8 @@ def embed_missing(store: Store, embedder: Embedder, tell: Callable[[int, int], N
         texts = [embedded_text(title, heading, text) for _, title, heading, text in rows]
         packed = vectors.pack(embedder.embed(texts))
         with store.write() as writer:
+            if store.meta("embedder") != embedder.name:
+                return  # another process embeds with another model by now: these are none of its
             _insert_vectors(writer, [row[0] for row in rows], packed)
         done += len(rows)
         last = rows[-1][0]
