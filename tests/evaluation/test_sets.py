@@ -38,7 +38,14 @@ WIKI: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("row", [MUSIQUE, STRATEGYQA, WIKI], ids=["musique", "strategyqa", "2wiki"])
+COLUMNS: dict[str, Any] = {**WIKI, "context": {"title": ["Norburg"]}, "evidences": []}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [MUSIQUE, STRATEGYQA, WIKI, COLUMNS],
+    ids=["musique", "strategyqa", "2wiki", "a column missing"],
+)
 def test_a_part_of_a_record_in_another_form_is_told(tmp_path: Path, row: dict[str, Any]) -> None:
     file = tmp_path / "dev.jsonl"
     file.write_text(json.dumps(row), encoding="utf-8")

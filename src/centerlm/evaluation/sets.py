@@ -277,8 +277,8 @@ def _pairs(pairs: Any, *names: str) -> Iterator[tuple[str, Any]]:
     """(title, what belongs to it), of a list of pairs or of columns."""
     if isinstance(pairs, Mapping):
         columns = cast("Mapping[str, list[Any]]", pairs)
-        name = next(n for n in names if n in columns)
-        yield from zip(columns["title"], columns[name], strict=True)
+        name = next((n for n in names if n in columns), names[0])
+        yield from zip(map(str, columns["title"]), columns[name], strict=True)
     else:
         for pair in pairs:
             yield str(pair[0]), pair[1]
