@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from centerlm.errors import InputError
-from centerlm.evaluation.nextqa import read_nextqa
+from centerlm.evaluation.nextqa import read_nextqa, read_videos
 from centerlm.evaluation.scenarios.base import Opening
 from centerlm.evaluation.scenarios.ood_qa import SETS, read_sets
 
@@ -79,5 +80,23 @@ def test_other_files_than_those_of_nextqa_are_told(tmp_path: Path, answer: str, 
     head = "video,question,answer,qid,type,a0,a1,a2,a3,a4"
     (tmp_path / "val.csv").write_text("\n".join([head, *rows]), encoding="utf-8")
     (tmp_path / "evidence_spans.json").write_text(spans, encoding="utf-8")
-    with pytest.raises(InputError, match="is not as NExT-QA is published"):
+    file = "evidence_spans.json" if answer == "1" else "val.csv"
+    with pytest.raises(InputError, match=f"{file} is not as NExT-QA is published"):
         read_nextqa(tmp_path)
+
+
+def test_a_table_of_nextqa_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "val.csv").write_text(f'video,question\n1,"{"x" * 200_000}"\n', encoding="utf-8")
+    with pytest.raises(InputError, match=r"val\.csv is not as NExT-QA is published"):
+        read_nextqa(tmp_path)
+
+
+def test_a_damaged_archive_of_nextqa_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "captions_1fps.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("0.json", json.dumps({str(n): f"Dog {n} stands." for n in range(300)}))
+    data = bytearray(path.read_bytes())
+    data[60:90] = bytes(255 - byte for byte in data[60:90])
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="does not hold the captions of NExT-QA"):
+        read_videos(tmp_path, ["0"])
