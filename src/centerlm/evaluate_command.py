@@ -30,6 +30,7 @@ from centerlm.evaluation.results import printed, results_of
 from centerlm.evaluation.scenarios import open_scenario
 from centerlm.evaluation.scenarios.base import Opening, Scenario
 from centerlm.evaluation.systems import Centers, System, named_systems
+from centerlm.finding import clean_text
 from centerlm.journal import SqliteJournal
 from centerlm.memory import SeekingMemory
 from centerlm.models.weights import file_sha256, write_atomically
@@ -216,8 +217,8 @@ def _silent(line: str) -> None:
 
 
 def _tell(line: str) -> None:
-    """A line about what is going on."""
-    click.echo(line, err=True)
+    """A line about what is going on; ids of a data set may hold anything."""
+    click.echo(" ".join(clean_text(line).split()), err=True)
 
 
 def _report(

@@ -137,6 +137,12 @@ def test_a_passage_without_text_is_one_sentence(run: Run, tmp_path: Path) -> Non
     assert "a passage needs the texts title and text" in evaluate(run, "own.jsonl").complaint()
 
 
+def test_an_id_rules_no_terminal(run: Run, tmp_path: Path) -> None:
+    write_lines(tmp_path / "own.jsonl", [{"id": "a\x07b", "question": "Who?", "answer": "x"}])
+    done = evaluate(run, "own.jsonl", "--system", "direct")
+    assert (done.code, "1 of 1: direct ab" in done.err, "\x07" in done.err) == (0, True, False)
+
+
 def test_a_damaged_training_file_is_one_sentence(run: Run, tmp_path: Path) -> None:
     data = write_sets(tmp_path / "data")
     row = {**musique(9, "Faro", "Alva"), "question_decomposition": [{"id": 1}]}
@@ -148,7 +154,7 @@ def test_a_damaged_training_file_is_one_sentence(run: Run, tmp_path: Path) -> No
 def test_a_set_that_a_file_is_not_is_one_sentence(run: Run, tmp_path: Path) -> None:
     write_lines(tmp_path / "own.jsonl", [{"question": "Who?", "answer": "x"}])
     done = evaluate(run, "own.jsonl", "--set", "musique")
-    assert (done.code, "needs --data with a folder of sets" in done.complaint()) == (2, True)
+    assert (done.code, "or --data with a folder of sets" in done.complaint()) == (2, True)
 
 
 def test_a_set_that_was_held_out_is_told_apart(run: Run, tmp_path: Path) -> None:

@@ -139,6 +139,8 @@ def test_sources_held_out_are_in_no_example_and_are_asked(tiny: Comparison, tmp_
     for figures in report["conditions"].values():
         assert figures["used rightly"]["n"] == 2
         assert figures["asked needlessly"]["n"] == 2
+    (memory,) = (tmp_path / "work").rglob("memory.sqlite")  # that of the tasks is asked, no copy
+    assert memory.parent.name == "experience"
     examples = (tmp_path / "work" / "seed-0" / "material" / "holistic.jsonl").read_text()
     assert '"decompose"' in examples and "[experiment]" in examples
     assert "[person]" not in examples and "[expert:" not in examples

@@ -122,6 +122,8 @@ def test_results_leave_out_what_nothing_is_known_of() -> None:
         ("it fell to \N{MINUS SIGN}4.5 (-4.5)", -4.5),
         ("\N{MINUS SIGN}7 degrees", -7),
         ("1,000 / 4", 250),
+        ("9" * 5_000, None),
+        ("1/" + "3" * 5_000, None),
     ],
 )
 def test_the_last_number_of_an_answer(text: str, number: float | None) -> None:

@@ -136,7 +136,11 @@ ASKS = {"id": "a", "video": "a.mp4", "question": "Who?", "answers": ["Ada"]}
     [
         ({"answers": []}, "has no answer"),
         ({"answers": ["Ada", ""]}, "has no answer"),
-        ({"answer_type": "colour"}, "no known answer_type; give one of any, text, number"),
+        ({"answers": [None]}, "has no answer"),
+        ({"answers": [["Ada"]]}, "an answer is a text, a number, or a list of them"),
+        ({"question": " "}, "its question is no text"),
+        ({"question": "Who? " * 2_000}, "its question is too long"),
+        ({"answer_type": "colour"}, "an answer_type is one of any, text, number"),
         ({"span": [3, 9]}, "give it as"),
         ({"span": [["a", "b"]]}, "give it as"),
     ],

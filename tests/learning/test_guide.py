@@ -68,6 +68,26 @@ def test_adding_is_idempotent_and_leaves_what_is_there(tmp_path: Path) -> None:
     assert [json.loads(line)["objective"] for line in lines[2:]] == ["Who leads?", "Who else?"]
 
 
+def test_what_another_process_adds_meanwhile_is_kept_and_not_added_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "guidance.jsonl"
+    read, overtaken = Path.read_bytes, list[Added]()
+
+    def overtake(file: Path) -> bytes:
+        data = read(file)
+        if not overtaken:
+            overtaken.append(Added(0, 0))
+            overtaken.append(add_edits([EDIT], path))
+        return data
+
+    path.touch()
+    monkeypatch.setattr(Path, "read_bytes", overtake)
+    assert add_edits([EDIT, LATER], path) == Added(new=1, there=1)
+    lines = path.read_text().splitlines()
+    assert [json.loads(line)["objective"] for line in lines] == ["Who leads?", "Who else?"]
+
+
 def test_what_is_added_is_read_as_guidance(tmp_path: Path) -> None:
     path = tmp_path / "guidance.jsonl"
     add_edits([EDIT, LATER], path)

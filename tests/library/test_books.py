@@ -71,6 +71,21 @@ def test_pdf_that_is_damaged(data: bytes) -> None:
     assert "bad.pdf" in refusal(data, "bad.pdf")
 
 
+def test_pdf_with_a_damaged_page_keeps_the_others_and_names_it() -> None:
+    whole = make_pdf("One is whole.", "Two is not.", "Three is whole.")
+    book, problem = parse(whole.replace(b"50 700 Td (Two", b"<< 700 Td (Two"), "hurt.pdf")
+    assert isinstance(book, Document)
+    assert book.text == "One is whole.\n\nThree is whole."
+    assert [s.heading for s in book.sections] == ["page 1", "page 3"]
+    assert isinstance(problem, Problem)
+    assert problem.reason.startswith("hurt.pdf is damaged on page 2, which was left out")
+
+
+def test_pdf_whose_only_page_is_damaged_is_no_scan() -> None:
+    data = make_pdf("One.", "").replace(b"50 700 Td (One", b"<< 700 Td (One")
+    assert "is not a whole PDF (PdfStreamError)" in refusal(data, "hurt.pdf")
+
+
 def test_epub_is_read_in_the_order_of_its_spine() -> None:
     data = make_epub({"one two.xhtml": "<h1>Tide</h1><p>Low.</p>", "b.xhtml": "<p>High.</p>"})
     book = document(data, "sea.epub")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,7 @@ import pytest
 from word_embedder import WordEmbedder
 
 from centerlm.errors import InputError, LibraryError
-from centerlm.library import IngestReport, Library, Problem, Progress, ingest, media, store
+from centerlm.library import IngestReport, Library, Problem, Progress, media, store, writing
 from centerlm.library.document import Document
 
 
@@ -188,6 +189,63 @@ def test_vectors_are_made_once_and_again_for_another_model(
         assert other.embedded == 2
 
 
+def test_a_file_that_was_moved_is_not_embedded_again(
+    tmp_path: Path, folder: Path, embedder: WordEmbedder
+) -> None:
+    with Library.open(tmp_path / "library", create=True, embedder=embedder) as library:
+        library.ingest([folder])
+        shutil.move(folder / "harbour.txt", folder / "deep" / "harbour.txt")
+        shutil.move(folder / "deep" / "tower.md", folder / "spire.md")  # titled by its heading
+        report = library.ingest([folder])
+        assert (counts(report), report.without_vectors) == ((2, 0, 0, 2), 0)
+        assert embedder.embedded == 2  # and the search below makes it 3
+        files = [p.file for p in library.search("harbour of Aland", 1, mode="meaning")]
+        assert files == [str(folder / "deep" / "harbour.txt")]
+        # The name is the title of a text, and a part of what its vector is computed from.
+        (folder / "deep" / "harbour.txt").rename(folder / "port.txt")
+        assert library.ingest([folder]).without_vectors == 0
+        assert embedder.embedded == 4
+
+
+def test_a_moved_file_whose_old_vectors_another_ingest_removed_is_embedded(
+    tmp_path: Path, folder: Path, embedder: WordEmbedder
+) -> None:
+    with (
+        Library.open(tmp_path / "library", create=True, embedder=embedder) as one,
+        Library.open(tmp_path / "library", embedder=None) as other,
+    ):
+        one.ingest([folder])
+        shutil.move(folder / "harbour.txt", folder / "deep" / "harbour.txt")
+
+        def overtake(step: Progress) -> None:
+            if step.done == 0 and step.phase == "reading":
+                other.ingest([folder / "harbour.txt"])
+
+        assert counts(one.ingest([folder], progress=overtake)) == (1, 0, 1, 0)
+        assert one.stats().with_vectors == 2
+        assert embedder.embedded == 3
+
+
+def test_vectors_of_two_models_are_never_mixed(
+    tmp_path: Path, folder: Path, embedder: WordEmbedder
+) -> None:
+    other = WordEmbedder()
+    other.name = "other"
+
+    def overtake(step: Progress) -> None:
+        if step.phase == "embedding" and step.done == 0:
+            with Library.open(tmp_path / "library", embedder=embedder) as quicker:
+                quicker.ingest([folder])
+                with sqlite3.connect(tmp_path / "library" / "library.sqlite") as file:
+                    file.execute("DELETE FROM vectors")  # so that those of the slower one are seen
+
+    with Library.open(tmp_path / "library", create=True, embedder=other) as library:
+        library.ingest([folder], progress=overtake)
+        assert library.stats().with_vectors == 2
+    with sqlite3.connect(tmp_path / "library" / "library.sqlite") as file:
+        assert file.execute("SELECT count(*) FROM vectors").fetchone() == (0,)
+
+
 def test_progress_counts_files_and_passages(
     tmp_path: Path, folder: Path, embedder: WordEmbedder
 ) -> None:
@@ -216,8 +274,8 @@ def test_the_size_of_passages_is_fixed_by_the_first_ingest(tmp_path: Path, folde
 KILLED = """
 import os, signal, sys
 from centerlm.library import Library
-from centerlm.library import ingest
-ingest.COMMIT_PASSAGES = 10
+from centerlm.library import writing
+writing.COMMIT_PASSAGES = 10
 def progress(p):
     if p.done >= int(sys.argv[3]):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -257,7 +315,7 @@ def test_other_writers_need_not_wait_while_files_are_read(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "BUSY_SECONDS", 0.1)
-    monkeypatch.setattr(ingest, "COMMIT_SECONDS", 0.0)
+    monkeypatch.setattr(writing, "COMMIT_SECONDS", 0.0)
     large = folder / "large.txt"
     large.write_text("The lake of Cade is wide. " * 5_000)
     with (
@@ -274,15 +332,15 @@ def test_other_writers_need_not_wait_while_files_are_read(
             os.utime(path, (1, 1))
         assert counts(library.ingest([folder], progress=write)) == (0, 0, 3, 0)
 
-        parse = ingest.parse
-        monkeypatch.setattr(ingest, "COMMIT_SECONDS", 1e9)
+        parse = writing.parse
+        monkeypatch.setattr(writing, "COMMIT_SECONDS", 1e9)
 
         def slow(data: bytes, name: str) -> Iterator[Document | Problem]:
-            if len(data) > ingest.SMALL_BYTES:
+            if len(data) > writing.SMALL_BYTES:
                 other.ingest([tmp_path / "none.txt"], max_words=120)
             return parse(data, name)
 
-        monkeypatch.setattr(ingest, "parse", slow)
+        monkeypatch.setattr(writing, "parse", slow)
         (folder / "harbour.txt").write_text("The harbour of Aland is shallow.")
         large.write_text("The lake of Cade is deep. " * 5_000)
         assert counts(library.ingest([folder])) == (0, 2, 1, 0)

@@ -44,7 +44,6 @@ from centerlm.learning.job import Listener
 from centerlm.learning.watching import Stop
 from centerlm.learning.worlds import BEYOND
 from centerlm.memory import SeekingMemory
-from centerlm.memory.outcomes import outcomes
 from centerlm.models.base import LanguageModel
 from centerlm.objective import Budget
 from centerlm.run import Options
@@ -62,6 +61,7 @@ CONDITIONS: Mapping[str, str] = {
     "best known source": "one source of training alone, the better on those tasks",
 }
 CALLS_A_QUESTION = 6.0
+EXPERIENCE = "experience"
 
 
 @dataclass(slots=True)
@@ -214,13 +214,19 @@ async def _seed(
         comparison.slots,
         comparison.calls * max(HOPS),
     )
+    memories = Memories(place / "experience", "installed" if comparison.vectors else None)
     try:
-        with closing(SqliteJournal(place / "journal.sqlite")) as journal:
+        with (
+            closing(SqliteJournal(place / "journal.sqlite")) as journal,
+            closing(memories),
+        ):
             run = _Runner(model, journal, how, told, seed)
-            lived = await _lived(run, tasks, place / "experience")
+            # The tasks one after the other, each with what those before it taught.
+            await run(EXPERIENCE, tasks, memories=memories, explores=True)
             alone = {name: await run(f"{name} alone", tasks, only=name) for name in KNOWN}
             best = max(KNOWN, key=lambda name: sum(o.scores["em"] or 0.0 for o in alone[name]))
-            with closing(_remembering(lived, place / "memory.sqlite", comparison)) as memory:
+            async with memories.turn(EXPERIENCE, model.identity) as memory:
+                memory.learns = False  # what was lived is asked; no question teaches another
                 return _Seed(
                     {
                         "card": await run("card", tested),
@@ -235,15 +241,6 @@ async def _seed(
                 )
     finally:
         await model.close()
-
-
-async def _lived(run: _Runner, tasks: Needing, folder: Path) -> list[Outcome]:
-    """The tasks one after the other, each with what those before it taught."""
-    memories = Memories(folder)
-    try:
-        return await run("experience", tasks, memories=memories, explores=True)
-    finally:
-        memories.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,17 +290,6 @@ class _Only(Needing):
     def main_source(self, item: Item) -> str:
         del item
         return self.only
-
-
-def _remembering(lived: Sequence[Outcome], path: Path, comparison: Comparison) -> SeekingMemory:
-    """The seeking memory of these tasks; it learns nothing more."""
-    memory = SeekingMemory(path, embedder="installed" if comparison.vectors else None)
-    for outcome in lived:
-        for solved in outcome.episodes:
-            if not memory.learned(solved.name):
-                memory.remember(solved.name, outcomes(solved.events, solved.blob))
-    memory.learns = False
-    return memory
 
 
 def _figures(

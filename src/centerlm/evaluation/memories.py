@@ -22,9 +22,12 @@ FILE = "memory.sqlite"
 
 @dataclass(slots=True)
 class Memories:
-    """Those of rows, kept in `folder`, in working memory where there is none."""
+    """Those of rows, kept in `folder`, in working memory where there is none; `embedder` as of
+    `SeekingMemory`.
+    """
 
     folder: Path | None = None
+    embedder: Literal["installed"] | None = "installed"
     _rows: dict[str, SeekingMemory] = field(default_factory=dict[str, SeekingMemory])
     _turns: dict[str, asyncio.Lock] = field(default_factory=dict[str, asyncio.Lock])
 
@@ -40,7 +43,7 @@ class Memories:
         async with self._turns.setdefault(name, asyncio.Lock()):
             if name not in self._rows:
                 place = ":memory:" if self.folder is None else self.folder / FILE
-                self._rows[name] = SeekingMemory(place, project=name[:1000])
+                self._rows[name] = SeekingMemory(place, project=name[:1000], embedder=self.embedder)
             yield self._rows[name]
 
     async def catch_up(self, row: str, reader: str, episode: str, journal: Journal) -> None:

@@ -10,6 +10,7 @@ import csv
 import io
 import math
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from centerlm.verify import words
 
 TRAIN_VIDEOS = 200
 """Videos in order of their ids: the first ones are for training, the others for evaluation."""
+_DAMAGED = (KeyError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
+"""What a damaged archive, one with a password, and one with other content raise."""
 TYPES = {"C": "causal", "T": "temporal", "D": "descriptive"}
 
 
@@ -73,7 +76,7 @@ def read_nextqa(folder: Path, *, train: bool = False) -> list[NextQuestion]:
         ]
     except OSError as error:
         raise InputError(_unreadable(path, error)) from None
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, csv.Error) as error:
         raise InputError(f"{path} is not as NExT-QA is published ({error})") from None
 
 
@@ -95,7 +98,7 @@ def read_videos(folder: Path, wanted: Sequence[str]) -> dict[str, Processed]:
                 found[video] = Processed(Path(video), info, video, tuple(seen))
     except OSError as error:
         raise InputError(_unreadable(path, error)) from None
-    except (KeyError, ValueError, zipfile.BadZipFile, msgspec.DecodeError) as error:
+    except _DAMAGED as error:
         raise InputError(f"{path} does not hold the captions of NExT-QA ({error})") from None
     return found
 
@@ -110,12 +113,15 @@ def _unreadable(path: Path, error: OSError) -> str:
 def _spans(path: Path) -> dict[tuple[str, str], tuple[tuple[float, float], ...]]:
     if not path.is_file():
         return {}
-    data: dict[str, Any] = msgspec.json.decode(path.read_bytes())
-    return {
-        (video, number): tuple((float(a), float(b)) for a, b in spans)
-        for video, each in data.items()
-        for number, spans in each["location"].items()
-    }
+    try:
+        data: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+        return {
+            (video, number): tuple((float(a), float(b)) for a, b in spans)
+            for video, each in data.items()
+            for number, spans in each["location"].items()
+        }
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path} is not as NExT-QA is published ({error})") from None
 
 
 def overlap_choices(

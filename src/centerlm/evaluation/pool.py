@@ -14,6 +14,7 @@ from typing import Literal
 from centerlm.evaluation.items import Paragraph
 from centerlm.library import Library
 from centerlm.library.ingest import Progress
+from centerlm.models.weights import write_atomically
 
 PARAGRAPH_WORDS = 10_000
 
@@ -50,14 +51,10 @@ def pool_library(
     """
     words = "" if embedder else "-words"
     place = folder / f"pool-{pool_hash(paragraphs)[:12]}{words}"
-    place.mkdir(parents=True, exist_ok=True)
     source = place / "pool.jsonl"
     if not source.is_file():
-        fresh = source.with_suffix(".tmp")
-        with fresh.open("w", encoding="utf-8") as lines:
-            for title, text in paragraphs:
-                lines.write(json.dumps({"title": title, "text": text}) + "\n")
-        fresh.replace(source)
+        lines = (json.dumps({"title": title, "text": text}) for title, text in paragraphs)
+        write_atomically(source, "".join(f"{line}\n" for line in lines).encode())
     with Library.open(place / "library", create=True, embedder=embedder) as library:
         library.ingest([source], progress=progress, max_words=PARAGRAPH_WORDS)
     return place / "library"

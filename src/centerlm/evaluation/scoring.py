@@ -95,7 +95,7 @@ def _numbers(texts: Sequence[str]) -> list[Fraction]:
 
 
 def number_in(text: str) -> Fraction | None:
-    """The last number of a text; None where there is none."""
+    """The last number of a text; None where there is none, or one of thousands of digits."""
     numbers = _NUMBER.findall(text)
     if not numbers:
         return None
@@ -104,7 +104,7 @@ def number_in(text: str) -> Fraction | None:
     over, _, under = written.partition("/")
     try:
         return Fraction(over) / Fraction(under or 1)
-    except ZeroDivisionError:
+    except (ZeroDivisionError, ValueError):  # Python reads no integer of over 4,300 digits
         return None
 
 

@@ -161,9 +161,18 @@ def _item(where: str, row: Record, name: str) -> Item:
             item = read(row, name)
     except PlanError as error:
         raise InputError(f"{where}: its plan is not one: {error}") from None
-    if not item.accepted or not all(answer.strip() for answer in item.accepted):
-        raise InputError(f"{where} has no answer; nothing can be scored without one")
+    check_answered(where, item.accepted)
     return item
+
+
+def check_answered(where: str, accepted: Sequence[str]) -> None:
+    """Refuse the record that stands at `where` if it has no answer, or an empty one.
+
+    Raises:
+        InputError: it is so.
+    """
+    if not accepted or not all(answer.strip() for answer in accepted):
+        raise InputError(f"{where} has no answer; nothing can be scored without one")
 
 
 @contextmanager
@@ -268,8 +277,8 @@ def _pairs(pairs: Any, *names: str) -> Iterator[tuple[str, Any]]:
     """(title, what belongs to it), of a list of pairs or of columns."""
     if isinstance(pairs, Mapping):
         columns = cast("Mapping[str, list[Any]]", pairs)
-        name = next(n for n in names if n in columns)
-        yield from zip(columns["title"], columns[name], strict=True)
+        name = next((n for n in names if n in columns), names[0])
+        yield from zip(map(str, columns["title"]), columns[name], strict=True)
     else:
         for pair in pairs:
             yield str(pair[0]), pair[1]
@@ -301,7 +310,12 @@ def _gsm8k(row: Record, name: str) -> Item:
     )
 
 
-def _own(row: Record, name: str) -> Item:
+def own_question(row: Record) -> tuple[Objective, tuple[str, ...]]:
+    """The question of a record of one's own, and its accepted answers; read it `as_published`.
+
+    Raises:
+        KeyError, TypeError, ValueError: there is none, or it is in another form.
+    """
     answer = row.get("answers", row.get("answer"))
     if answer is None:
         raise ValueError("it has no answer")
@@ -312,10 +326,14 @@ def _own(row: Record, name: str) -> Item:
             _texts(*cast("list[Any]", answer)) if isinstance(answer, list) else _texts(answer)
         )
         kind = "any"
+    return _objective(row["question"], row.get("answer_type", kind)), accepted
+
+
+def _own(row: Record, name: str) -> Item:
+    objective, accepted = own_question(row)
     passages = row.get("passages", ())
     if any(not isinstance(p[name], str) for p in passages for name in ("title", "text")):
         raise TypeError("a passage needs the texts title and text")
-    objective = _objective(row["question"], row.get("answer_type", kind))
     plan = parse_plan(row["plan"]) if row.get("plan") else None
     return Item(
         id=str(row.get("id") or question_id(row["question"])),

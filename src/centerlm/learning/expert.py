@@ -164,6 +164,7 @@ def worth_learning(
     """The calls of one episode made at nodes that gold says are right."""
     right = {(node.path, node.act): node for node in nodes if node.right}
     plans = own_plans(rollout, journal)
+    learned = relabelled(plans, rollout)
     calls = [c for c in read_calls(journal, rollout.episode).calls if c.reply.model != "oracle"]
     # A repaired or re-opened plan answers the last whole request for one.
     planned = {c.path: c for c in calls if c.act == "decompose" and c.attempt % 100 == 0}
@@ -176,7 +177,8 @@ def worth_learning(
         match call.act:
             case "decompose" if planned.get(call.path) is call and call.path in plans:
                 act = kind = "decompose"
-                target = _plan_target(rollout, call, node, plans[call.path])
+                if _carried(rollout, call, node, plans[call.path]):
+                    target = format_plan(learned[call.path])
             case "absorb":
                 kind = "fold" if call.attempt % 100 >= _LEVEL else "absorb"
                 target = _absorb_target(rollout, call, center)
@@ -207,16 +209,11 @@ def own_plans(rollout: Rollout, journal: Journal) -> dict[str, Plan]:
     return plans
 
 
-def _plan_target(rollout: Rollout, call: ModelCall, node: NodeCredit, plan: Plan) -> str | None:
-    """The plan in its one form, with the sources that answered its steps; None if its steps do not
-    carry it, or it plans nothing.
-    """
+def _carried(rollout: Rollout, call: ModelCall, node: NodeCredit, plan: Plan) -> bool:
+    """Whether the steps of a plan carry it, and it plans something."""
     boolean = _answer_at(rollout, call.path).casefold() in _BOOLEAN
     supported = node.children >= (1.0 if boolean else SUPPORT)
-    idle = plans_nothing(plan, question_of(call.prompt), rollout.question)
-    if not supported or idle:
-        return None
-    return format_plan(relabelled(plan, rollout, call.path))
+    return supported and not plans_nothing(plan, question_of(call.prompt), rollout.question)
 
 
 def plans_nothing(plan: Plan, objective: str, question: Question) -> bool:

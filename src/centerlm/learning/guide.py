@@ -115,25 +115,27 @@ def add_edits(edits: Iterable[Edit], path: Path) -> Added:
     Raises:
         InputError: the file cannot be read or written.
     """
-    try:
-        before = path.read_bytes() if path.exists() else b""
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
-    seen = set(_keys(before))
-    new: list[Edit] = []
-    there = 0
-    for edit in edits:
-        key = (edit.objective, edit.plan, edit.by, edit.when)
-        if key in seen:
-            there += 1
-        else:
-            seen.add(key)
-            new.append(edit)
-    if new:
-        lines = "".join(json.dumps(edit.as_json(), ensure_ascii=False) + "\n" for edit in new)
+    listed = list(edits)
+    while True:
+        try:
+            before = path.read_bytes() if path.exists() else b""
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+        there = set(_keys(before))
+        new: dict[tuple[str, ...], Edit] = {}
+        for edit in listed:
+            if _key(edit) not in there:
+                new.setdefault(_key(edit), edit)
+        added = Added(len(new), len(listed) - len(new))
+        rows = (json.dumps(edit.as_json(), ensure_ascii=False) for edit in new.values())
+        lines = "".join(f"{row}\n" for row in rows)
         gap = "\n" if before and not before.endswith(b"\n") else ""
-        _append(path, (gap + lines).encode(), len(before))
-    return Added(len(new), there)
+        if not new or _append(path, (gap + lines).encode(), len(before)):
+            return added
+
+
+def _key(edit: Edit) -> tuple[str, ...]:
+    return edit.objective, edit.plan, edit.by, edit.when
 
 
 def _keys(data: bytes) -> Iterator[tuple[str, str, str, str]]:
@@ -146,9 +148,17 @@ def _keys(data: bytes) -> Iterator[tuple[str, str, str, str]]:
                 yield (str(texts[0]), str(texts[1]), str(texts[2]), str(texts[3]))
 
 
-def _append(path: Path, data: bytes, size: int) -> None:
+def _append(path: Path, data: bytes, size: int) -> bool:
+    """Whether the data was added: not to a file that is no longer of this size, for then another
+    process has added to it.
+    """
+    import fcntl
+
     try:
         with path.open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed
+            if file.seek(0, os.SEEK_END) != size:
+                return False
             try:
                 file.write(data)
                 file.flush()
@@ -158,3 +168,4 @@ def _append(path: Path, data: bytes, size: int) -> None:
                 raise
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
+    return True

@@ -77,7 +77,7 @@ def _decisions(
 ) -> Iterator[Decision]:
     cards = _cards(rollout, journal)
     computing = {card.name for card in cards if card.computes}
-    for path, plan in _executed(rollout, journal):
+    for path, plan in relabelled(_executed(rollout, journal), rollout).items():
         above = rollout.tree.nodes.get(path)
         steps = _steps(rollout, path, plan)
         if steps is None or len(plan.steps) < 2 or len(plan.ends) != 1:
@@ -104,18 +104,17 @@ def _cards(rollout: Rollout, journal: Journal) -> tuple[Card, ...]:
     return tuple(msgspec.convert(card, Card) for card in data["sources"])
 
 
-def _executed(rollout: Rollout, journal: Journal) -> Iterator[tuple[str, Plan]]:
-    """The plans of the center by level, with the sources that answered their steps; of a level
-    planned twice, none: its steps are mixed.
-    """
+def _executed(rollout: Rollout, journal: Journal) -> dict[str, Plan]:
+    """The plans of the center by level; of a level planned twice, none: its steps are mixed."""
     plans: dict[str, list[PlanFinished]] = {}
     for event in rollout.events:
         if isinstance(event, PlanFinished):
             plans.setdefault(event.path, []).append(event)
-    for path, events in plans.items():
-        if len(events) == 1 and events[0].by == "center" and events[0].steps:
-            plan = parse_plan(journal.blob(events[0].plan).decode())
-            yield path, relabelled(plan, rollout, path)
+    return {
+        path: parse_plan(journal.blob(events[0].plan).decode())
+        for path, events in plans.items()
+        if len(events) == 1 and events[0].by == "center" and events[0].steps
+    }
 
 
 def _steps(rollout: Rollout, path: str, plan: Plan) -> list[Node] | None:

@@ -7,22 +7,26 @@ is not (hindsight relabelling, Andrychowicz et al. 2017, of the choice of a sour
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import replace
 
 from centerlm.answering import ELSEWHERE
-from centerlm.events import Event, SeekFinished
+from centerlm.events import SeekFinished
 from centerlm.learning.rollouts import Rollout
 from centerlm.plan import Plan, Step
 
 
-def relabelled(plan: Plan, rollout: Rollout, path: str) -> Plan:
-    """The plan of the level at `path` with the sources that answered its steps, where they were
-    asked though it does not name them.
+def relabelled(plans: Mapping[str, Plan], rollout: Rollout) -> dict[str, Plan]:
+    """The plans of levels, by path, with the sources that answered their steps, where they were
+    asked though a plan does not name them.
     """
-    elsewhere = _elsewhere(rollout.events)
+    elsewhere = {
+        event.path: event.source
+        for event in rollout.events
+        if isinstance(event, SeekFinished) and event.attempt % 100 == ELSEWHERE
+    }
 
-    def named(step: Step) -> Step:
+    def named(path: str, step: Step) -> Step:
         at = f"{path}.{step.id}" if path else str(step.id)
         node = rollout.tree.nodes.get(at)
         source = elsewhere.get(at)
@@ -30,13 +34,6 @@ def relabelled(plan: Plan, rollout: Rollout, path: str) -> Plan:
             return step
         return replace(step, sources=(source,))
 
-    return Plan(tuple(named(step) for step in plan.steps))
-
-
-def _elsewhere(events: Iterable[Event]) -> dict[str, str]:
-    """The source that a step does not name and that was asked last, by the step's path."""
     return {
-        event.path: event.source
-        for event in events
-        if isinstance(event, SeekFinished) and event.attempt % 100 == ELSEWHERE
+        path: Plan(tuple(named(path, step) for step in plan.steps)) for path, plan in plans.items()
     }

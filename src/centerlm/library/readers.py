@@ -11,7 +11,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -95,8 +95,9 @@ def parse(data: bytes, name: str) -> Iterator[Document | Problem]:
         yield from _read_lines(data, name, digest)
         return
     builder = TextBuilder()
+    damaged: list[int] = []
     if suffix == ".pdf":
-        title = append_pdf(builder, data, name)
+        title, damaged = append_pdf(builder, data, name)
     elif suffix == ".epub":
         title = append_epub(builder, data, name)
     elif suffix in _HTML:
@@ -112,6 +113,17 @@ def parse(data: bytes, name: str) -> Iterator[Document | Problem]:
     if suffix in _PLAIN:
         sections = _chapters(text)
     yield Document(title or _title_of(name), text, name, digest, sections)
+    if damaged:
+        yield Problem(
+            name,
+            f"{name} is damaged on page {_first(damaged)}, which was left out; open it in a viewer "
+            "and save it again",
+        )
+
+
+def _first(numbers: Sequence[int], count: int = 5) -> str:
+    """The first of some numbers, in words."""
+    return ", ".join(map(str, numbers[:count])) + (", ..." if len(numbers) > count else "")
 
 
 def _chapters(text: str) -> tuple[Section, ...]:
@@ -161,11 +173,10 @@ def _read_lines(data: bytes, name: str, digest: str) -> Iterator[Document | Prob
         title = one_line(record[0]) or f"{_title_of(name)}, line {number}"
         yield Document(title, text, name, digest, position=number - 1)
     if bad:
-        lines = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
         yield Problem(
             name,
             f'{name} has {len(bad):,} lines that are no {{"title", "text"}} object with text '
-            f"(line {lines}); they were left out",
+            f"(line {_first(bad)}); they were left out",
         )
 
 

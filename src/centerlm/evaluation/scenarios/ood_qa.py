@@ -156,13 +156,16 @@ def read_sets(opening: Opening, known: Sequence[str]) -> SetsRead:
                 "give --data with the folder, the JSONL file or the hub name of the sets"
             )
         return SetsRead({}, others, {}, ())
-    if asked and not Path(data).expanduser().is_dir():
-        raise InputError(f"{data} is one set; --set {asked[0]} needs --data with a folder of sets")
+    path = Path(data).expanduser()
+    if opening.sets and (data.startswith(HUB) or path.is_file()):
+        raise InputError(
+            f"{data} is one set, and --set {opening.sets[0]} asks for another; give one of them, "
+            "or --data with a folder of sets"
+        )
     if data.startswith(HUB):
         rows = hub_records(data.removeprefix(HUB))
         read = {_name(rows, data): _of_rows(rows, "", Seen(frozenset(), frozenset(), frozenset()))}
-        return SetsRead(read, others, {data: _hash_rows(rows)}, ())
-    path = Path(data).expanduser()
+        return SetsRead(read, (), {data: _hash_rows(rows)}, ())
     if path.is_file():
         files = {"": path}
     elif path.is_dir():

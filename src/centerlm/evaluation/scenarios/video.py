@@ -13,21 +13,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from centerlm.errors import InputError
 from centerlm.evaluation.clips import Clip, ClipQuestion, Split, make_clip, render
 from centerlm.evaluation.grounding import grounding
 from centerlm.evaluation.items import Item, check_items
-from centerlm.evaluation.metrics import normalise_answer, token_f1
+from centerlm.evaluation.metrics import token_f1
 from centerlm.evaluation.nextqa import overlap_choices, read_nextqa, read_videos
 from centerlm.evaluation.scenarios.base import Opening, Scores
 from centerlm.evaluation.scoring import Solved, answer_scores
-from centerlm.evaluation.sets import read_records
+from centerlm.evaluation.sets import as_published, check_answered, own_question, read_records
 from centerlm.finding import Quantity, Value, format_value
 from centerlm.media.decode import MediaInfo
 from centerlm.media.processing import Processed, process
-from centerlm.objective import ANSWER_TYPES, AnswerType, Objective
+from centerlm.objective import AnswerType, Objective
 from centerlm.sources.base import Source
 from centerlm.sources.calculator import Calculator
 from centerlm.sources.media import embedder_here, media_sources
@@ -235,19 +235,13 @@ def _add_own(made: Video, path: Path, opening: Opening) -> None:
 
 def _own(row: Mapping[str, Any], where: str) -> Item:
     """A question of one's own."""
-    question, answers, video = row.get("question"), row.get("answers"), row.get("video")
-    if not (isinstance(question, str) and isinstance(answers, list) and isinstance(video, str)):
+    video = row.get("video")
+    if not isinstance(video, str):
         raise InputError(f"{where} is no question on a video; give video, question, answers")
-    accepted = tuple(map(str, cast("list[Any]", answers)))
-    if not accepted or not all(accepted):
-        raise InputError(f"{where} has no answer; nothing can be scored without one")
-    kind: Any = row.get("answer_type", "any")
-    if kind not in ANSWER_TYPES:
-        raise InputError(f"{where} has no known answer_type; give one of {', '.join(ANSWER_TYPES)}")
-    if kind == "boolean":
-        accepted = tuple(map(normalise_answer, accepted))
+    with as_published(where, ""):
+        objective, accepted = own_question(row)
+    check_answered(where, accepted)
     splits = {"set": OWN, "video": video, "kind": str(row.get("kind", "any"))}
-    objective = Objective(question, answer_type=kind)
     return Item(str(row.get("id", where)), OWN, objective, accepted, splits=splits)
 
 

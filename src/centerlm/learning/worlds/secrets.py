@@ -13,6 +13,7 @@ from importlib.resources import files
 from random import Random
 
 from centerlm.learning.records import Text
+from centerlm.learning.worlds.forms import read_blocks
 from centerlm.learning.worlds.graph import Graph
 from centerlm.learning.worlds.names import Names, words
 
@@ -121,7 +122,7 @@ def make_secrets(graph: Graph, rng: Random, *, prefix: str, new: bool) -> Secret
 @cache
 def fields() -> Mapping[str, Field]:
     """The fields of expertise by name."""
-    return {field.name: field for field in map(_field, _blocks("experts.txt"))}
+    return {field.name: field for field in (_field(*block) for block in read_blocks("experts.txt"))}
 
 
 @cache
@@ -139,24 +140,17 @@ def privates() -> tuple[Private, ...]:
     return tuple(made)
 
 
-def _blocks(name: str) -> list[str]:
-    return [block for block in _text(name).split("\n\n") if not block.startswith("#")]
-
-
 def _text(name: str) -> str:
     return (files("centerlm.learning.worlds") / "wordings" / name).read_text(encoding="utf-8")
 
 
-def _field(block: str) -> Field:
-    head, *lines = (line.strip() for line in block.strip().splitlines())
+def _field(head: str, parts: Mapping[str, tuple[str, ...]]) -> Field:
     name, _, rest = head.removesuffix(" ! held out").partition(": ")
     link, _, answer = rest.partition(" -> ")
-    parts = {key: value for key, _, value in (line.partition(": ") for line in lines)}
-    asks, new_asks, says, new_says = (
-        tuple(parts[key].split(" | ")) for key in ("ask", "new ask", "say", "new say")
-    )
+    (things,) = parts["things"]
+    asks, new_asks, says, new_says = (parts[key] for key in ("ask", "new ask", "say", "new say"))
     held_out = head.endswith(" ! held out")
-    return Field(name, link, parts["things"], asks, new_asks, says, new_says, answer, held_out)
+    return Field(name, link, things, asks, new_asks, says, new_says, answer, held_out)
 
 
 _ANSWERS: Mapping[str, Callable[[Random, Names], str]] = {
