@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import httpx
@@ -20,7 +21,9 @@ from hypothesis import strategies as st
 
 from centerlm.events import EpisodeFinished, EpisodeStarted, SeekFinished
 from centerlm.journal import SqliteJournal
+from centerlm.serving import service
 from centerlm.serving.fair import FairQueue, FullError
+from centerlm.serving.order import bounded
 from cli_run import finish, process
 from postgres_parts import Store, new_database, store
 from serving_parts import WAIT, Served, noted, served, serving_process, until
@@ -180,6 +183,33 @@ def test_a_request_is_cancelled_and_resumed_by_its_name(home: Path) -> None:
             assert ended["answer"] == "waited for held 1.5"
             assert client.post(f"{url}/resume").status_code == 409
             assert client.post(f"{url}/cancel").status_code == 409
+
+
+def test_two_workers_do_not_give_a_client_the_same_rest_of_its_budget(
+    home: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.configure()
+    settings = {"client_calls": 5, "budget": "calls=5"}
+    with (
+        served("cli_parts:sums", **settings) as one,
+        served("cli_parts:sums", **settings) as two,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        others: list[Any] = []
+
+        def while_the_other(*given: Any) -> Any:
+            if not others:
+                others.append(pool.submit(two.post))
+                sleep(0.5)  # time enough to take the same
+            return bounded(*given)
+
+        monkeypatch.setattr(service, "bounded", while_the_other)
+        spent = [
+            answer.json()["centerlm"]["usage"]["calls"]
+            for answer in (one.post(), others[0].result())
+            if answer.status_code == 200
+        ]
+        assert sum(spent) <= 5 and len(spent) == 1
 
 
 def _running(store: Store) -> str | None:

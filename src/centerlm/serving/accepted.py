@@ -88,6 +88,8 @@ class AcceptedRequests(ABC):
         JournalError: every method: they cannot be written.
     """
 
+    _begin_alone: tuple[str, ...] = ("BEGIN IMMEDIATE",)
+
     def __init__(self, name: str, db: Database, errors: type[Exception], owner: str) -> None:
         self.name = name
         self.owner = owner
@@ -251,6 +253,22 @@ class AcceptedRequests(ABC):
         """Close the store; whatever this worker still owns is free for others."""
 
     @contextmanager
+    def alone(self) -> Generator[None]:
+        """Read what a client has spent and take a request of it in one: between the two, no other
+        worker does.
+        """
+        with self._writing():
+            try:
+                for statement in self._begin_alone:
+                    self._db.execute(statement)
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
     def _writing(self) -> Generator[None]:
         try:
             yield
@@ -310,6 +328,8 @@ class PostgresRequests(AcceptedRequests):
     Raises:
         JournalError: the database cannot be reached or used.
     """
+
+    _begin_alone = ("BEGIN", "LOCK TABLE requests IN SHARE ROW EXCLUSIVE MODE")
 
     def __init__(self, url: str) -> None:
         self._session = postgres.connect(url, _POSTGRES_TABLES)

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -144,20 +144,23 @@ class Service:
         if key is not None and (known := self.store.of_key(client, key)) is not None:
             return self._known(known, mark)
         self.parts.named(order)
-        order = bounded(order, self.parts.cap, self._left(client))
-        objective_of(order)
-        place = self.admit(client)
-        request = None
+        place = None
         try:
-            request = self.store.accept(
-                client, key, mark, new_episode_name(), encode(order), _reserved(order)
-            )
-        except JournalError as error:
-            raise _unwritable(error) from None
-        finally:
-            if request is None:
+            with self._taking():
+                order = bounded(order, self.parts.cap, self._left(client))
+                objective_of(order)
+                place = self.admit(client)
+                request = self.store.accept(
+                    client, key, mark, new_episode_name(), encode(order), _reserved(order)
+                )
+        except BaseException as error:
+            if place is not None:
                 place.leave()
+            if isinstance(error, JournalError):
+                raise _unwritable(error) from None
+            raise
         if request is None:  # another worker has just taken the same
+            place.leave()
             known = self.store.of_key(client, key or "")
             if known is None:
                 raise Refused(503, "two requests collided; send it again", retry_after=1)
@@ -196,6 +199,12 @@ class Service:
                 self._begin(request, place)
             else:
                 place.leave()
+
+    def _taking(self) -> AbstractContextManager[None]:
+        """Around reading what a client has left, and taking of it."""
+        serve = self.parts.settings.serve
+        limits = serve.client_calls, serve.client_tokens, serve.client_money
+        return nullcontext() if limits == (None, None, None) else self.store.alone()
 
     def _left(self, client: str) -> Limits:
         """What a client may still spend.
