@@ -212,6 +212,34 @@ def test_two_workers_do_not_give_a_client_the_same_rest_of_its_budget(
         assert sum(spent) <= 5 and len(spent) == 1
 
 
+def test_an_episode_that_ran_out_of_budget_is_finished_with_more() -> None:
+    with served(
+        "serving_parts:long", sources=("cli_parts:note",), budget="calls=20", client_calls=25
+    ) as server:
+        url = f"{server.url}/episodes/"
+
+        def resumed(name: str, **body: Any) -> tuple[str, int]:
+            answer = httpx.post(f"{url}{name}/resume", json=body, timeout=WAIT)
+            assert answer.status_code == 202, answer.text
+            ended = until(lambda: (s := httpx.get(url + name).json())["state"] == "done" and s)
+            return ended["status"], ended["usage"]["calls"]
+
+        given = {"centerlm": {"budget": "calls=6"}}
+        name = server.post(**given).headers["centerlm-episode"]
+        for bad in ({"budget": "calls=many"}, {"budget": {"calls": -1}}, {"budgets": "calls=2"}):
+            refused = httpx.post(f"{url}{name}/resume", json=bad)
+            assert refused.status_code == 400 and "budget" in refused.json()["error"]["message"]
+        assert resumed(name) == ("out_of_budget", 6)
+        assert resumed(name, budget="calls=900") == ("answered", 14)
+        # The budget of the client, and of one request, goes over what is asked.
+        other = server.post(user="other", **given).headers["centerlm-episode"]
+        status, calls = resumed(other, budget={"calls": 8})
+        assert status == "out_of_budget" and 6 < calls <= 8
+        third = server.post(**given).headers["centerlm-episode"]
+        status, calls = resumed(third, budget="calls=900")
+        assert status == "out_of_budget" and 6 < calls <= 11
+
+
 def _running(store: Store) -> str | None:
     journal = store.open()
     rows = journal.summaries()

@@ -33,6 +33,7 @@ from centerlm.serving.chat import (
     order_of,
     question_of,
     read_request,
+    read_resume,
     text_of,
     usage_of,
 )
@@ -245,8 +246,9 @@ class Api:
 
     async def resume(self, request: Request) -> ASGIApp:
         """Go on with a request that was cancelled, failed or ran out of budget."""
+        asked = read_resume(await body_of(request))
         accepted = self._own(request)
-        self.service.resume(accepted)
+        self.service.resume(accepted, asked=asked)
         return Json({"episode": accepted.episode, "state": "open"}, 202)
 
     def _own(self, request: Request) -> Accepted:

@@ -23,6 +23,7 @@ from centerlm.events import EpisodeFinished, Event
 from centerlm.journal import new_episode_name
 from centerlm.learning.rollouts import SampledCenter
 from centerlm.many import OpenedJournal
+from centerlm.past import past_of
 from centerlm.plan import Plan, parse_plan
 from centerlm.protocols import Center, Review, Reviewed
 from centerlm.serving.accepted import Accepted, AcceptedRequests, Spent, requests_of
@@ -33,10 +34,12 @@ from centerlm.serving.order import (
     Looked,
     Order,
     Refused,
+    Used,
     bounded,
     decode,
     encode,
     fingerprint,
+    going_on,
     objective_of,
 )
 from centerlm.serving.parts import Parts
@@ -44,6 +47,7 @@ from centerlm.serving.telling import by_name
 from centerlm.solver import Solution, solve
 
 RESUMABLE = ("cancelled", "out_of_budget", "failed")
+NO_LIMITS = Limits()
 SWEEP = 2.0
 """Seconds between two looks for requests whose worker died."""
 
@@ -382,25 +386,17 @@ class Service:
         job.task.cancel()
         return True
 
-    def _with_left(self, request: Accepted, order: Order) -> Order:
-        """The order of a request that goes on, under what its client may spend more.
+    def used(self, request: Accepted) -> Used:
+        """What the episode of a request has used of its limits so far."""
+        past = past_of(OpenedJournal(self.parts.journal).events(request.episode))
+        spent = past.spent + past.lost + past.cut_off
+        return Used(spent.calls, spent.tokens, past.seconds, spent.cost)
 
-        Raises:
-            Refused: nothing.
-        """
-        left = self._left(request.client)
-        if left == Limits():
-            return order
-        spent = fold(OpenedJournal(self.parts.journal).events(request.episode)).usage
-        more = Limits(
-            calls=None if left.calls is None else left.calls + spent.calls,
-            tokens=None if left.tokens is None else left.tokens + spent.tokens,
-            money=None if left.money is None else left.money + spent.cost,
-        )
-        return bounded(order, self.parts.cap, more)
-
-    def resume(self, request: Accepted, looked: Looked | None = None) -> None:
-        """Go on with a request that was cancelled or failed; with what a person said of its plan.
+    def resume(
+        self, request: Accepted, looked: Looked | None = None, asked: Limits = NO_LIMITS
+    ) -> None:
+        """Go on with a request that was cancelled, failed or ran out of budget; with what a person
+        said of its plan, and limits that are `asked` in the place of its own.
 
         Raises:
             Refused: it runs, or has been answered; or the client's budget is spent.
@@ -410,14 +406,20 @@ class Service:
         if request.state == "open" or not request.body:
             state = "running" if request.state == "open" else "answered"
             raise Refused(409, f"episode {request.episode} is {state}, so it cannot go on")
-        order = self._with_left(request, decode(request.body))
+        order, used = decode(request.body), self.used(request)
         if looked is not None:
             order = msgspec.structs.replace(order, looked=looked)
-        request = replace(request, body=encode(order))
         place = self.admit(request.client)
-        if not self.store.reopen(request, _reserved(order)):
+        try:
+            with self._taking():
+                left = self._left(request.client)
+                order = going_on(order, asked, self.parts.cap, left, used)
+                request = replace(request, body=encode(order))
+                if not self.store.reopen(request, _reserved(order)):
+                    raise Refused(409, f"episode {request.episode} goes on already")
+        except BaseException:
             place.leave()
-            raise Refused(409, f"episode {request.episode} goes on already")
+            raise
         self._begin(request, place)
 
 
