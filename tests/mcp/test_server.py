@@ -92,6 +92,28 @@ def test_plan_runs_nothing() -> None:
     assert _text(_ask(_plan("cli_parts:sums"), ask)).startswith("1 [calculator] 2 + 3\n2 ")
 
 
+def test_plans_count_in_the_budget_of_their_client(home: Path) -> None:
+    (home / "centerlm.toml").write_text("[serve]\nclient_calls = 2\n")
+
+    async def ask(client: Client) -> list[Any]:
+        return [await client.call_tool("plan", {"question": f"What? {n}"}) for n in range(3)] + [
+            await client.call_tool("solve", {"question": "What?"})
+        ]
+
+    *plans, last, solved = _ask(_plan("cli_parts:sums"), ask)
+    assert all(_text(plan).startswith("1 [calculator]") for plan in plans)
+    assert last.is_error and "this client's calls of 3600 seconds are spent" in _text(last)
+    assert solved.is_error
+
+
+def test_a_plan_is_not_made_beyond_the_budget() -> None:
+    async def ask(client: Client) -> Any:
+        return await client.call_tool("plan", {"question": "What?"})
+
+    refused = _ask(_plan("cli_parts:sums", budget="tokens=10"), ask)
+    assert refused.is_error and "the budget has too few tokens left" in _text(refused)
+
+
 def test_documents_are_ingested_from_the_roots_alone_and_searched(home: Path) -> None:
     inside, outside = home / "documents", home / "elsewhere"
     for folder in (inside, outside):

@@ -29,6 +29,8 @@ KEPT = 7 * 86400.0
 """Seconds for which ended requests are kept, so that a repeated one is not run again."""
 
 _CANCEL = "to be cancelled"
+_HELD = "held"
+"""The state of what is no request, and counts in a client's budget alone."""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS requests(
     id INTEGER PRIMARY KEY, client TEXT NOT NULL, key TEXT, fingerprint TEXT NOT NULL,
@@ -118,6 +120,29 @@ class AcceptedRequests(ABC):
             ).fetchone()
         return Accepted(*row) if row else None
 
+    def hold(self, client: str, name: str, reserved: Spent) -> int:
+        """Count what work that is no request may spend as spent; its number, for `settle`.
+
+        Nobody takes it up: of a worker that died it counts so until its time has passed.
+        """
+        now = time.time()
+        with self._writing():
+            row = self._db.execute(
+                "INSERT INTO requests(client, fingerprint, episode, body, state, accepted, ended, "
+                f"calls, tokens, money) VALUES (?, '', ?, x'', '{_HELD}', ?, ?, ?, ?, ?) "
+                "RETURNING id",
+                (client, name, now, now, *reserved),
+            ).fetchone()
+        return int(row[0])
+
+    def settle(self, number: int, usage: Usage) -> None:
+        """Say what it spent."""
+        with self._writing():
+            self._db.execute(
+                "UPDATE requests SET ended=?, calls=?, tokens=?, money=? WHERE id=?",
+                (time.time(), usage.calls, usage.tokens, usage.cost, number),
+            )
+
     def of_key(self, client: str, key: str) -> Accepted | None:
         return self._one("client=? AND key=?", client, key)
 
@@ -134,7 +159,8 @@ class AcceptedRequests(ABC):
         """A client's requests, the newest first."""
         with self._writing():
             rows = self._db.execute(
-                f"SELECT {_COLUMNS} FROM requests WHERE client=? ORDER BY id DESC LIMIT ?",
+                f"SELECT {_COLUMNS} FROM requests WHERE client=? AND state<>'{_HELD}' "
+                "ORDER BY id DESC LIMIT ?",
                 (client, limit),
             ).fetchall()
         return [Accepted(*row) for row in rows]

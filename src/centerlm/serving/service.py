@@ -11,18 +11,20 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from centerlm import assembly as _assembly
+from centerlm.budget import Account, Amount
 from centerlm.episode import fold
 from centerlm.errors import CenterError, JournalError
 from centerlm.events import EpisodeFinished, Event
 from centerlm.journal import new_episode_name
 from centerlm.learning.rollouts import SampledCenter
 from centerlm.many import OpenedJournal
+from centerlm.objective import Objective
 from centerlm.past import past_of
 from centerlm.plan import Plan, parse_plan
 from centerlm.protocols import Center, Review, Reviewed
@@ -171,6 +173,32 @@ class Service:
             return self._known(known, mark)
         self._begin(request, place, fresh=True)
         return request
+
+    @asynccontextmanager
+    async def charged(self, client: str, order: Order) -> AsyncGenerator[tuple[Objective, Account]]:
+        """A client's turn for work on an order that is no request, and the account that pays for
+        it; what was spent counts against the client's budget, and until then what may be.
+
+        Raises:
+            Refused, InputError: as `accept`.
+            JournalError: it cannot be written what was spent.
+        """
+        if self.stopping:
+            raise _stopping()
+        place = self.admit(client)
+        try:
+            with self._taking():
+                order = bounded(order, self.parts.cap, self._left(client))
+                objective = objective_of(order)
+                held = self.store.hold(client, new_episode_name(), _reserved(order))
+            account = Account(Amount.limits(objective.budget))
+            try:
+                await place.turn()
+                yield objective, account
+            finally:
+                self.store.settle(held, account.spent)
+        finally:
+            place.leave()
 
     def admit(self, client: str) -> Place:
         """A place in the queue.
