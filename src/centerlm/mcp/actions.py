@@ -91,7 +91,7 @@ class Actions:
     async def ingest(self, paths: list[str]) -> dict[str, Any]:
         """Read files under the roots into the library."""
         folder = self._library()
-        allowed = self._allowed(paths)
+        allowed = await asyncio.to_thread(self._allowed, paths)
 
         def read() -> dict[str, Any]:
             with Library.open(folder, create=True) as library:
