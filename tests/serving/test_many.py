@@ -24,6 +24,8 @@ from centerlm.journal import SqliteJournal
 from centerlm.serving import service
 from centerlm.serving.fair import FairQueue, FullError
 from centerlm.serving.order import bounded
+from centerlm.serving.parts import Parts
+from centerlm.serving.server import opened_service, plan_of
 from cli_run import finish, process
 from postgres_parts import Store, new_database, store
 from serving_parts import WAIT, Served, noted, served, serving_process, until
@@ -425,6 +427,52 @@ def _uncommitted(store: Store, ended: set[str]) -> set[str]:
     }
     journal.close()
     return ended & again
+
+
+def test_what_goes_wrong_once_does_not_end_the_looking_for_orphans(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked: list[None] = []
+
+    async def locked(self: Parts) -> None:
+        del self
+        looked.append(None)
+        raise sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setattr(service, "SWEEP", 0.01)
+    monkeypatch.setattr(Parts, "learn_elsewhere", locked)
+
+    async def run() -> None:
+        plan = plan_of(model="scripted:cli_parts:sums", no_memory=True)
+        async with asyncio.timeout(30), opened_service(plan):
+            while len(looked) < 3:  # noqa: ASYNC110 - the service knows nothing of the test
+                await asyncio.sleep(0.01)
+
+    asyncio.run(run())
+
+
+def test_a_worker_that_lost_the_session_of_its_requests_says_so(
+    home: Path, new_database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psycopg
+
+    url = new_database()
+    (home / "centerlm.toml").write_text(f'[journal]\nurl = "{url}"\n')
+    monkeypatch.setattr(service, "SWEEP", 0.01)
+
+    async def run() -> None:
+        plan = plan_of(model="scripted:cli_parts:sums", no_memory=True)
+        async with asyncio.timeout(30), opened_service(plan) as opened:
+            with psycopg.connect(url, autocommit=True) as other:
+                other.execute(  # the requests' session is the last that was opened
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
+                    "datname=current_database() AND pid<>pg_backend_pid() "
+                    "ORDER BY backend_start DESC LIMIT 1"
+                )
+            while not opened.lost:  # noqa: ASYNC110 - the service knows nothing of the test
+                await asyncio.sleep(0.01)
+
+    asyncio.run(run())
 
 
 def test_machines_that_share_a_journal_learn_from_each_other(

@@ -98,6 +98,11 @@ class AcceptedRequests(ABC):
         self._db = db
         self._errors = errors
 
+    @property
+    def lost(self) -> bool:
+        """Whether the connection has ended, and nothing can be written any more."""
+        return False
+
     def accept(
         self,
         client: str,
@@ -362,6 +367,10 @@ class PostgresRequests(AcceptedRequests):
         super().__init__(postgres.shown(url), self._session, postgres.errors(), _new_owner())
         with self._writing():
             self._session.take(self.owner)
+
+    @property
+    def lost(self) -> bool:
+        return self._session.lost
 
     def _alive(self, owner: str) -> bool:
         with self._writing():

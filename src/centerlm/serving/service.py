@@ -98,9 +98,11 @@ class Service:
                 await self.parts.learn_elsewhere()
             except JournalError as error:
                 log.error("%s", error)
-                if self.parts.journal.lost:
+                if self.parts.journal.lost or self.store.lost:
                     self.lost = True
                     return
+            except Exception:  # what was wrong once is looked for again
+                log.exception("looking for what others left")
 
     def _take_up(self) -> None:
         for request in self.store.orphans():
