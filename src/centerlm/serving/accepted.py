@@ -170,6 +170,14 @@ class AcceptedRequests(ABC):
             ).fetchall()
         return [Accepted(*row) for row in rows]
 
+    def going(self) -> list[Accepted]:
+        """All requests that are open or can go on."""
+        with self._writing():
+            rows = self._db.execute(
+                f"SELECT {_COLUMNS} FROM requests WHERE state='open' OR body<>x''"
+            ).fetchall()
+        return [Accepted(*row) for row in rows]
+
     def again(self, request: Accepted) -> Accepted | None:
         """The request as it is now."""
         return self._one("id=?", request.id)

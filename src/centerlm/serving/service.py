@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from math import inf
 
 import msgspec
 
@@ -46,12 +47,15 @@ from centerlm.serving.order import (
 )
 from centerlm.serving.parts import Parts
 from centerlm.serving.telling import by_name
+from centerlm.serving.tidying import tidy
 from centerlm.solver import Solution, solve
 
 RESUMABLE = ("cancelled", "out_of_budget", "failed")
 NO_LIMITS = Limits()
 SWEEP = 2.0
 """Seconds between two looks for requests whose worker died."""
+TIDY = 3600.0
+"""Seconds between two looks for what is kept for too long."""
 
 log = logging.getLogger("centerlm.serving")
 
@@ -84,14 +88,18 @@ class Service:
 
     async def start(self) -> None:
         """Take up what earlier runs left, and go on looking for it."""
-        self.store.prune()
         self._take_up()
         self._sweeper = asyncio.create_task(self._sweep())
 
     async def _sweep(self) -> None:
+        tidied = -inf
         while True:
             await asyncio.sleep(SWEEP)
             try:
+                if time.monotonic() - tidied > TIDY:
+                    tidied = time.monotonic()
+                    self.store.prune()
+                    await tidy(self.store)
                 self._take_up()
                 for episode in self.store.unwanted():
                     self._stop(episode)
