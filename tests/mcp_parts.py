@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,9 +44,17 @@ def crash(town: str) -> str:
 
 @server.tool()
 async def slow(town: str) -> str:
-    """Takes its time."""
-    await anyio.sleep(30)
+    """Takes as many seconds as it is told."""
+    await anyio.sleep(float(town))
     return town
+
+
+@server.tool()
+async def hangs(town: str) -> str:
+    """Stops the whole server without ending it; only the first so many that were started."""
+    if Path(os.environ["MCP_PARTS_LOG"]).read_text().count("started") <= int(town):
+        time.sleep(60)  # noqa: ASYNC251 - nothing else is answered meanwhile
+    return "answered"
 
 
 @server.tool()

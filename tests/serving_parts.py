@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+import cli_parts
 from centerlm.config import ServeSettings
 from centerlm.models.base import Prompt, Reply, Sampling
 from centerlm.models.scripted import ScriptedModel
@@ -33,6 +34,7 @@ def _plan(prompt: Prompt, sampling: Sampling) -> str:
 
 
 waiting = ScriptedModel(_plan)
+long = cli_parts.many | {"": "so far [1]"}
 hostile = {
     "Break the question": "1 [hostile_source] say it\n",
     "": "<script>document.title='owned'</script><img src=x onerror=alert(1)> [1]",

@@ -40,6 +40,17 @@ def stored(path: Path) -> list[bytes]:
         return [row[0] for row in db.execute("SELECT data FROM events ORDER BY episode, seq")]
 
 
+def test_the_list_of_episodes_takes_as_long_however_many_events_they_have(tmp_path: Path) -> None:
+    journal, steps = SqliteJournal(tmp_path / "j.db"), list[None]()
+    for _ in range(5000):
+        journal.append("a", started())
+    journal.write()
+    database = journal._db  # pyright: ignore[reportPrivateUsage]
+    database.set_progress_handler(lambda: steps.append(None), 1000)
+    assert [row.events for row in journal.summaries()] == [5000]
+    assert len(steps) < 5
+
+
 # --- committing
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from centerlm.center import CenterLM
-from centerlm.errors import PlanError
+from centerlm.errors import OutOfBudgetError, PlanError
 from centerlm.models.scripted import ScriptedModel
 from centerlm.objective import Budget, Objective
 from centerlm.plan import format_plan
@@ -38,6 +38,14 @@ def test_one_that_stays_so_is_none(first: str) -> None:
     with pytest.raises(PlanError, match="step 1"):
         planned(in_parts(first, first))
     assert plan_of(run(LONG, in_parts(first, first), [prose()])).by == "direct"
+
+
+def test_no_call_is_made_beyond_the_budget() -> None:
+    model = ScriptedModel(in_parts(WHOLE, SHORT), constraint="gbnf")
+    objective = Objective(LONG, budget=Budget(calls=1, depth=3))
+    with pytest.raises(OutOfBudgetError, match="too few calls"):
+        asyncio.run(plan_alone(CenterLM(model), objective, (prose().card,)))
+    assert len(model.calls) == 1
 
 
 def test_where_plans_come_whole_it_is_repaired() -> None:

@@ -6,6 +6,7 @@ libraries, journals and memories are.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -263,6 +264,7 @@ def attached_library(files: Sequence[Path], *, vectors: bool = True) -> Path:
     folder = home() / "attached" / _short_hash(names)
     with Library.open(folder, create=True, embedder="installed" if vectors else None) as library:
         report = library.ingest(files)
+    os.utime(folder)  # it is in use: a server removes those that were not for long
     if report.problems:
         raise InputError(report.problems[0].reason)
     return folder

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from centerlm.acts import Experience, PlanView, Request, ShownBudget
+from centerlm.budget import Account, Amount
+from centerlm.calling import bound_of
 from centerlm.errors import PlanError
+from centerlm.finding import Usage
 from centerlm.models.base import Reply
 from centerlm.nesting import parted
 from centerlm.objective import Objective
@@ -16,16 +19,23 @@ from centerlm.sources.base import Card
 
 
 async def plan_alone(
-    center: Center, objective: Objective, cards: tuple[Card, ...], memory: Memory | None = None
+    center: Center,
+    objective: Objective,
+    cards: tuple[Card, ...],
+    memory: Memory | None = None,
+    account: Account | None = None,
 ) -> Plan:
     """The plan that the solver would go by: repaired once where it is none, or asked for once more
-    where it does not take the question apart.
+    where it does not take the question apart. `account` pays for it; without one, the objective's
+    budget does.
 
     Raises:
         PlanError: it wrote no plan; solving would ask the sources directly.
         ModelError: the model did not answer.
+        OutOfBudgetError: a call was not paid for, and not made.
     """
     limits = objective.budget
+    account = account or Account(Amount.limits(limits))
     experience = await memory.recall(objective.text, cards) if memory else Experience()
     view = PlanView(
         objective=objective.text,
@@ -35,14 +45,16 @@ async def plan_alone(
         experience=experience,
     )
     reader = center.reader(view)
-    return await (_whole(center, view) if reader is None else _by_lines(center, view, reader))
+    if reader is None:
+        return await _whole(center, view, account)
+    return await _by_lines(center, view, reader, account)
 
 
-async def _by_lines(center: Center, view: PlanView, reader: PlanReader) -> Plan:
+async def _by_lines(center: Center, view: PlanView, reader: PlanReader, account: Account) -> Plan:
     """A plan read line by line; asked for once more, in parts, where it is not in parts."""
     again = center.reader(in_parts := replace(view, parted=True)) or reader
     for asked, lines in ((view, reader), (in_parts, again)):
-        reply = await _written(center, center.decompose(asked))
+        reply = await _written(center, center.decompose(asked), account)
         lines.feed(reply.text)
         lines.finish(cut=reply.cut)
         if not lines.unparted:
@@ -50,15 +62,31 @@ async def _by_lines(center: Center, view: PlanView, reader: PlanReader) -> Plan:
     raise PlanError(again.unparted)
 
 
-async def _whole(center: Center, view: PlanView) -> Plan:
+async def _whole(center: Center, view: PlanView, account: Account) -> Plan:
     """A plan that comes whole, repaired once where it is none."""
-    reply = await _written(center, center.decompose(view))
+    reply = await _written(center, center.decompose(view), account)
     try:
         return parted(center.read_plan(reply.text, view, cut=reply.cut), view.objective)
     except PlanError as error:
-        reply = await _written(center, center.repair(view, reply.text, error))
+        reply = await _written(center, center.repair(view, reply.text, error), account)
     return parted(center.read_plan(reply.text, view, cut=reply.cut), view.objective)
 
 
-async def _written(center: Center, request: Request) -> Reply:
-    return await center.model.complete(request.prompt, request.sampling)
+async def _written(center: Center, request: Request, account: Account) -> Reply:
+    bound = bound_of(center.model, request)
+    await account.acquire(bound)
+    reserved, spent = bound, Usage(calls=1)
+
+    def before_retry() -> None:
+        nonlocal reserved, spent
+        reserved = account.extend(reserved, bound)
+        spent += Usage(calls=1)
+
+    try:
+        reply = await center.model.complete(
+            request.prompt, request.sampling, before_retry=before_retry
+        )
+        spent = replace(reply.usage, calls=max(reply.usage.calls, spent.calls))
+    finally:
+        account.settle(reserved, spent)
+    return reply

@@ -284,7 +284,8 @@ class StoredJournal(ABC):
         """The newest episodes first; all of them where `limit` is negative."""
         rows = self._rows(
             "SELECT name, question, status, answer, started, "
-            "(SELECT count(*) FROM events WHERE episode=id) "
+            # Numbered from 0 on: the last one says how many, however many there are.
+            "(SELECT coalesce(max(seq) + 1, 0) FROM events WHERE episode=id) "
             "FROM episodes ORDER BY id DESC LIMIT ?",
             limit if limit >= 0 else _ALL,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 
 from centerlm.journal import SqliteJournal
+from centerlm.library import Library
+from centerlm.library.walk import find_files
 from centerlm.mcp.server import build
 from centerlm.serving.server import Plan, opened_service, plan_of
 from mcp import Client, StdioServerParameters
@@ -92,6 +95,28 @@ def test_plan_runs_nothing() -> None:
     assert _text(_ask(_plan("cli_parts:sums"), ask)).startswith("1 [calculator] 2 + 3\n2 ")
 
 
+def test_plans_count_in_the_budget_of_their_client(home: Path) -> None:
+    (home / "centerlm.toml").write_text("[serve]\nclient_calls = 2\n")
+
+    async def ask(client: Client) -> list[Any]:
+        return [await client.call_tool("plan", {"question": f"What? {n}"}) for n in range(3)] + [
+            await client.call_tool("solve", {"question": "What?"})
+        ]
+
+    *plans, last, solved = _ask(_plan("cli_parts:sums"), ask)
+    assert all(_text(plan).startswith("1 [calculator]") for plan in plans)
+    assert last.is_error and "this client's calls of 3600 seconds are spent" in _text(last)
+    assert solved.is_error
+
+
+def test_a_plan_is_not_made_beyond_the_budget() -> None:
+    async def ask(client: Client) -> Any:
+        return await client.call_tool("plan", {"question": "What?"})
+
+    refused = _ask(_plan("cli_parts:sums", budget="tokens=10"), ask)
+    assert refused.is_error and "the budget has too few tokens left" in _text(refused)
+
+
 def test_documents_are_ingested_from_the_roots_alone_and_searched(home: Path) -> None:
     inside, outside = home / "documents", home / "elsewhere"
     for folder in (inside, outside):
@@ -114,8 +139,6 @@ def test_documents_are_ingested_from_the_roots_alone_and_searched(home: Path) ->
         }
 
     plan = _plan("cli_parts:river", library=str(home / "library"), roots=(str(inside),))
-    from centerlm.library import Library
-
     Library.open(home / "library", create=True, embedder=None).close()
     done = _ask(plan, ask)
     assert done["relative"].structured_content["added"] == 1, _text(done["relative"])
@@ -126,6 +149,32 @@ def test_documents_are_ingested_from_the_roots_alone_and_searched(home: Path) ->
         assert done[bad].is_error and "not under a folder" in _text(done[bad]), bad
     assert done["none"].is_error
     assert str(home) not in _text(done["solve"]) + _text(done["search"])
+
+
+def test_others_are_served_while_a_folder_is_looked_through(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from centerlm.mcp import actions
+
+    looking, served_meanwhile = threading.Event(), threading.Event()
+
+    def slowly(paths: list[Path]) -> Any:
+        looking.set()
+        assert served_meanwhile.wait(10), "nobody was served"
+        return find_files(paths)
+
+    monkeypatch.setattr(actions, "find_files", slowly)
+    (home / "a.md").write_text(NOTE)
+    Library.open(home / "library", create=True, embedder=None).close()
+
+    async def ask(client: Client) -> Any:
+        ingest = asyncio.create_task(client.call_tool("ingest", {"paths": ["a.md"]}))
+        await asyncio.to_thread(looking.wait, 10)
+        served_meanwhile.set()
+        return await ingest
+
+    plan = _plan("cli_parts:river", library=str(home / "library"), roots=(str(home),))
+    assert _ask(plan, ask).structured_content["added"] == 1
 
 
 @pytest.mark.parametrize(

@@ -113,16 +113,24 @@ def test_tools_answer_as_sources_do(town: Town) -> None:
     assert len(flood.text) < 21_000 and "cut from 1,000,000" in flood.text
 
 
-def _calls(settings: McpSettings, tool: str, times: int, *, again: bool) -> list[str]:
+def _calls(
+    settings: McpSettings,
+    tool: str,
+    times: int,
+    *,
+    again: bool,
+    town: str = "Norburg",
+    seconds: tuple[float, ...] = (60, 60),
+) -> list[str]:
     """What calls of a tool gave, or why they failed."""
 
     async def run() -> list[str]:
         connection, said = McpConnection("town", settings), list[str]()
         try:
-            for _ in range(times):
+            for given in seconds[:times]:
                 try:
                     result: Any = await connection.call(
-                        tool, {"town": "Norburg"}, seconds=60, again=again
+                        tool, {"town": town}, seconds=given, again=again
                     )
                     said.append(connection.hide(result.content[0].text))
                 except SourceError as error:
@@ -167,13 +175,41 @@ def _runs(process: int) -> bool:
 
 def test_a_tool_that_hangs_is_given_up(town: Town) -> None:
     async def ask(tools: dict[str, McpTool]) -> Finding:
-        return await tools["slow"].seek(Seek("Norburg", seconds=0.3))
+        return await tools["slow"].seek(Seek("30", seconds=0.3))
 
     began = time.monotonic()
     finding = _with(_url(town), ask)
     assert finding.status is Status.FAILED
     assert finding.reason == "the MCP server 'town' did not answer within 0.3 seconds"
     assert time.monotonic() - began < 25
+
+
+def test_a_server_that_hangs_is_started_again_for_the_next_call(log: Path) -> None:
+    first, second = _calls(_process(), "hangs", 2, again=True, town="1", seconds=(0.5, 60))
+    assert first == "the MCP server 'town' did not answer within 0.5 seconds"
+    assert second == "answered"
+    assert log.read_text().count("started") == 2
+
+
+def test_a_server_that_hangs_at_every_call_is_left_alone_after_some(log: Path) -> None:
+    said = _calls(_process(), "hangs", 5, again=True, town="9", seconds=(0.5,) * 5)
+    assert [line.partition("'town' ")[2] for line in said] == [
+        *(["did not answer within 0.5 seconds"] * 3),
+        *(["failed 3 times in a row; it is left alone for 30 seconds"] * 2),
+    ]
+    assert log.read_text().count("started") == 3
+
+
+def test_a_call_that_hangs_ends_no_other(town: Town) -> None:
+    async def ask(tools: dict[str, McpTool]) -> tuple[Finding, Finding, Finding]:
+        slow = asyncio.create_task(tools["slow"].seek(Seek("1.5")))
+        hung = await tools["slow"].seek(Seek("30", seconds=0.3))
+        number = await tools["population"].seek(Seek("Norburg"))
+        return hung, number, await slow
+
+    hung, number, slow = _with(_url(town), ask)
+    assert hung.status is Status.FAILED
+    assert (number.value, slow.text) == (4200, "1.5")
 
 
 def test_a_server_gets_only_what_is_named_and_tells_no_secret(

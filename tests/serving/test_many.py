@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import httpx
@@ -20,7 +21,11 @@ from hypothesis import strategies as st
 
 from centerlm.events import EpisodeFinished, EpisodeStarted, SeekFinished
 from centerlm.journal import SqliteJournal
+from centerlm.serving import service
 from centerlm.serving.fair import FairQueue, FullError
+from centerlm.serving.order import bounded
+from centerlm.serving.parts import Parts
+from centerlm.serving.server import opened_service, plan_of
 from cli_run import finish, process
 from postgres_parts import Store, new_database, store
 from serving_parts import WAIT, Served, noted, served, serving_process, until
@@ -180,6 +185,61 @@ def test_a_request_is_cancelled_and_resumed_by_its_name(home: Path) -> None:
             assert ended["answer"] == "waited for held 1.5"
             assert client.post(f"{url}/resume").status_code == 409
             assert client.post(f"{url}/cancel").status_code == 409
+
+
+def test_two_workers_do_not_give_a_client_the_same_rest_of_its_budget(
+    home: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.configure()
+    settings = {"client_calls": 5, "budget": "calls=5"}
+    with (
+        served("cli_parts:sums", **settings) as one,
+        served("cli_parts:sums", **settings) as two,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        others: list[Any] = []
+
+        def while_the_other(*given: Any) -> Any:
+            if not others:
+                others.append(pool.submit(two.post))
+                sleep(0.5)  # time enough to take the same
+            return bounded(*given)
+
+        monkeypatch.setattr(service, "bounded", while_the_other)
+        spent = [
+            answer.json()["centerlm"]["usage"]["calls"]
+            for answer in (one.post(), others[0].result())
+            if answer.status_code == 200
+        ]
+        assert sum(spent) <= 5  # each alone takes 3
+
+
+def test_an_episode_that_ran_out_of_budget_is_finished_with_more() -> None:
+    with served(
+        "serving_parts:long", sources=("cli_parts:note",), budget="calls=20", client_calls=25
+    ) as server:
+        url = f"{server.url}/episodes/"
+
+        def resumed(name: str, **body: Any) -> tuple[str, int]:
+            answer = httpx.post(f"{url}{name}/resume", json=body, timeout=WAIT)
+            assert answer.status_code == 202, answer.text
+            ended = until(lambda: (s := httpx.get(url + name).json())["state"] == "done" and s)
+            return ended["status"], ended["usage"]["calls"]
+
+        given = {"centerlm": {"budget": "calls=6"}}
+        name = server.post(**given).headers["centerlm-episode"]
+        for bad in ({"budget": "calls=many"}, {"budget": {"calls": -1}}, {"budgets": "calls=2"}):
+            refused = httpx.post(f"{url}{name}/resume", json=bad)
+            assert refused.status_code == 400 and "budget" in refused.json()["error"]["message"]
+        assert resumed(name) == ("out_of_budget", 6)
+        assert resumed(name, budget="calls=900") == ("answered", 14)
+        # The budget of the client, and of one request, goes over what is asked.
+        other = server.post(user="other", **given).headers["centerlm-episode"]
+        status, calls = resumed(other, budget={"calls": 8})
+        assert status == "out_of_budget" and 6 < calls <= 8
+        third = server.post(**given).headers["centerlm-episode"]
+        status, calls = resumed(third, budget="calls=900")
+        assert status == "out_of_budget" and 6 < calls <= 11
 
 
 def _running(store: Store) -> str | None:
@@ -367,6 +427,52 @@ def _uncommitted(store: Store, ended: set[str]) -> set[str]:
     }
     journal.close()
     return ended & again
+
+
+def test_what_goes_wrong_once_does_not_end_the_looking_for_orphans(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked: list[None] = []
+
+    async def locked(self: Parts) -> None:
+        del self
+        looked.append(None)
+        raise sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setattr(service, "SWEEP", 0.01)
+    monkeypatch.setattr(Parts, "learn_elsewhere", locked)
+
+    async def run() -> None:
+        plan = plan_of(model="scripted:cli_parts:sums", no_memory=True)
+        async with asyncio.timeout(30), opened_service(plan):
+            while len(looked) < 3:  # noqa: ASYNC110 - the service knows nothing of the test
+                await asyncio.sleep(0.01)
+
+    asyncio.run(run())
+
+
+def test_a_worker_that_lost_the_session_of_its_requests_says_so(
+    home: Path, new_database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psycopg
+
+    url = new_database()
+    (home / "centerlm.toml").write_text(f'[journal]\nurl = "{url}"\n')
+    monkeypatch.setattr(service, "SWEEP", 0.01)
+
+    async def run() -> None:
+        plan = plan_of(model="scripted:cli_parts:sums", no_memory=True)
+        async with asyncio.timeout(30), opened_service(plan) as opened:
+            with psycopg.connect(url, autocommit=True) as other:
+                other.execute(  # the requests' session is the last that was opened
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
+                    "datname=current_database() AND pid<>pg_backend_pid() "
+                    "ORDER BY backend_start DESC LIMIT 1"
+                )
+            while not opened.lost:  # noqa: ASYNC110 - the service knows nothing of the test
+                await asyncio.sleep(0.01)
+
+    asyncio.run(run())
 
 
 def test_machines_that_share_a_journal_learn_from_each_other(

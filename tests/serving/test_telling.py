@@ -54,6 +54,17 @@ def test_traces_have_the_names_of_the_conventions(monkeypatch: pytest.MonkeyPatc
     assert "secret" not in str([dict(span.attributes) for span in spans])
 
 
+def test_spans_on_the_console_keep_out_of_standard_output(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("opentelemetry.sdk.trace")
+    tracer: Any = configured_tracer({"OTEL_TRACES_EXPORTER": "console"})
+    tracer.start_span("invoke_agent centerlm").end()
+    tracer.span_processor.force_flush()
+    out, err = capfd.readouterr()
+    assert out == "" and "invoke_agent centerlm" in err  # `centerlm mcp` talks on it
+
+
 def test_nothing_is_traced_unless_the_environment_says_so() -> None:
     assert configured_tracer({}) is None
     assert configured_tracer({"OTEL_TRACES_EXPORTER": "none"}) is None

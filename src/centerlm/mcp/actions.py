@@ -16,7 +16,7 @@ from centerlm.library.walk import find_files
 from centerlm.plan import format_plan
 from centerlm.plan_alone import plan_alone
 from centerlm.screen import plain_line
-from centerlm.serving.order import Limits, Order, Refused, bounded, objective_of
+from centerlm.serving.order import Order, Refused
 from centerlm.serving.service import Service
 from centerlm.serving.telling import Teller, none_yet, public_file
 
@@ -49,21 +49,22 @@ class Actions:
         return teller.end() if teller.state.settings else dict(none_yet(accepted.episode))
 
     async def plan(self, client: str, order: Order) -> str:
-        """The plan of an order, made in its client's turn."""
+        """The plan of an order, made in its client's turn and from its budget."""
         service, parts = self.service, self.service.parts
-        parts.named(order)
-        objective = objective_of(bounded(order, parts.cap, Limits()))
         cards = tuple(source.card for source in parts.sources_of(order))
-        place = service.admit(client)
-        try:
-            await place.turn()
-            made = await plan_alone(parts.center, objective, cards, parts.memory_of(client))
-        except PlanError as error:
-            raise Refused(
-                422, f"the model wrote no plan ({error}); solving asks directly"
-            ) from None
-        finally:
-            place.leave()
+        async with service.charged(client, order) as (objective, account):
+            seconds = objective.budget.seconds
+            try:
+                async with asyncio.timeout(seconds):
+                    made = await plan_alone(
+                        parts.center, objective, cards, parts.memory_of(client), account
+                    )
+            except TimeoutError:
+                raise Refused(422, f"there was no plan within {seconds:g} seconds") from None
+            except PlanError as error:
+                raise Refused(
+                    422, f"the model wrote no plan ({error}); solving asks directly"
+                ) from None
         return format_plan(made)
 
     async def search(self, query: str, k: int) -> list[dict[str, Any]]:
@@ -90,7 +91,7 @@ class Actions:
     async def ingest(self, paths: list[str]) -> dict[str, Any]:
         """Read files under the roots into the library."""
         folder = self._library()
-        allowed = self._allowed(paths)
+        allowed = await asyncio.to_thread(self._allowed, paths)
 
         def read() -> dict[str, Any]:
             with Library.open(folder, create=True) as library:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from centerlm.config import McpSettings
@@ -24,10 +25,24 @@ if TYPE_CHECKING:
     from mcp import Client
 
 FAILURES = 3
-"""So many failed starts in a row, and the server is left alone for PAUSE seconds."""
+"""So many starts and calls in a row without an answer, and the server is left alone for PAUSE
+seconds; then it is tried once, and left alone again where that fails too.
+"""
 PAUSE = 30.0
+CLOSING = 10.0
+"""Seconds that servers have to end in."""
 MAX_TOOLS = 128
 _MIN_SECRET = 6
+
+
+@dataclass(slots=True, eq=False)
+class _Held:
+    """A connection that is open: its client, what ends it, and how many calls it has."""
+
+    client: Client
+    holder: asyncio.Task[None]
+    over: asyncio.Event
+    calls: int = 0
 
 
 class McpConnection:
@@ -49,9 +64,8 @@ class McpConnection:
         if missing := [key for key in missing if key]:
             raise ConfigError(f"[mcp.{name}] names the variable {missing[0]}, which is not set")
         self._token = environment.get(settings.token_env, "") if settings.token_env else ""
-        self._client: Client | None = None
-        self._holder: asyncio.Task[None] | None = None
-        self._over: asyncio.Event | None = None
+        self._held: _Held | None = None
+        self._opened: set[_Held] = set()
         self._lock: asyncio.Lock | None = None
         self._failures = 0
         self._until = 0.0
@@ -74,7 +88,7 @@ class McpConnection:
         Raises:
             SourceError: it cannot be reached, or does not answer in time.
         """
-        client = await self._open()
+        client = (await self._open()).client
         found: list[Tool] = []
         cursor: str | None = None
         try:
@@ -88,6 +102,7 @@ class McpConnection:
         except Exception as error:  # noqa: BLE001 - another program's answer: anything may come
             await self.close()
             raise self._failed("list its tools", error) from None
+        self._failures = 0
         return found[:MAX_TOOLS]
 
     async def call(
@@ -95,23 +110,42 @@ class McpConnection:
     ) -> CallToolResult:
         """Call a tool; with `again`, once more over a new connection where this one was lost.
 
+        After a call without an answer in time the next one gets a new connection: a server that
+        hangs would answer none of them.
+
         Raises:
             SourceError: no answer, or none in time.
         """
         for attempt in (1, 2):
-            client = await self._open()
+            held = await self._open()
+            held.calls += 1
             try:
                 async with asyncio.timeout(seconds):
-                    return await client.call_tool(tool, arguments)
-            except TimeoutError as error:
-                raise self._failed(f"answer within {seconds:g} seconds", error) from None
+                    result = await held.client.call_tool(tool, arguments)
+                self._failures = 0
+                return result
             except Exception as error:  # noqa: BLE001 - another program's answer: anything may come
-                lost = self._lost(error)
-                if lost:
-                    await self._forget(client)
+                late, lost = _is_late(error), self._lost(error)
+                if held is self._held and (late or lost):
+                    self._held = None
+                    if late:
+                        self._count_failure()
+                if late:
+                    why = f"answer within {seconds:g} seconds"
+                    raise self._failed(why, TimeoutError()) from None
+                if not lost:
+                    self._failures = 0
                 if not (lost and again and attempt == 1):
                     raise self._failed(f"do {tool!r}", error, unknown=lost) from None
+            finally:
+                held.calls -= 1
+                if held is not self._held and not held.calls:
+                    held.over.set()
         raise AssertionError("two attempts return or raise")
+
+    def _count_failure(self) -> None:
+        self._failures += 1
+        self._until = time.monotonic() + PAUSE
 
     def _lost(self, error: Exception) -> bool:
         """Whether the connection is of no more use."""
@@ -131,20 +165,21 @@ class McpConnection:
         why = "" if isinstance(error, TimeoutError) else f": {told}"
         return SourceError(f"the MCP server {self.name!r} did not {what}{why}{more}")
 
-    async def _open(self) -> Client:
+    async def _open(self) -> _Held:
         """Raises SourceError where the server cannot be reached."""
         self._lock = self._lock or asyncio.Lock()
         async with self._lock:
-            if self._client is not None:
-                return self._client
+            if self._held is not None:
+                return self._held
             if self._failures >= FAILURES and time.monotonic() < self._until:
                 raise SourceError(
-                    f"the MCP server {self.name!r} failed to start {self._failures} times; it is "
+                    f"the MCP server {self.name!r} failed {self._failures} times in a row; it is "
                     f"left alone for {PAUSE:g} seconds"
                 )
+            await self._ended([held for held in self._opened if not held.calls])
             ready: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
-            over = self._over = asyncio.Event()
-            holder = self._holder = asyncio.create_task(self._hold(ready, over))
+            over = asyncio.Event()
+            holder = asyncio.create_task(self._hold(ready, over))
             try:
                 async with asyncio.timeout(self.seconds):
                     client = await asyncio.shield(ready)
@@ -152,13 +187,14 @@ class McpConnection:
                 holder.cancel()  # also where who asked is cancelled: nobody else ends it
                 if not isinstance(error, Exception):
                     raise
-                self._failures += 1
-                self._until = time.monotonic() + PAUSE
+                self._count_failure()
                 with suppress(BaseException):
                     await holder
                 raise self._failed("start", error) from None
-            self._failures, self._client = 0, client
-            return client
+            held = self._held = _Held(client, holder, over)
+            self._opened.add(held)
+            holder.add_done_callback(lambda _: self._opened.discard(held))
+            return held
 
     async def _hold(self, ready: asyncio.Future[Client], over: asyncio.Event) -> None:
         """Keep the connection: the SDK wants it closed by the task that opened it."""
@@ -175,21 +211,29 @@ class McpConnection:
                 ready.set_exception(error)
                 ready.exception()  # it is taken, if anybody waits
 
-    async def _forget(self, client: Client) -> None:
-        """Let go of a lost connection, unless another call has done so already."""
-        if self._client is client:
-            await self.close()
-
     async def close(self) -> None:
-        """Close the connection; the next call opens another."""
-        holder, self._holder, self._client = self._holder, None, None
-        if holder is None:
-            return
-        if self._over is not None:
-            self._over.set()
-        with suppress(Exception):
-            async with asyncio.timeout(10):
-                await holder
+        """Close the connection, and those before it that still have calls; the next call opens
+        another.
+        """
+        self._held = None
+        for held in self._opened:
+            held.over.set()
+        await self._ended(self._opened)
+
+    async def _ended(self, opened: Collection[_Held]) -> None:
+        """Wait until the servers of these connections have ended, but not for ever."""
+        if opened:
+            await asyncio.wait([held.holder for held in opened], timeout=CLOSING)
+
+
+def _is_late(error: Exception) -> bool:
+    """Whether an answer did not come in time: the SDK has a time-out of its own."""
+    from mcp.types import REQUEST_TIMEOUT
+
+    from mcp import MCPError
+
+    late = isinstance(error, MCPError) and error.code == REQUEST_TIMEOUT
+    return late or isinstance(error, TimeoutError)
 
 
 @asynccontextmanager

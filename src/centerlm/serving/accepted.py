@@ -29,6 +29,8 @@ KEPT = 7 * 86400.0
 """Seconds for which ended requests are kept, so that a repeated one is not run again."""
 
 _CANCEL = "to be cancelled"
+_HELD = "held"
+"""The state of what is no request, and counts in a client's budget alone."""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS requests(
     id INTEGER PRIMARY KEY, client TEXT NOT NULL, key TEXT, fingerprint TEXT NOT NULL,
@@ -88,11 +90,18 @@ class AcceptedRequests(ABC):
         JournalError: every method: they cannot be written.
     """
 
+    _begin_alone: tuple[str, ...] = ("BEGIN IMMEDIATE",)
+
     def __init__(self, name: str, db: Database, errors: type[Exception], owner: str) -> None:
         self.name = name
         self.owner = owner
         self._db = db
         self._errors = errors
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection has ended, and nothing can be written any more."""
+        return False
 
     def accept(
         self,
@@ -116,6 +125,29 @@ class AcceptedRequests(ABC):
             ).fetchone()
         return Accepted(*row) if row else None
 
+    def hold(self, client: str, name: str, reserved: Spent) -> int:
+        """Count what work that is no request may spend as spent; its number, for `settle`.
+
+        Nobody takes it up: of a worker that died it counts so until its time has passed.
+        """
+        now = time.time()
+        with self._writing():
+            row = self._db.execute(
+                "INSERT INTO requests(client, fingerprint, episode, body, state, accepted, ended, "
+                f"calls, tokens, money) VALUES (?, '', ?, x'', '{_HELD}', ?, ?, ?, ?, ?) "
+                "RETURNING id",
+                (client, name, now, now, *reserved),
+            ).fetchone()
+        return int(row[0])
+
+    def settle(self, number: int, usage: Usage) -> None:
+        """Say what it spent."""
+        with self._writing():
+            self._db.execute(
+                "UPDATE requests SET ended=?, calls=?, tokens=?, money=? WHERE id=?",
+                (time.time(), usage.calls, usage.tokens, usage.cost, number),
+            )
+
     def of_key(self, client: str, key: str) -> Accepted | None:
         return self._one("client=? AND key=?", client, key)
 
@@ -132,8 +164,17 @@ class AcceptedRequests(ABC):
         """A client's requests, the newest first."""
         with self._writing():
             rows = self._db.execute(
-                f"SELECT {_COLUMNS} FROM requests WHERE client=? ORDER BY id DESC LIMIT ?",
+                f"SELECT {_COLUMNS} FROM requests WHERE client=? AND state<>'{_HELD}' "
+                "ORDER BY id DESC LIMIT ?",
                 (client, limit),
+            ).fetchall()
+        return [Accepted(*row) for row in rows]
+
+    def going(self) -> list[Accepted]:
+        """All requests that are open or can go on."""
+        with self._writing():
+            rows = self._db.execute(
+                f"SELECT {_COLUMNS} FROM requests WHERE state='open' OR body<>x''"
             ).fetchall()
         return [Accepted(*row) for row in rows]
 
@@ -251,6 +292,22 @@ class AcceptedRequests(ABC):
         """Close the store; whatever this worker still owns is free for others."""
 
     @contextmanager
+    def alone(self) -> Generator[None]:
+        """Read what a client has spent and take a request of it in one: between the two, no other
+        worker does.
+        """
+        with self._writing():
+            try:
+                for statement in self._begin_alone:
+                    self._db.execute(statement)
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
     def _writing(self) -> Generator[None]:
         try:
             yield
@@ -311,11 +368,17 @@ class PostgresRequests(AcceptedRequests):
         JournalError: the database cannot be reached or used.
     """
 
+    _begin_alone = ("BEGIN", "LOCK TABLE requests IN SHARE ROW EXCLUSIVE MODE")
+
     def __init__(self, url: str) -> None:
         self._session = postgres.connect(url, _POSTGRES_TABLES)
         super().__init__(postgres.shown(url), self._session, postgres.errors(), _new_owner())
         with self._writing():
             self._session.take(self.owner)
+
+    @property
+    def lost(self) -> bool:
+        return self._session.lost
 
     def _alive(self, owner: str) -> bool:
         with self._writing():

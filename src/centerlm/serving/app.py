@@ -33,6 +33,7 @@ from centerlm.serving.chat import (
     order_of,
     question_of,
     read_request,
+    read_resume,
     text_of,
     usage_of,
 )
@@ -43,6 +44,7 @@ from centerlm.serving.order import Refused
 from centerlm.serving.responses import Stream, read_responses, response
 from centerlm.serving.service import Service
 from centerlm.serving.telling import Teller, none_yet
+from centerlm.serving.tidying import make_room
 from centerlm.serving.wire import EventStream, Json, LeftError, body_of, json_bytes, until_left
 
 if TYPE_CHECKING:
@@ -110,7 +112,11 @@ class Api:
     ) -> tuple[Accepted, dict[str, Any]]:
         """The request as it was accepted, and what its answer says beside the answer."""
         read = question_of(asked)
-        files = await asyncio.to_thread(uploads.store, read.files) if read.files else []
+        files: list[str] = []
+        if read.files:
+            size = sum(len(file.file_data or "") for file in read.files) * 3 // 4
+            await make_room(self.service.store, len(read.files), size)
+            files = await asyncio.to_thread(uploads.store, read.files)
         order = order_of(asked, read.question, files)
         client = request.scope["state"]["client"]
         if client == "local" and asked.user:
@@ -245,8 +251,9 @@ class Api:
 
     async def resume(self, request: Request) -> ASGIApp:
         """Go on with a request that was cancelled, failed or ran out of budget."""
+        asked = read_resume(await body_of(request))
         accepted = self._own(request)
-        self.service.resume(accepted)
+        self.service.resume(accepted, asked=asked)
         return Json({"episode": accepted.episode, "state": "open"}, 202)
 
     def _own(self, request: Request) -> Accepted:

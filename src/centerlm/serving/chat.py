@@ -97,6 +97,13 @@ class ChatRequest(msgspec.Struct):
         return self.centerlm or Extension()
 
 
+class ResumeRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """How an episode is to go on: with `budget`, limits in the place of its own."""
+
+    budget: Limits | str | None = None
+
+
+_resumes: msgspec.json.Decoder[ResumeRequest] = msgspec.json.Decoder(ResumeRequest)
 _decoder: msgspec.json.Decoder[ChatRequest] = msgspec.json.Decoder(ChatRequest)
 
 
@@ -107,6 +114,15 @@ def read_request(body: bytes) -> ChatRequest:
         Refused: it is not JSON, a field is of another type, or it asks for what is not there.
     """
     return checked(decoded(_decoder, body))
+
+
+def read_resume(body: bytes) -> Limits:
+    """The limits in a body, which may be empty.
+
+    Raises:
+        Refused: it is not JSON, a field is unknown or of another type, or no budget.
+    """
+    return limits_of(decoded(_resumes, body).budget if body else None)
 
 
 def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
@@ -214,7 +230,7 @@ def order_of(request: ChatRequest, question: str, attachments: Sequence[str]) ->
     return Order(
         question=question,
         answer_type=extension.answer_type,
-        limits=limits_of(extension.budget),
+        limits=limits_of(extension.budget, "centerlm.budget"),
         sources=extension.sources,
         attachments=tuple(attachments),
         seed=request.seed,
@@ -224,8 +240,8 @@ def order_of(request: ChatRequest, question: str, attachments: Sequence[str]) ->
     )
 
 
-def limits_of(budget: Limits | str | None) -> Limits:
-    """Raises Refused where a budget cannot be read."""
+def limits_of(budget: Limits | str | None, param: str = "budget") -> Limits:
+    """Raises Refused, which names the field `param`, where a budget cannot be read."""
     if budget is None:
         return Limits()
     if isinstance(budget, Limits):
@@ -236,9 +252,9 @@ def limits_of(budget: Limits | str | None) -> Limits:
         fields = {name: getattr(given, name) for name in Limits.__struct_fields__ if name in named}
         return msgspec.convert(fields, Limits)
     except InputError as error:
-        raise Refused(400, str(error), param="centerlm.budget") from None
+        raise Refused(400, str(error), param=param) from None
     except msgspec.ValidationError as error:
-        raise Refused(400, f"budget {_said(error)}", param="centerlm.budget") from None
+        raise Refused(400, f"budget {_said(error)}", param=param) from None
 
 
 _FINISH = {"out_of_budget": "length"}

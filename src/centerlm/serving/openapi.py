@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from centerlm.serving.chat import MODEL, ChatRequest
+from centerlm.serving.chat import MODEL, ChatRequest, ResumeRequest
 from centerlm.serving.responses import ResponsesRequest
 
 _ERROR = {
@@ -45,8 +45,8 @@ _STATUSES = {
 
 def specification() -> dict[str, Any]:
     """The OpenAPI 3.1 description, as plain JSON."""
-    (chat, responses), components = msgspec.json.schema_components(
-        [ChatRequest, ResponsesRequest], ref_template="#/components/schemas/{name}"
+    (chat, responses, resumes), components = msgspec.json.schema_components(
+        [ChatRequest, ResponsesRequest, ResumeRequest], ref_template="#/components/schemas/{name}"
     )
     for kind in ("ChatRequest", "ResponsesRequest"):
         components[kind]["properties"]["model"] = {"const": MODEL, "type": "string"}
@@ -99,7 +99,14 @@ def specification() -> dict[str, Any]:
                 "post": {**_get("Stop a request", "202"), "parameters": name}
             },
             "/v1/episodes/{name}/resume": {
-                "post": {**_get("Go on with a request", "202"), "parameters": name}
+                "post": {
+                    **_get("Go on with a request", "202"),
+                    "parameters": name,
+                    "requestBody": {
+                        "required": False,
+                        "content": {"application/json": {"schema": resumes}},
+                    },
+                }
             },
             "/health": {"get": _get("Whether requests are taken")},
             "/metrics": {"get": _get("Metrics in Prometheus' text format")},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, TypeAlias, TypeVar
+from typing import Annotated, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
@@ -98,7 +98,16 @@ class Refused(Exception):  # noqa: N818 - it is an answer to the client, not a f
         self.retry_after = retry_after
 
 
-def bounded(order: Order, cap: Budget, left: Limits) -> Order:
+class Used(NamedTuple):
+    """What an episode has used of its limits."""
+
+    calls: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    money: float = 0.0
+
+
+def bounded(order: Order, cap: Budget | Limits, left: Limits) -> Order:
     """The order under the server's limits and what its client has left."""
     asked = order.limits
     return msgspec.structs.replace(
@@ -113,6 +122,29 @@ def bounded(order: Order, cap: Budget, left: Limits) -> Order:
     )
 
 
+def going_on(order: Order, asked: Limits, cap: Budget, left: Limits, used: Used) -> Order:
+    """The order of an episode that goes on: limits that are `asked` take the place of its own, and
+    the server's and the client's go over what it may spend from now on.
+    """
+    own = msgspec.structs.asdict(order.limits)
+    new = {
+        name: value for name, value in msgspec.structs.asdict(asked).items() if value is not None
+    }
+    order = msgspec.structs.replace(order, limits=Limits(**(own | new)))
+    return bounded(order, beyond(cap, used), beyond(left, used))
+
+
+def beyond(limits: Budget | Limits, used: Used) -> Limits:
+    """The limits of an episode that may spend so much beyond what it has used."""
+    return Limits(
+        calls=_more(limits.calls, used.calls),
+        tokens=_more(limits.tokens, used.tokens),
+        seconds=_more(limits.seconds, used.seconds),
+        money=_more(limits.money, used.money),
+        depth=limits.depth,
+    )
+
+
 def objective_of(order: Order) -> Objective:
     """The objective of a bounded order.
 
@@ -122,6 +154,10 @@ def objective_of(order: Order) -> Objective:
     limits = msgspec.structs.asdict(order.limits)
     known = {name: value for name, value in limits.items() if value is not None}
     return Objective(order.question, answer_type=order.answer_type, budget=Budget(**known))
+
+
+def _more(limit: T | None, used: T) -> T | None:
+    return None if limit is None else limit + used
 
 
 def _least(*limits: T | None) -> T | None:

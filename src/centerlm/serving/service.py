@@ -11,18 +11,22 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from math import inf
 
 import msgspec
 
 from centerlm import assembly as _assembly
+from centerlm.budget import Account, Amount
 from centerlm.episode import fold
 from centerlm.errors import CenterError, JournalError
 from centerlm.events import EpisodeFinished, Event
 from centerlm.journal import new_episode_name
 from centerlm.learning.rollouts import SampledCenter
 from centerlm.many import OpenedJournal
+from centerlm.objective import Objective
+from centerlm.past import past_of
 from centerlm.plan import Plan, parse_plan
 from centerlm.protocols import Center, Review, Reviewed
 from centerlm.serving.accepted import Accepted, AcceptedRequests, Spent, requests_of
@@ -33,19 +37,25 @@ from centerlm.serving.order import (
     Looked,
     Order,
     Refused,
+    Used,
     bounded,
     decode,
     encode,
     fingerprint,
+    going_on,
     objective_of,
 )
 from centerlm.serving.parts import Parts
 from centerlm.serving.telling import by_name
+from centerlm.serving.tidying import tidy
 from centerlm.solver import Solution, solve
 
 RESUMABLE = ("cancelled", "out_of_budget", "failed")
+NO_LIMITS = Limits()
 SWEEP = 2.0
 """Seconds between two looks for requests whose worker died."""
+TIDY = 3600.0
+"""Seconds between two looks for what is kept for too long."""
 
 log = logging.getLogger("centerlm.serving")
 
@@ -78,23 +88,29 @@ class Service:
 
     async def start(self) -> None:
         """Take up what earlier runs left, and go on looking for it."""
-        self.store.prune()
         self._take_up()
         self._sweeper = asyncio.create_task(self._sweep())
 
     async def _sweep(self) -> None:
+        tidied = -inf
         while True:
             await asyncio.sleep(SWEEP)
             try:
+                if time.monotonic() - tidied > TIDY:
+                    tidied = time.monotonic()
+                    self.store.prune()
+                    await tidy(self.store)
                 self._take_up()
                 for episode in self.store.unwanted():
                     self._stop(episode)
                 await self.parts.learn_elsewhere()
             except JournalError as error:
                 log.error("%s", error)
-                if self.parts.journal.lost:
+                if self.parts.journal.lost or self.store.lost:
                     self.lost = True
                     return
+            except Exception:  # what was wrong once is looked for again
+                log.exception("looking for what others left")
 
     def _take_up(self) -> None:
         for request in self.store.orphans():
@@ -144,26 +160,55 @@ class Service:
         if key is not None and (known := self.store.of_key(client, key)) is not None:
             return self._known(known, mark)
         self.parts.named(order)
-        order = bounded(order, self.parts.cap, self._left(client))
-        objective_of(order)
-        place = self.admit(client)
-        request = None
+        place = None
         try:
-            request = self.store.accept(
-                client, key, mark, new_episode_name(), encode(order), _reserved(order)
-            )
-        except JournalError as error:
-            raise _unwritable(error) from None
-        finally:
-            if request is None:
+            with self._taking():
+                order = bounded(order, self.parts.cap, self._left(client))
+                objective_of(order)
+                place = self.admit(client)
+                request = self.store.accept(
+                    client, key, mark, new_episode_name(), encode(order), _reserved(order)
+                )
+        except BaseException as error:
+            if place is not None:
                 place.leave()
+            if isinstance(error, JournalError):
+                raise _unwritable(error) from None
+            raise
         if request is None:  # another worker has just taken the same
+            place.leave()
             known = self.store.of_key(client, key or "")
             if known is None:
                 raise Refused(503, "two requests collided; send it again", retry_after=1)
             return self._known(known, mark)
         self._begin(request, place, fresh=True)
         return request
+
+    @asynccontextmanager
+    async def charged(self, client: str, order: Order) -> AsyncGenerator[tuple[Objective, Account]]:
+        """A client's turn for work on an order that is no request, and the account that pays for
+        it; what was spent counts against the client's budget, and until then what may be.
+
+        Raises:
+            Refused, InputError: as `accept`.
+            JournalError: it cannot be written what was spent.
+        """
+        if self.stopping:
+            raise _stopping()
+        place = self.admit(client)
+        try:
+            with self._taking():
+                order = bounded(order, self.parts.cap, self._left(client))
+                objective = objective_of(order)
+                held = self.store.hold(client, new_episode_name(), _reserved(order))
+            account = Account(Amount.limits(objective.budget))
+            try:
+                await place.turn()
+                yield objective, account
+            finally:
+                self.store.settle(held, account.spent)
+        finally:
+            place.leave()
 
     def admit(self, client: str) -> Place:
         """A place in the queue.
@@ -196,6 +241,12 @@ class Service:
                 self._begin(request, place)
             else:
                 place.leave()
+
+    def _taking(self) -> AbstractContextManager[None]:
+        """Around reading what a client has left, and taking of it."""
+        serve = self.parts.settings.serve
+        limits = serve.client_calls, serve.client_tokens, serve.client_money
+        return nullcontext() if limits == (None, None, None) else self.store.alone()
 
     def _left(self, client: str) -> Limits:
         """What a client may still spend.
@@ -373,25 +424,17 @@ class Service:
         job.task.cancel()
         return True
 
-    def _with_left(self, request: Accepted, order: Order) -> Order:
-        """The order of a request that goes on, under what its client may spend more.
+    def used(self, request: Accepted) -> Used:
+        """What the episode of a request has used of its limits so far."""
+        past = past_of(OpenedJournal(self.parts.journal).events(request.episode))
+        spent = past.spent + past.lost + past.cut_off
+        return Used(spent.calls, spent.tokens, past.seconds, spent.cost)
 
-        Raises:
-            Refused: nothing.
-        """
-        left = self._left(request.client)
-        if left == Limits():
-            return order
-        spent = fold(OpenedJournal(self.parts.journal).events(request.episode)).usage
-        more = Limits(
-            calls=None if left.calls is None else left.calls + spent.calls,
-            tokens=None if left.tokens is None else left.tokens + spent.tokens,
-            money=None if left.money is None else left.money + spent.cost,
-        )
-        return bounded(order, self.parts.cap, more)
-
-    def resume(self, request: Accepted, looked: Looked | None = None) -> None:
-        """Go on with a request that was cancelled or failed; with what a person said of its plan.
+    def resume(
+        self, request: Accepted, looked: Looked | None = None, asked: Limits = NO_LIMITS
+    ) -> None:
+        """Go on with a request that was cancelled, failed or ran out of budget; with what a person
+        said of its plan, and limits that are `asked` in the place of its own.
 
         Raises:
             Refused: it runs, or has been answered; or the client's budget is spent.
@@ -401,14 +444,20 @@ class Service:
         if request.state == "open" or not request.body:
             state = "running" if request.state == "open" else "answered"
             raise Refused(409, f"episode {request.episode} is {state}, so it cannot go on")
-        order = self._with_left(request, decode(request.body))
+        order, used = decode(request.body), self.used(request)
         if looked is not None:
             order = msgspec.structs.replace(order, looked=looked)
-        request = replace(request, body=encode(order))
         place = self.admit(request.client)
-        if not self.store.reopen(request, _reserved(order)):
+        try:
+            with self._taking():
+                left = self._left(request.client)
+                order = going_on(order, asked, self.parts.cap, left, used)
+                request = replace(request, body=encode(order))
+                if not self.store.reopen(request, _reserved(order)):
+                    raise Refused(409, f"episode {request.episode} goes on already")
+        except BaseException:
             place.leave()
-            raise Refused(409, f"episode {request.episode} goes on already")
+            raise
         self._begin(request, place)
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from centerlm.library.readers import SUFFIXES
-from centerlm.models.weights import home, write_atomically
+from centerlm.models.weights import write_atomically
 from centerlm.serving.chat import FilePart
 from centerlm.serving.order import Refused
+from centerlm.serving.tidying import uploads
 
 MAX_FILES = 16
 MAX_NAME = 100
@@ -54,14 +57,21 @@ def _store(file: FilePart, number: int) -> Path:
         raise Refused(400, f"attached file {number} is not base64; encode it again") from None
     if not data.strip():
         raise Refused(400, f"attached file {number} is empty; nothing to read")
-    path = home() / "uploads" / hashlib.sha256(data).hexdigest()[:32] / name
+    path = uploads() / hashlib.sha256(data).hexdigest()[:32] / name
     try:
+        in_use(path.parent)
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_atomically(path, data)
     except OSError as error:
         raise not_kept(name, error) from None
     return path
+
+
+def in_use(folder: Path) -> None:
+    """Keep a folder, if it is there, from being removed in the next moments."""
+    with suppress(FileNotFoundError):
+        os.utime(folder)
 
 
 def not_kept(name: str, error: OSError) -> Refused:

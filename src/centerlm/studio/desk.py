@@ -62,6 +62,10 @@ class PagePerson(Person):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk.ask, knows="what only the person in front of the page can say")
 
+    def _lock(self) -> asyncio.Lock:
+        # Each question stands on the page of its episode: none waits for the answer to another.
+        return asyncio.Lock()
+
     async def seek(self, seek: Seek) -> Finding:
         _key.set(seek.key)
         return await super().seek(seek)

@@ -14,7 +14,7 @@ from centerlm.errors import InputError
 from centerlm.events import Event
 from centerlm.serving.accepted import Accepted
 from centerlm.serving.jobs import ITS_PLAN, PAUSED
-from centerlm.serving.order import Refused
+from centerlm.serving.order import Limits, Refused, beyond, decode
 from centerlm.serving.telling import public_file
 from centerlm.studio import steps
 from centerlm.studio.desk import Desk
@@ -155,14 +155,20 @@ class Episodes:
         return went(f"/episodes/{name}")
 
     async def resume(self, request: Request) -> ASGIApp:
-        """Go on with what was paused, cancelled, failed or ran out of budget."""
+        """Go on with what was paused, cancelled or failed; or ran out of budget, with as much
+        again.
+        """
         name, accepted = self._asked(request)
         if accepted is None:
             raise Refused(
                 409, f"this episode was asked on the command line; run: centerlm resume {name}"
             )
         self._last = None
-        self.site.service.resume(accepted)
+        service = self.site.service
+        asked = Limits()
+        if accepted.body and fold(self.events(name, accepted)).status == "out_of_budget":
+            asked = beyond(decode(accepted.body).limits, service.used(accepted))
+        service.resume(accepted, asked=asked)
         return went(f"/episodes/{name}")
 
     async def answer(self, request: Request) -> ASGIApp:
@@ -204,8 +210,6 @@ class Episodes:
         return msgspec.json.decode(journal.blob(settings)).get("setup") or {}
 
     def _question(self, accepted: Accepted | None) -> str:
-        from centerlm.serving.order import decode
-
         return decode(accepted.body).question if accepted and accepted.body else ""
 
     def events(self, name: str, accepted: Accepted | None) -> list[Event]:

@@ -16,9 +16,9 @@ from centerlm.assembly import is_medium
 from centerlm.errors import InputError
 from centerlm.library import Library
 from centerlm.library.readers import SUFFIXES
-from centerlm.models.weights import home
 from centerlm.serving.order import Refused
-from centerlm.serving.uploads import not_kept, safe_name
+from centerlm.serving.tidying import make_room, uploads
+from centerlm.serving.uploads import in_use, not_kept, safe_name
 from centerlm.studio.site import Site
 from centerlm.studio.steps import medium_of
 
@@ -45,7 +45,7 @@ async def take(site: Site, request: Request) -> ASGIApp:
         raise Refused(
             400, f"{name} is of a kind that is not read; give text, PDF, EPUB, HTML or a medium"
         )
-    folder = home() / "uploads"
+    folder = uploads()
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle, draft = tempfile.mkstemp(dir=folder)
@@ -61,6 +61,7 @@ async def take(site: Site, request: Request) -> ASGIApp:
         if not size:
             raise Refused(400, f"{name} is empty; nothing to read")
         kept = folder / hashed.hexdigest()[:32] / name
+        await make_room(site.service.store, 1, size)
         await asyncio.to_thread(_keep, Path(draft), kept)
     except ClientDisconnect:
         raise Refused(400, "the file ended before it was whole; drop it again") from None
@@ -74,6 +75,7 @@ async def take(site: Site, request: Request) -> ASGIApp:
 
 
 def _keep(draft: Path, kept: Path) -> None:
+    in_use(kept.parent)
     kept.parent.mkdir(exist_ok=True, mode=0o700)
     draft.replace(kept)
 
@@ -89,7 +91,7 @@ def kept_file(at: str) -> Path:
         InputError: there is none.
     """
     digest, _, name = at.partition("/")
-    path = home() / "uploads" / digest / name
+    path = uploads() / digest / name
     if not _KEPT.fullmatch(digest) or name != safe_name(name) or not path.is_file():
         raise InputError(f"the attached file {name[:80]!r} is not here any more; drop it in again")
     return path

@@ -291,7 +291,7 @@ class Guide:
             ),
             attachments=tuple(setup.get("attachments") or ()),
             looked=looked,
-            library="" if own is None or library == str(own.resolve()) else library,
+            library="" if own is not None and library == str(own.resolve()) else library,
         )
 
 

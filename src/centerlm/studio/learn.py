@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -55,6 +55,8 @@ class LearnPages:
 
     site: Site
     edits: Edits
+    _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """A round is under way only once its process is there: until then, no other is started."""
 
     def routes(self) -> list[tuple[str, Any, str]]:
         at = "/learn/{number:int}"
@@ -107,14 +109,16 @@ class LearnPages:
         if not adapters.is_local(parts):
             raise Refused(409, "only a local center is trained here; start without --model")
         _needs_training()
-        made = rounds.new_round(
-            self.root,
-            await self.edits.all(),
-            length=begun.length,
-            model=parts.settings.center.model,
-            start=adapters.in_use(parts),
-        )
-        await asyncio.to_thread(rounds.work_on, made)
+        edits = await self.edits.all()
+        async with self._starting:
+            made = rounds.new_round(
+                self.root,
+                edits,
+                length=begun.length,
+                model=parts.settings.center.model,
+                start=adapters.in_use(parts),
+            )
+            await asyncio.to_thread(rounds.work_on, made)
         return went(f"/learn/{made.number}")
 
     async def round(self, request: Request) -> ASGIApp:
@@ -136,7 +140,9 @@ class LearnPages:
         one = self._round(request)
         if one.state == "done":
             raise Refused(409, "this round is done; promote its adapter, or start another")
-        await asyncio.to_thread(rounds.work_on, one)
+        async with self._starting:
+            rounds.check_idle(self.root)
+            await asyncio.to_thread(rounds.work_on, one)
         return went(f"/learn/{one.number}")
 
     async def promote(self, request: Request) -> ASGIApp:

@@ -14,12 +14,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,8 +81,22 @@ class Round:
 
 def all_rounds(root: Path) -> list[Round]:
     """The rounds in a folder, the newest first."""
-    numbers = [int(path.name) for path in root.glob("*") if path.name.isdigit()]
-    return [a_round(root, number) for number in sorted(numbers, reverse=True)]
+    rounds: list[Round] = []
+    for number in _numbers(root):
+        with suppress(InputError):  # it was killed before it had a record
+            rounds.append(a_round(root, number))
+    return rounds
+
+
+def _numbers(root: Path) -> list[int]:
+    names = (path.name for path in root.glob("*"))
+    return sorted((int(name) for name in names if re.fullmatch(r"[0-9]{1,9}", name)), reverse=True)
+
+
+def check_idle(root: Path) -> None:
+    """Raises InputError where a round is under way: two at once would share the processors."""
+    if busy := next((one for one in all_rounds(root) if one.running), None):
+        raise InputError(f"round {busy.number} is under way; stop it, or wait for its end")
 
 
 def a_round(root: Path, number: int) -> Round:
@@ -128,10 +144,8 @@ def new_round(
             f"there are {len(train)} corrected plans to train on; correct {LEAST} at least under "
             "Guide (ten are a beginning)"
         )
-    rounds = all_rounds(root)
-    if busy := next((one for one in rounds if one.running), None):
-        raise InputError(f"round {busy.number} is under way; stop it, or wait for its end")
-    number = rounds[0].number + 1 if rounds else 1
+    check_idle(root)
+    number = max(_numbers(root), default=0) + 1
     folder = root / str(number)
     folder.mkdir(parents=True)
     _write_lines(folder / "guidance.jsonl", train)
