@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -95,6 +95,8 @@ class _Chosen(msgspec.Struct, frozen=True):
     passages: tuple[Passage, ...]
     known: tuple[str, ...]
     more: bool = False
+    memory: Mapping[str, str] | None = None
+    """What it teaches, as in the setup of a solve: `episodes rm` forgets it there."""
 
 
 @dataclass(slots=True)
@@ -261,7 +263,8 @@ class _Visits:
         if chosen is None:
             passages, more = await asyncio.to_thread(self._passages, subject.name, state)
             lines = await self.memory.known(subject.name)
-            chosen = _Chosen(self.name, subject.name, passages, lines, more)
+            teaches = {"path": str(self.memory.path), "project": self.memory.project}
+            chosen = _Chosen(self.name, subject.name, passages, lines, more, teaches)
         asking = Asking(
             self.center,
             chosen.subject,
