@@ -22,6 +22,7 @@ from centerlm.finding import Finding, Passage, Status, Usage
 from centerlm.journal import Journal
 from centerlm.many import OpenedJournal
 from centerlm.memory import SeekingMemory
+from centerlm.memory.forgetting import remembers
 from centerlm.memory.notes import Note, notes_of
 from centerlm.memory.noting import entities
 from centerlm.memory.outcomes import outcomes
@@ -131,7 +132,7 @@ async def study(
     Questions are asked of `source`, whose passages come from `library`. `scope` tells studies of
     one topic apart (say, the library's place). `budget` bounds the whole of it, what earlier calls
     spent included; without one it goes on until nothing is left to learn, or what was done so far
-    is `enough`.
+    is `enough`. Visits that the memory was told to forget are as if they had not been made.
 
     Raises:
         InputError: there is nothing to begin with.
@@ -146,10 +147,13 @@ async def study(
     name = study_name(topic, scope, center.model)
     opened = OpenedJournal(journal)
     visits = _Visits(name, center, library, source, memory, opened, options, on_event)
+    number = 0
     while True:
         if enough(state.visits):
             return _ended(name, state, "enough was learned")
-        number = len(state.visits) + 1
+        number += 1
+        if visits.forgotten(number):
+            continue
         visit = visits.kept(number)
         if visit is None:
             subject = state.agenda.next()
@@ -244,6 +248,15 @@ class _Visits:
     journal: OpenedJournal
     options: Options
     on_event: Callable[[Event], None] | None
+
+    def forgotten(self, number: int) -> bool:
+        """Whether a visit was removed or forgotten: it counts as not made, and its name is not used
+        again, as what is forgotten under a name stays so.
+        """
+        name, events = self._events(number)
+        if self.memory.learned(name):
+            return not remembers(self.memory, name)
+        return bool(events) and events[0].at < self.memory.forgotten_until()
 
     def kept(self, number: int) -> Visit | None:
         """A visit that the journal has, whole; what a kill kept it from teaching is caught up."""
