@@ -18,7 +18,7 @@ import msgspec
 from centerlm.episode import fold
 from centerlm.errors import InputError
 from centerlm.events import EpisodeStarted, Event, PlanFinished
-from centerlm.finding import Finding, Passage, Status, Usage
+from centerlm.finding import Citation, Finding, Passage, Status, Usage
 from centerlm.journal import Journal
 from centerlm.many import OpenedJournal
 from centerlm.memory import SeekingMemory
@@ -32,7 +32,7 @@ from centerlm.plan import fill, normalise, parse_plan
 from centerlm.protocols import Center
 from centerlm.run import Options
 from centerlm.solver import solve
-from centerlm.sources.base import Card, Seek, Source
+from centerlm.sources.base import Card, CitedSource, Seek, Source
 from centerlm.study.agenda import Agenda, Subject
 from centerlm.study.asking import MAX_QUESTIONS, Asking, objective
 
@@ -51,7 +51,8 @@ class Reads(Protocol):
 @dataclass(frozen=True, slots=True)
 class Visit:
     """A visit to a subject: the questions asked, the notes that are new, the ids of the passages
-    that were read on it, whether it has `more` of its own that were not, and what it cost.
+    that were read on it, whether it has `more` of its own that were not, and what it cost. One that
+    read what has `changed` since counts by its cost alone, without notes: its subject is read anew.
     """
 
     number: int
@@ -62,6 +63,7 @@ class Visit:
     usage: Usage
     more: bool = False
     kept: bool = False
+    changed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,9 @@ def _ended(name: str, state: _State, why: str) -> Study:
 
 
 def _take_in(state: _State, visit: Visit) -> None:
+    state.visits.append(visit)
+    if visit.changed:
+        return
     new = [note for note in visit.notes if note.ref not in state.refs and note.trust == "cited"]
     state.refs |= {note.ref for note in new}
     state.asked |= {normalise(question) for question in visit.questions}
@@ -194,7 +199,6 @@ def _take_in(state: _State, visit: Visit) -> None:
     unanswered = [asked for asked in visit.questions if normalise(asked) not in answered]
     found = [(note.question, note.claim) for note in new]
     state.agenda.visited(visit.subject, found, MAX_QUESTIONS, unanswered, more=visit.more)
-    state.visits.append(visit)
 
 
 def _left(budget: Budget, visits: Sequence[Visit]) -> Budget | None:
@@ -266,7 +270,18 @@ class _Visits:
         visit = self._visit(number, events, kept=True)
         if not self.memory.learned(name):
             self.memory.remember(name, outcomes(events, self.journal.blob), visit.notes)
-        return visit
+        chosen = self._chosen(events)
+        if chosen is None or all(map(self._stands, chosen.passages)):
+            return visit
+        return replace(visit, notes=(), changed=True)
+
+    def _stands(self, passage: Passage) -> bool:
+        """Whether a passage is in the source as it was when it was read."""
+        if not isinstance(self.source, CitedSource):
+            return True
+        read = Citation(passage.id, passage.file, start=passage.start, end=passage.end)
+        now = self.source.still(read)
+        return isinstance(now, Citation) and now.passage == passage.id
 
     async def run(self, number: int, subject: Subject, state: _State, left: Budget) -> Visit:
         """Make a visit, or go on with one that was cut short."""
