@@ -6,6 +6,7 @@ import os
 import time
 from pathlib import Path
 
+from centerlm.finding import Finding, Passage, Status
 from centerlm.models.base import Prompt, Sampling
 from centerlm.models.scripted import ScriptedModel
 from centerlm.sources.function import source
@@ -36,6 +37,15 @@ misbehaved = {
     f"Question: {name}": f"1 [{name}] go\n2 [calculator] 1 + 1\n"
     for name in ("raises", "hangs", "floods", "controls", "plans")
 }
+
+
+archive = {"Break the question": "1 [untitled] Who painted it?\n", "": "Ada [1]"}
+
+
+@source
+def untitled(question: str) -> Finding:
+    """Words that have neither title nor file."""
+    return Finding(Status.FOUND, passages=(Passage(id="0", text="Ada painted it."),))
 
 
 def _recursive(prompt: Prompt, sampling: Sampling) -> str:

@@ -89,8 +89,10 @@ def print_answer(data: Mapping[str, Any]) -> None:
         where = cite["file"] or cite["title"]
         unit = " s" if cite["unit"] == "seconds" else ""
         span = f" {cite['start']:g}-{cite['end']:g}{unit}" if cite["end"] else ""
-        click.echo(f"  [{number}] {one_line(cite['title'], 60)}: {one_line(cite['quote'], 120)}")
-        click.echo(f"      {one_line(where, 400)}{span}")
+        title = f"{one_line(cite['title'], 60)}: " if cite["title"] else ""
+        click.echo(f"  [{number}] {title}{one_line(cite['quote'], 120)}")
+        if where:
+            click.echo(f"      {one_line(where, 400)}{span}")
     usage = data["usage"]
     cost = f", cost {usage['cost']:.4g}" if usage["cost"] else ""
     click.echo(

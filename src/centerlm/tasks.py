@@ -146,7 +146,7 @@ def finish_step(
         answer=finding.answer or "",
         source=finding.source,
         tried=tuple(name for name in tried if name != finding.source)[:4],
-        cites=tuple(dict.fromkeys(cut(c.title or c.file, 60) for c in finding.citations))[:3],
+        cites=_cited(finding),
         reason=cut(finding.reason),
         key=key,
         attempt=generation,
@@ -163,3 +163,9 @@ def stop_step(run: Run, path: str, generation: int) -> None:
     """Record the final status of a step that was stopped: by the deadline, or by its user."""
     status = Status.OUT_OF_BUDGET if run.expired() else Status.CANCELLED
     finish_step(run, path, Finding(status, reason="stopped"), generation=generation)
+
+
+def _cited(finding: Finding) -> tuple[str, ...]:
+    """Names of the first few things it cites; words of a source may have neither title nor file."""
+    named = (cut(cite.title or cite.file, 60) for cite in finding.citations)
+    return tuple(dict.fromkeys(name for name in named if name))[:3]

@@ -127,6 +127,15 @@ def test_question_from_a_pipe(run: Run, library: Path) -> None:
     assert json.loads(shown.out)[0]["question"] == QUESTION
 
 
+def test_cited_words_without_a_title_are_quoted_alone(run: Run) -> None:
+    done = run(
+        "solve", "Who?", "--model", "scripted:cli_parts:archive", "--source", "cli_parts:untitled"
+    )
+    assert done.out.splitlines()[1:3] == ["Ada", "  [1] Ada painted it."]
+    assert done.out.splitlines()[3].startswith("episode ")
+    assert "()" not in done.out + done.err
+
+
 def test_attached_documents_are_asked(run: Run, library: Path) -> None:
     files = sorted((library.parent / "articles").iterdir())
     options = [part for file in files for part in ("--attach", str(file))]

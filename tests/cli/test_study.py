@@ -43,6 +43,14 @@ def test_a_library_is_studied_and_known_afterwards(run: Run, library: Path) -> N
     assert refused.code == 2
 
 
+def test_visits_that_are_removed_are_forgotten(run: Run, library: Path) -> None:
+    run("study", str(library), *MODEL)
+    assert len(json.loads(run("memory", "web", "--json").out)) == 2
+    assert run("episodes", "rm", "--before", "2999-01-01").code == 0
+    assert json.loads(run("memory", "web", "--json").out) == []
+    assert "nothing is remembered" in run("memory", "list").out
+
+
 def test_a_topic_needs_a_library(run: Run, library: Path, home: Path) -> None:
     assert "--library DIR" in run("study", "Norburg", *MODEL).complaint()
     assert run("study", " ", *MODEL).code == 2

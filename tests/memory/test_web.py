@@ -312,6 +312,23 @@ def test_notes_sources_and_projects_are_forgotten(tmp_path: Path, shelf: Shelf) 
     assert count_notes(other) == 0
 
 
+def test_what_was_known_is_of_the_source_it_was_read_in_and_forgotten_with_it(
+    memory: SeekingMemory, shelf: Shelf
+) -> None:
+    """A finding that `known` gave again, and one that was read anew in words it gave."""
+    solved(memory, shelf)
+    asked = "Through which town does the Ister flow?"
+    plans = {asked: f"1 [known] {asked}"}
+    again = solved(memory, shelf, web=True, episode="b")
+    assert again.solution.tree.nodes["1"].source == "known"
+    solved(memory, shelf, asked, web=True, plans=plans, answers={asked: "Norburg [1]"}, episode="c")
+    notes = _by_question(memory)
+    sources = {show_note(memory, notes[question].id).source for question in (RIVER, LENGTH, asked)}
+    assert sources == {"documents"}
+    forget_source(memory, "documents")
+    assert count_notes(memory) == 0
+
+
 def test_forgetting_while_a_solve_runs_costs_no_answer(tmp_path: Path, shelf: Shelf) -> None:
     """What was shown is gone when it is asked for: the source is asked instead."""
     file = tmp_path / "m.sqlite"

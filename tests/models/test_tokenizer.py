@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from centerlm import models
 from centerlm.errors import MissingWeightsError
 from centerlm.models.base import Message, Prompt
 from centerlm.models.chat import render
@@ -152,3 +153,9 @@ def test_garbage_is_refused(tmp_path: Path) -> None:
             read_gguf(path)
     with pytest.raises(MissingWeightsError, match="no model file"):
         read_gguf(tmp_path)
+
+
+def test_an_adapter_named_as_a_model_is_told_to_be_one() -> None:
+    shipped = Path(models.__file__).parent / "adapters" / "default.gguf"
+    with pytest.raises(MissingWeightsError, match="is an adapter and no model; name it as adapter"):
+        tokenizer_of(shipped)

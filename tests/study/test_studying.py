@@ -15,6 +15,7 @@ from centerlm.events import EpisodeFinished, StepStarted
 from centerlm.finding import Passage
 from centerlm.journal import MemoryJournal, SqliteJournal
 from centerlm.memory import SeekingMemory
+from centerlm.memory.forgetting import forget_all
 from centerlm.memory.web_views import list_notes
 from centerlm.models.base import Prompt, Sampling
 from centerlm.models.scripted import ScriptedModel
@@ -25,7 +26,7 @@ from centerlm.study import Study, Visit, study
 from centerlm.study.asking import ASK, Asking, ask_prompt
 from cli_parts import STUDY
 from remembered import opened
-from webs import Shelf
+from webs import RIVER, Shelf
 
 
 def _says(prompt: Prompt, sampling: Sampling) -> str:
@@ -171,6 +172,44 @@ def test_a_model_that_stops_answering_ends_the_study_and_the_same_call_goes_on(
     done, whole = studied(shelf, memory, model=model, journal=journal), studied(shelf, opened())
     assert {n.ref for n in done.notes} == {n.ref for n in whole.notes}
     assert [visit.subject for visit in done.visits] == [visit.subject for visit in whole.visits]
+
+
+def test_what_was_read_in_a_file_that_changed_is_read_anew(
+    shelf: Shelf, memory: SeekingMemory
+) -> None:
+    journal, seen = MemoryJournal(), list[Visit]()
+    first = studied(shelf, memory, journal=journal)
+    shelf.write("norburg.md", "# Norburg\nThe river Elm flows through Norburg since 1902.\n")
+    model = ScriptedModel(
+        {"Subject: Norburg": f"{RIVER}\n", f"Question: {RIVER}": "Elm [1]", "": "nothing"}
+    )
+    done = studied(shelf, memory, model=model, journal=journal, on_visit=seen.append)
+    new = [visit for visit in seen if not visit.kept]
+    assert new[0].subject == "Norburg" and [note.claim for note in new[0].notes] == ["Elm"]
+    assert {note.claim for note in done.notes} == {"Elm", "420 km"}
+    assert done.usage.calls > first.usage.calls
+    current = [note.claim for note in list_notes(memory) if note.state == "current"]
+    assert set(current) == {"Elm", "420 km"}
+    calls = len(model.prompts)
+    studied(shelf, memory, model=model, journal=journal)
+    assert len(model.prompts) == calls
+
+
+@pytest.mark.parametrize("removed", [False, True])
+def test_what_was_forgotten_is_learned_anew(
+    shelf: Shelf, memory: SeekingMemory, removed: bool
+) -> None:
+    """And so it is where the episodes themselves were removed: their names are not used again."""
+    journal, model = MemoryJournal(), ScriptedModel(_says)
+    first = studied(shelf, memory, journal=journal)
+    forget_all(memory)
+    assert not list_notes(memory)
+    if removed:
+        journal = MemoryJournal()
+    done = studied(shelf, memory, model=model, journal=journal)
+    assert {n.claim for n in list_notes(memory)} == {"Ister", "420 km"}
+    assert len(done.visits) == len(first.visits) and done.visits[0].number > len(first.visits)
+    assert done.notes and model.prompts
 
 
 def test_nothing_to_begin_with_is_refused(memory: SeekingMemory, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import msgspec
 from centerlm.finding import Citation
 from centerlm.memory.kinds import is_minor
 from centerlm.memory.notes import Note, question_key
+from centerlm.sources.base import KNOWN
 from centerlm.verify import contains
 
 MAX_NOTES = 8192
@@ -59,7 +60,7 @@ def _put(db: sqlite3.Connection, project: int, note: Note) -> int:
         db.execute(
             "UPDATE notes SET citations=?, source=?, trust=?, at=max(at, ?), ended=0, why='' "
             "WHERE id=?",
-            (citations, note.source, note.trust, note.at, id_),
+            (citations, _source_of(db, project, note), note.trust, note.at, id_),
         )
         return id_
     named = "; ".join(entities(note.question) + entities(note.claim))
@@ -68,7 +69,7 @@ def _put(db: sqlite3.Connection, project: int, note: Note) -> int:
         "at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(project, question_key(note.question), note.ref, note.question, note.claim),
-            *(note.source, note.trust, citations, named, note.at),
+            *(_source_of(db, project, note), note.trust, citations, named, note.at),
         ),
     )
     made = int(cursor.lastrowid or 0)
@@ -77,6 +78,24 @@ def _put(db: sqlite3.Connection, project: int, note: Note) -> int:
         (made, note.question, note.claim, named),
     )
     return made
+
+
+def _source_of(db: sqlite3.Connection, project: int, note: Note) -> str:
+    """Where a note is from: what `known` gave, where the note that it gave is from."""
+    if note.source != KNOWN:
+        return note.source
+    for citation in note.citations:
+        row = db.execute(
+            "SELECT source FROM notes WHERE project=? AND source<>? AND instr(citations, ?) "
+            "AND instr(citations, ?) ORDER BY ref=? DESC LIMIT 1",
+            (
+                *(project, KNOWN, msgspec.json.encode(citation.passage)),
+                *(msgspec.json.encode(citation.file), note.ref),
+            ),
+        ).fetchone()
+        if row:
+            return str(row[0])
+    return KNOWN
 
 
 def _compare(db: sqlite3.Connection, project: int, id_: int, note: Note, now: float) -> None:

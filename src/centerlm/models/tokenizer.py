@@ -67,6 +67,11 @@ def tokenizer_of(model: GGUF | Path) -> Tokenizer:
         raise MissingExtraError("tokenizers", "local") from None
     data: dict[str, Any] = gguf.metadata
     kind, split = data.get("tokenizer.ggml.model"), data.get("tokenizer.ggml.pre")
+    if data.get("general.type") == "adapter":
+        raise MissingWeightsError(
+            f"{gguf.path} is an adapter and no model; name it as adapter in the settings ([center] "
+            "or an expert), and as model the file that it was trained on"
+        )
     if kind != "gpt2" or split not in _SPLITS_DIGITS:
         raise MissingWeightsError(
             f"{gguf.path} has a tokenizer that is not known here ({kind}, {split}); serve the "

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -18,10 +18,11 @@ import msgspec
 from centerlm.episode import fold
 from centerlm.errors import InputError
 from centerlm.events import EpisodeStarted, Event, PlanFinished
-from centerlm.finding import Finding, Passage, Status, Usage
+from centerlm.finding import Citation, Finding, Passage, Status, Usage
 from centerlm.journal import Journal
 from centerlm.many import OpenedJournal
 from centerlm.memory import SeekingMemory
+from centerlm.memory.forgetting import remembers
 from centerlm.memory.notes import Note, notes_of
 from centerlm.memory.noting import entities
 from centerlm.memory.outcomes import outcomes
@@ -31,7 +32,7 @@ from centerlm.plan import fill, normalise, parse_plan
 from centerlm.protocols import Center
 from centerlm.run import Options
 from centerlm.solver import solve
-from centerlm.sources.base import Card, Seek, Source
+from centerlm.sources.base import Card, CitedSource, Seek, Source
 from centerlm.study.agenda import Agenda, Subject
 from centerlm.study.asking import MAX_QUESTIONS, Asking, objective
 
@@ -50,7 +51,8 @@ class Reads(Protocol):
 @dataclass(frozen=True, slots=True)
 class Visit:
     """A visit to a subject: the questions asked, the notes that are new, the ids of the passages
-    that were read on it, whether it has `more` of its own that were not, and what it cost.
+    that were read on it, whether it has `more` of its own that were not, and what it cost. One that
+    read what has `changed` since counts by its cost alone, without notes: its subject is read anew.
     """
 
     number: int
@@ -61,6 +63,7 @@ class Visit:
     usage: Usage
     more: bool = False
     kept: bool = False
+    changed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,8 @@ class _Chosen(msgspec.Struct, frozen=True):
     passages: tuple[Passage, ...]
     known: tuple[str, ...]
     more: bool = False
+    memory: Mapping[str, str] | None = None
+    """What it teaches, as in the setup of a solve: `episodes rm` forgets it there."""
 
 
 @dataclass(slots=True)
@@ -129,7 +134,7 @@ async def study(
     Questions are asked of `source`, whose passages come from `library`. `scope` tells studies of
     one topic apart (say, the library's place). `budget` bounds the whole of it, what earlier calls
     spent included; without one it goes on until nothing is left to learn, or what was done so far
-    is `enough`.
+    is `enough`. Visits that the memory was told to forget are as if they had not been made.
 
     Raises:
         InputError: there is nothing to begin with.
@@ -144,10 +149,13 @@ async def study(
     name = study_name(topic, scope, center.model)
     opened = OpenedJournal(journal)
     visits = _Visits(name, center, library, source, memory, opened, options, on_event)
+    number = 0
     while True:
         if enough(state.visits):
             return _ended(name, state, "enough was learned")
-        number = len(state.visits) + 1
+        number += 1
+        if visits.forgotten(number):
+            continue
         visit = visits.kept(number)
         if visit is None:
             subject = state.agenda.next()
@@ -178,6 +186,9 @@ def _ended(name: str, state: _State, why: str) -> Study:
 
 
 def _take_in(state: _State, visit: Visit) -> None:
+    state.visits.append(visit)
+    if visit.changed:
+        return
     new = [note for note in visit.notes if note.ref not in state.refs and note.trust == "cited"]
     state.refs |= {note.ref for note in new}
     state.asked |= {normalise(question) for question in visit.questions}
@@ -188,7 +199,6 @@ def _take_in(state: _State, visit: Visit) -> None:
     unanswered = [asked for asked in visit.questions if normalise(asked) not in answered]
     found = [(note.question, note.claim) for note in new]
     state.agenda.visited(visit.subject, found, MAX_QUESTIONS, unanswered, more=visit.more)
-    state.visits.append(visit)
 
 
 def _left(budget: Budget, visits: Sequence[Visit]) -> Budget | None:
@@ -243,6 +253,15 @@ class _Visits:
     options: Options
     on_event: Callable[[Event], None] | None
 
+    def forgotten(self, number: int) -> bool:
+        """Whether a visit was removed or forgotten: it counts as not made, and its name is not used
+        again, as what is forgotten under a name stays so.
+        """
+        name, events = self._events(number)
+        if self.memory.learned(name):
+            return not remembers(self.memory, name)
+        return bool(events) and events[0].at < self.memory.forgotten_until()
+
     def kept(self, number: int) -> Visit | None:
         """A visit that the journal has, whole; what a kill kept it from teaching is caught up."""
         name, events = self._events(number)
@@ -251,7 +270,18 @@ class _Visits:
         visit = self._visit(number, events, kept=True)
         if not self.memory.learned(name):
             self.memory.remember(name, outcomes(events, self.journal.blob), visit.notes)
-        return visit
+        chosen = self._chosen(events)
+        if chosen is None or all(map(self._stands, chosen.passages)):
+            return visit
+        return replace(visit, notes=(), changed=True)
+
+    def _stands(self, passage: Passage) -> bool:
+        """Whether a passage is in the source as it was when it was read."""
+        if not isinstance(self.source, CitedSource):
+            return True
+        read = Citation(passage.id, passage.file, start=passage.start, end=passage.end)
+        now = self.source.still(read)
+        return isinstance(now, Citation) and now.passage == passage.id
 
     async def run(self, number: int, subject: Subject, state: _State, left: Budget) -> Visit:
         """Make a visit, or go on with one that was cut short."""
@@ -261,7 +291,8 @@ class _Visits:
         if chosen is None:
             passages, more = await asyncio.to_thread(self._passages, subject.name, state)
             lines = await self.memory.known(subject.name)
-            chosen = _Chosen(self.name, subject.name, passages, lines, more)
+            teaches = {"path": str(self.memory.path), "project": self.memory.project}
+            chosen = _Chosen(self.name, subject.name, passages, lines, more, teaches)
         asking = Asking(
             self.center,
             chosen.subject,
