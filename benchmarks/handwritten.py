@@ -31,8 +31,8 @@ _SEEN = {
     "worlds were given kinds of things that its articles are about (ships, lakes, paintings); of "
     "the second half nothing was looked at but how many were right.",
     "others": "They are about kinds of things that no world has (airlines, space probes, battles, "
-    "languages, cheeses, games), and were written after the worlds; nothing was looked at but how "
-    "many were right.",
+    "languages, cheeses, games), and were written after the worlds. What the adapter before got "
+    "wrong of them was read: years for ages led to a rule and to more training on ages.",
 }
 
 
