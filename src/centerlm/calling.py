@@ -6,7 +6,7 @@ The reply is in the journal within a millisecond, and before anything that follo
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -40,6 +40,43 @@ def bound_of(model: LanguageModel, request: Request) -> Usage:
     completion_tokens = request.sampling.max_tokens * request.sampling.n
     cost = model.price.cost(prompt_tokens, completion_tokens)
     return Usage(1, prompt_tokens, completion_tokens, 0.0, cost)
+
+
+@dataclass(slots=True)
+class Payment:
+    """A call that an account pays for: its bound is reserved, and again for each retry."""
+
+    account: Account
+    bound: Usage
+    reserved: Usage
+    spent: Usage
+
+    def before_retry(self) -> None:
+        """Reserve for one try more.
+
+        Raises:
+            OutOfBudgetError: the account does not cover it.
+        """
+        self.reserved = self.account.extend(self.reserved, self.bound)
+        self.spent += Usage(calls=1)
+
+    def answered(self, usage: Usage) -> None:
+        """Say what the reply took; calls count as they were made, if it says fewer."""
+        self.spent = replace(usage, calls=max(usage.calls, self.spent.calls))
+
+    def settle(self) -> None:
+        """Give back what was not spent."""
+        self.account.settle(self.reserved, self.spent)
+
+
+async def begin_payment(account: Account, bound: Usage) -> Payment:
+    """Reserve what a call may spend; `settle` it, whatever comes of the call.
+
+    Raises:
+        OutOfBudgetError: the account does not cover it.
+    """
+    await account.acquire(bound)
+    return Payment(account, bound, bound, Usage(calls=1))
 
 
 async def call_model(
@@ -78,14 +115,7 @@ async def call_model(
             f"the {act} prompt needs up to {bound.tokens:,} tokens, more than the "
             f"{model.context:,} of {model.name}; give shorter input or a model with more context"
         )
-    await account.acquire(bound)
-    reserved, spent = bound, Usage(calls=1)
-
-    def before_retry() -> None:
-        nonlocal reserved, spent
-        reserved = account.extend(reserved, bound)
-        spent += Usage(calls=1)
-
+    payment = await begin_payment(account, bound)
     prompt = prompt_blob(request.prompt)
     try:
         recorder.emit(
@@ -94,19 +124,18 @@ async def call_model(
         )
         await recorder.commit()
         reply = await model.complete(
-            request.prompt, sampling, on_text=on_text, before_retry=before_retry
+            request.prompt, sampling, on_text=on_text, before_retry=payment.before_retry
         )
-        spent = replace(reply.usage, calls=max(reply.usage.calls, spent.calls))
+        payment.answered(reply.usage)
     except ModelError as error:
-        recorder.emit(
-            CallFinished(path=path, act=act, attempt=attempt, error=cut(str(error)), usage=spent)
-        )
+        failure, spent = cut(str(error)), payment.spent
+        recorder.emit(CallFinished(path=path, act=act, attempt=attempt, error=failure, usage=spent))
         raise
     finally:
-        account.settle(reserved, spent)
+        payment.settle()
     data = reply_blob(reply)
     recorder.emit(
-        CallFinished(path=path, act=act, attempt=attempt, reply=digest(data), usage=spent),
+        CallFinished(path=path, act=act, attempt=attempt, reply=digest(data), usage=payment.spent),
         reply=data,
     )
     recorder.commit_soon()

@@ -6,9 +6,8 @@ from dataclasses import replace
 
 from centerlm.acts import Experience, PlanView, Request, ShownBudget
 from centerlm.budget import Account, Amount
-from centerlm.calling import bound_of
+from centerlm.calling import begin_payment, bound_of
 from centerlm.errors import PlanError
-from centerlm.finding import Usage
 from centerlm.models.base import Reply
 from centerlm.nesting import parted
 from centerlm.objective import Objective
@@ -73,20 +72,12 @@ async def _whole(center: Center, view: PlanView, account: Account) -> Plan:
 
 
 async def _written(center: Center, request: Request, account: Account) -> Reply:
-    bound = bound_of(center.model, request)
-    await account.acquire(bound)
-    reserved, spent = bound, Usage(calls=1)
-
-    def before_retry() -> None:
-        nonlocal reserved, spent
-        reserved = account.extend(reserved, bound)
-        spent += Usage(calls=1)
-
+    payment = await begin_payment(account, bound_of(center.model, request))
     try:
         reply = await center.model.complete(
-            request.prompt, request.sampling, before_retry=before_retry
+            request.prompt, request.sampling, before_retry=payment.before_retry
         )
-        spent = replace(reply.usage, calls=max(reply.usage.calls, spent.calls))
+        payment.answered(reply.usage)
     finally:
-        account.settle(reserved, spent)
+        payment.settle()
     return reply
