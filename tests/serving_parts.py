@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -24,7 +24,11 @@ from centerlm.serving.server import Plan, listen, run_worker
 from centerlm.sources.function import source
 from cli_run import process
 
+if TYPE_CHECKING:  # servers of tests import this too
+    from postgres_parts import Store
+
 WAIT = 90.0
+WAITS = ("serving_parts:waits",)
 
 
 def _plan(prompt: Prompt, sampling: Sampling) -> str:
@@ -179,3 +183,17 @@ def until(check: Any, seconds: float = WAIT) -> Any:
         assert time.monotonic() < end, "it did not come to that"
         time.sleep(0.02)
     return value
+
+
+def go_on(log: Path) -> None:
+    """End what waits until it is told."""
+    with log.open("a") as file:
+        file.write("go on\n")
+
+
+def newest_episode(store: Store) -> str | None:
+    """The name of the episode that was begun last."""
+    journal = store.open()
+    rows = journal.summaries()
+    journal.close()
+    return rows[0].name if rows else None

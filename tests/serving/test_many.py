@@ -11,7 +11,6 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from time import sleep
 from typing import Any
 
 import httpx
@@ -23,16 +22,23 @@ from centerlm.events import EpisodeFinished, EpisodeStarted, SeekFinished
 from centerlm.journal import SqliteJournal
 from centerlm.serving import service
 from centerlm.serving.fair import FairQueue, FullError
-from centerlm.serving.order import bounded
 from centerlm.serving.parts import Parts
 from centerlm.serving.server import opened_service, plan_of
 from cli_run import finish, process
 from postgres_parts import Store, new_database, store
-from serving_parts import WAIT, Served, noted, served, serving_process, until
+from serving_parts import (
+    WAIT,
+    WAITS,
+    Served,
+    go_on,
+    newest_episode,
+    noted,
+    served,
+    serving_process,
+    until,
+)
 
 __all__ = ["new_database", "store"]
-
-WAITS = ("serving_parts:waits",)
 
 
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=30), st.integers(1, 4))
@@ -75,12 +81,6 @@ def test_a_full_queue_says_when_to_come_again() -> None:
         await asyncio.wait_for(waiting[1].turn(), 1)
 
     asyncio.run(run())
-
-
-def go_on(log: Path) -> None:
-    """End what waits until it is told."""
-    with log.open("a") as file:
-        file.write("go on\n")
 
 
 def test_what_does_not_fit_is_refused_with_retry_after(home: Path) -> None:
@@ -174,7 +174,7 @@ def test_a_request_is_cancelled_and_resumed_by_its_name(home: Path) -> None:
         going = pool.submit(server.post, "held 1.5", headers={"idempotency-key": "k"})
         until(lambda: noted(log))
         with httpx.Client(timeout=30) as client:
-            name = until(lambda: _running(Store(home)))
+            name = until(lambda: newest_episode(Store(home)))
             url = f"{server.url}/episodes/{name}"
             assert client.post(f"{url}/resume").status_code == 409
             assert client.post(f"{url}/cancel").status_code == 202
@@ -187,68 +187,6 @@ def test_a_request_is_cancelled_and_resumed_by_its_name(home: Path) -> None:
             assert client.post(f"{url}/cancel").status_code == 409
 
 
-def test_two_workers_do_not_give_a_client_the_same_rest_of_its_budget(
-    home: Path, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store.configure()
-    settings = {"client_calls": 5, "budget": "calls=5"}
-    with (
-        served("cli_parts:sums", **settings) as one,
-        served("cli_parts:sums", **settings) as two,
-        ThreadPoolExecutor(1) as pool,
-    ):
-        others: list[Any] = []
-
-        def while_the_other(*given: Any) -> Any:
-            if not others:
-                others.append(pool.submit(two.post))
-                sleep(0.5)  # time enough to take the same
-            return bounded(*given)
-
-        monkeypatch.setattr(service, "bounded", while_the_other)
-        spent = [
-            answer.json()["centerlm"]["usage"]["calls"]
-            for answer in (one.post(), others[0].result())
-            if answer.status_code == 200
-        ]
-        assert sum(spent) <= 5  # each alone takes 3
-
-
-def test_an_episode_that_ran_out_of_budget_is_finished_with_more() -> None:
-    with served(
-        "serving_parts:long", sources=("cli_parts:note",), budget="calls=20", client_calls=25
-    ) as server:
-        url = f"{server.url}/episodes/"
-
-        def resumed(name: str, **body: Any) -> tuple[str, int]:
-            answer = httpx.post(f"{url}{name}/resume", json=body, timeout=WAIT)
-            assert answer.status_code == 202, answer.text
-            ended = until(lambda: (s := httpx.get(url + name).json())["state"] == "done" and s)
-            return ended["status"], ended["usage"]["calls"]
-
-        given = {"centerlm": {"budget": "calls=6"}}
-        name = server.post(**given).headers["centerlm-episode"]
-        for bad in ({"budget": "calls=many"}, {"budget": {"calls": -1}}, {"budgets": "calls=2"}):
-            refused = httpx.post(f"{url}{name}/resume", json=bad)
-            assert refused.status_code == 400 and "budget" in refused.json()["error"]["message"]
-        assert resumed(name) == ("out_of_budget", 6)
-        assert resumed(name, budget="calls=900") == ("answered", 14)
-        # The budget of the client, and of one request, goes over what is asked.
-        other = server.post(user="other", **given).headers["centerlm-episode"]
-        status, calls = resumed(other, budget={"calls": 8})
-        assert status == "out_of_budget" and 6 < calls <= 8
-        third = server.post(**given).headers["centerlm-episode"]
-        status, calls = resumed(third, budget="calls=900")
-        assert status == "out_of_budget" and 6 < calls <= 11
-
-
-def _running(store: Store) -> str | None:
-    journal = store.open()
-    rows = journal.summaries()
-    journal.close()
-    return rows[0].name if rows else None
-
-
 def test_an_episode_asked_for_a_user_is_found_by_its_name(home: Path) -> None:
     with served("serving_parts:waiting", sources=WAITS) as server:
         name = server.post("number 0 0", user="bob").headers["centerlm-episode"]
@@ -258,44 +196,6 @@ def test_an_episode_asked_for_a_user_is_found_by_its_name(home: Path) -> None:
             until(lambda: "began number 1 60" in noted(home / "log"))
             name = going.headers["centerlm-episode"]
             assert httpx.post(f"{server.url}/episodes/{name}/cancel").status_code == 202
-
-
-def test_a_clients_budget_holds_for_all_its_requests() -> None:
-    with served("cli_parts:sums", client_calls=5, budget="calls=3") as server:
-        answers = [server.post() for _ in range(6)]
-        assert [a.status_code for a in answers[:2]] == [200, 200]
-        assert answers[-1].status_code == 429
-        assert answers[-1].json()["error"]["code"] == "insufficient_quota"
-        spent = [a.json()["centerlm"]["usage"]["calls"] for a in answers if a.status_code == 200]
-        assert sum(spent) == 5
-        assert server.post(user="another").status_code == 200
-
-
-def test_a_clients_budget_holds_for_what_goes_on_as_well(home: Path) -> None:
-    log = home / "log"
-    with (
-        served("serving_parts:waiting", sources=WAITS, client_calls=6, budget="calls=6") as server,
-        ThreadPoolExecutor(2) as pool,
-    ):
-
-        def begun(question: str, **more: Any) -> str:
-            pool.submit(server.post, question, **more)
-            until(lambda: f"began {question}" in noted(log))
-            return str(_running(Store(home)))
-
-        def resumed(name: str) -> httpx.Response:
-            return httpx.post(f"{server.url}/episodes/{name}/resume")
-
-        first = begun("number 0 told", headers={"idempotency-key": "first"})
-        assert httpx.post(f"{server.url}/episodes/{first}/cancel").status_code == 202
-        until(lambda: server.get(f"/v1/episodes/{first}").json()["state"] == "cancelled")
-        second = begun("number 1 told", headers={"idempotency-key": "second"})
-        assert resumed(first).json()["error"]["code"] == "insufficient_quota"
-        httpx.post(f"{server.url}/episodes/{second}/cancel")
-        until(lambda: server.get(f"/v1/episodes/{second}").json()["state"] == "cancelled")
-        assert resumed(first).status_code == 202
-        assert server.post("number 2 0").json()["error"]["code"] == "insufficient_quota"
-        go_on(log)
 
 
 def test_what_does_not_end_in_time_is_told_so_and_goes_on_with_the_next_start(home: Path) -> None:
@@ -354,7 +254,7 @@ def test_another_worker_is_asked_to_cancel(home: Path, store: Store) -> None:
     ):
         going = pool.submit(one.post, "long 60")
         until(lambda: noted(log))
-        url = f"{two.url}/episodes/{_running(store)}"
+        url = f"{two.url}/episodes/{newest_episode(store)}"
         assert httpx.get(url).json()["state"] == "open"
         assert httpx.post(f"{url}/cancel").status_code == 202
         assert going.result().json()["centerlm"]["status"] == "cancelled"
