@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from centerlm.acts import MAX_NOTE, AbsorbView, Note
+from centerlm.acts import MAX_NOTE, Absorbed, AbsorbView, Note
 from centerlm.budget import Account
 from centerlm.calling import call_model
 from centerlm.errors import ModelError, OutOfBudgetError
@@ -72,15 +72,22 @@ async def _read(
         OutOfBudgetError: the call was not covered.
         ModelError: the center's model did not answer.
     """
-    center, request = run.center, run.center.absorb(view)
-    reply = await call_model(
-        run.recorder, account, center.model, request, path=path, act=act, attempt=attempt
-    )
-    absorbed = center.read_absorb(reply.text, view, cut=reply.cut)
+    absorbed = await _absorbed(run, account, view, path=path, act=act, attempt=attempt)
     if absorbed.answer is None:
         return "", ()
     written = as_written(absorbed.answer, [note.text[:MAX_NOTE] for note in view.notes])
     return written, absorbed.cited
+
+
+async def _absorbed(
+    run: Run, account: Account, view: AbsorbView, *, path: str, act: str, attempt: int
+) -> Absorbed:
+    """What the center's model says of a view; raises as `_read`."""
+    center, request = run.center, run.center.absorb(view)
+    reply = await call_model(
+        run.recorder, account, center.model, request, path=path, act=act, attempt=attempt
+    )
+    return center.read_absorb(reply.text, view, cut=reply.cut)
 
 
 def _is_absorbed(finding: Finding) -> bool:
@@ -142,22 +149,14 @@ async def _absorb_findings(
     notes = tuple(Note(level.texts.get(s.id, s.text), f.answer or "") for s, f in found)
     root = None if level.is_root else run.objective.text
     view = AbsorbView(level.objective, notes, root, level.answer_type)
-    center = run.center
     try:
-        reply = await call_model(
-            run.recorder,
-            level.account,
-            center.model,
-            center.absorb(view),
-            path=level.path,
-            act="absorb",
-            attempt=attempt,
+        absorbed = await _absorbed(
+            run, level.account, view, path=level.path, act="absorb", attempt=attempt
         )
     except ModelError as error:
         return failed(str(error))
     except OutOfBudgetError as error:
         return best_of(found, str(error))
-    absorbed = center.read_absorb(reply.text, view, cut=reply.cut)
     if absorbed.answer is None:
         return nothing("the findings do not hold the answer")
     cited = [found[i - 1][1] for i in dict.fromkeys(absorbed.cited) if 1 <= i <= len(found)]
