@@ -187,5 +187,32 @@ def test_own_guidance_with_bad_lines(tmp_path: Path) -> None:
     assert [s.where.rpartition(":")[2] for s in made.skipped] == ["2", "3", "4"]
     assert sum(map(len, skipped_by_kind(made.skipped).values())) == 3
     gone = msgspec.structs.replace(recipe, data=DataSection(sets=(), guidance=("none.jsonl",)))
-    with pytest.raises(InputError, match=r"no guidance file none\.jsonl"):
+    with pytest.raises(InputError, match=r"no file none\.jsonl; check \[data\] guidance"):
         collect(gone, None, say=say)
+
+
+def test_own_questions_on_passages_are_readings_of_their_own(tmp_path: Path) -> None:
+    asked = [("Who built the mill?", "Ada Brandt"), ("When was the mill built?", "1871")]
+    context = "The mill at Elm was built by Ada Brandt in 1871."
+    qas = [
+        {"id": f"mine:{n}", "question": question, "answers": [{"text": answer, "answer_start": 0}]}
+        for n, (question, answer) in enumerate(asked)
+    ]
+    path = tmp_path / "our mills.json"
+    articles = [{"title": "The mill", "paragraphs": [{"context": context, "qas": qas}]}]
+    path.write_text(json.dumps({"data": articles}), encoding="utf-8")
+
+    data = DataSection(sets=(), squad=(str(path),), held=0, atomic=0, absent=0)
+    made = collect(Recipe(data=data, worlds=WorldsSection(count=0)), None, say=say)
+    read = [q for notes in made.train.note_sets for q in notes.questions]
+    assert {(q.reading.question, q.answer) for q in read} == set(asked)
+    assert {q.reading.origin for q in read} == {"our mills"}
+    assert len({record_id(q.reading.id) for q in read}) == 2  # each is on a side of its own
+    assert set(made.questions) == {question for question, _ in asked}  # checked against test sets
+
+    few = msgspec.structs.replace(data, readings={"our mills": 1})
+    made = collect(Recipe(data=few, worlds=WorldsSection(count=0)), None, say=say)
+    assert len({q.reading.id for n in made.train.note_sets for q in n.questions}) == 1
+    gone = msgspec.structs.replace(data, squad=("none.json",))
+    with pytest.raises(InputError, match=r"no file none\.json; check \[data\] squad"):
+        collect(Recipe(data=gone, worlds=WorldsSection(count=0)), None, say=say)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from centerlm.errors import InputError
 from centerlm.learning.acting import (
@@ -95,7 +95,7 @@ class Collected:
 
 
 def collect(recipe: Recipe, data: Path | None, *, say: Say) -> Collected:
-    """All records of a recipe; without `data`, of generated worlds (and own guidance) alone.
+    """All records of a recipe; without `data`, of generated worlds and own files alone.
 
     Raises:
         InputError: a file of the data folder is missing or cannot be read.
@@ -103,7 +103,8 @@ def collect(recipe: Recipe, data: Path | None, *, say: Say) -> Collected:
     shelf = Shelf(recipe)
     if data is not None:
         _read_guidance(recipe, data, shelf, say)
-        _read_passages(recipe, data, shelf, say)
+    _read_passages(recipe, data, shelf, say)
+    if data is not None:
         _read_puzzles(recipe, data, shelf, say)
     _read_own(recipe, shelf)
     if recipe.worlds.count:
@@ -341,7 +342,7 @@ def _read_guidance(recipe: Recipe, data: Path, shelf: Shelf, say: Say) -> None:
         shelf.add_read(read_guidance(data, (name,)))
 
 
-def _read_passages(recipe: Recipe, data: Path, shelf: Shelf, say: Say) -> None:
+def _read_passages(recipe: Recipe, data: Path | None, shelf: Shelf, say: Say) -> None:
     from centerlm.learning import hops, reading, strategies
 
     readers: dict[str, tuple[str, Callable[[Path], Material]]] = {
@@ -352,12 +353,16 @@ def _read_passages(recipe: Recipe, data: Path, shelf: Shelf, say: Say) -> None:
         "hotpotqa": ("hotpotqa/train.jsonl", hops.read_hotpot),
         "strategyqa": ("strategyqa/train.jsonl", strategies.read_strategyqa),
     }
-    sets = [name for name in recipe.data.sets if name in readers]
+    sets = [name for name in recipe.data.sets if name in readers] if data is not None else []
     materials: list[Material] = []
     for done, name in enumerate(sets):
         say(f"reading passages of {name}", done, len(sets))
         file, read = readers[name]
-        materials.append(read(data / file))
+        materials.append(read(cast("Path", data) / file))
+    for name in recipe.data.squad:
+        own = reading.read_own_squad(_own_file(name, "squad"))
+        shelf.questions += [one.question for one in own.readings]
+        materials.append(own)
     if materials:
         shelf.add_passages(joined(materials), say=say)
 
@@ -379,10 +384,14 @@ def _read_own(recipe: Recipe, shelf: Shelf) -> None:
     from centerlm.learning.readers.own import read_own
 
     for name in recipe.data.guidance:
-        path = Path(name).expanduser()
-        if not path.is_file():
-            raise InputError(f"there is no guidance file {path}; check [data] guidance")
-        shelf.add_read(read_own(path))
+        shelf.add_read(read_own(_own_file(name, "guidance")))
+
+
+def _own_file(name: str, setting: str) -> Path:
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise InputError(f"there is no file {path}; check [data] {setting}")
+    return path
 
 
 def statistics(examples: Iterable[TrainingExample]) -> dict[str, dict[str, int]]:

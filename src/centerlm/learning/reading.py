@@ -236,6 +236,16 @@ def read_squad(path: Path, *, origin: str = "squad") -> Material:
     return shelf.material()
 
 
+def read_own_squad(path: Path) -> Material:
+    """A user's file in the SQuAD format, each question a record of its own; raises as `read_squad`.
+
+    Its readings are of an origin by the file's name without its ending.
+    """
+    read = read_squad(path, origin=path.stem)
+    readings = [replace(one, id=re.sub(r"[^\w.-]+", "-", one.id)) for one in read.readings]
+    return replace(read, readings=tuple(readings))
+
+
 def _squad_paragraphs(articles: Iterable[Any]) -> Iterator[tuple[int, Any, str]]:
     """Paragraphs with their numbers (from 1) and titles; an article that is none gives itself."""
     number = 0

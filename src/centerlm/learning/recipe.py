@@ -37,7 +37,8 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class DataSection(_Section, frozen=True):
-    """What is read. `guidance` are own JSONL files.
+    """What is read. `guidance` are own JSONL files, `squad` own questions on passages, in files of
+    the SQuAD format.
 
     `plans` and `readings` bound how many plans and questions of passages are used, by origin
     ("gsm8k" = 450); "other" is for all origins not named. `atomic` single-hop questions of passages
@@ -52,6 +53,7 @@ class DataSection(_Section, frozen=True):
 
     sets: tuple[_Set, ...] = SETS  # pyright: ignore[reportAssignmentType] (the same names)
     guidance: tuple[str, ...] = ()
+    squad: tuple[str, ...] = ()
     remembered: tuple[str, ...] = ()
     plans: dict[str, _Count] = msgspec.field(default_factory=dict[str, int])
     readings: dict[str, _Count] = msgspec.field(default_factory=dict[str, int])
