@@ -135,6 +135,8 @@ def run_resume(
         "base_url": base_url,
         "config": str(config.resolve()) if config else None,
     }
+    if model and not model.startswith("openai:"):
+        setup["base_url"] = None  # it was that of another model
     setup |= {key: value for key, value in given.items() if value}
     if no_memory:
         setup["memory"] = None
