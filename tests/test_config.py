@@ -233,7 +233,9 @@ def test_the_reference_names_every_setting_with_its_default() -> None:
         "budget": config.BudgetSettings,
         "library": config.LibrarySettings,
         "journal": config.JournalSettings,
+        "memory": config.MemorySettings,
         "solve": config.SolveSettings,
+        "evaluate": config.EvaluateSettings,
         "serve": config.ServeSettings,
         "mcp.NAME": config.McpSettings,
     }.items():
