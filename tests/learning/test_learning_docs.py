@@ -12,7 +12,7 @@ import pytest
 
 from centerlm.cli import cli
 from centerlm.config import load_settings
-from centerlm.learning.recipe import STAGES, Recipe, load_recipe
+from centerlm.learning.recipe import STAGES, Recipe, load_recipe, preset
 
 DOCS = Path(__file__).parents[2] / "docs"
 TRAIN = (DOCS / "how-to" / "train.md").read_text(encoding="utf-8")
@@ -54,6 +54,17 @@ def test_every_setting_is_listed_with_its_default(section: str) -> None:
     for name, value in msgspec.to_builtins(part).items():
         if isinstance(value, bool | int | float):
             assert listed[name] == str(value).lower(), name
+
+
+@pytest.mark.parametrize("section", ["data", "worlds", "mix", "train", "rounds", "dpo"])
+def test_where_the_default_preset_has_another_default_its_row_says_so(section: str) -> None:
+    """`centerlm learn` takes what a recipe leaves out from a preset."""
+    usual = msgspec.to_builtins(getattr(Recipe(), section))
+    (text,) = re.findall(rf"### \[{section}\]\n(.*?)(?=\n##|\Z)", REFERENCE, flags=re.DOTALL)
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", text, flags=re.MULTILINE))
+    for name, value in msgspec.to_builtins(getattr(preset("default"), section)).items():
+        if value != usual[name]:
+            assert re.search(rf"presets? ha(ve|s) `?{value}`?", rows[name]), name
 
 
 def test_every_stage_is_listed() -> None:
