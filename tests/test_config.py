@@ -123,6 +123,18 @@ def test_the_command_line_goes_over_the_settings() -> None:
     assert assembly.budget_of(settings, "calls=5,seconds=2") == Budget(calls=5, seconds=2, depth=3)
 
 
+def test_a_model_of_the_command_line_has_nothing_of_one_of_another_kind() -> None:
+    ours = _load('[center]\nadapter = "ours.gguf"\ncontext = 2048\nexamples = false\nthreads = 2\n')
+    other = config.with_model(ours, "openai:m", "http://127.0.0.1:1/v1").center
+    assert other == config.CenterSettings(
+        model="openai:m", base_url="http://127.0.0.1:1/v1", threads=2
+    )
+    assert config.with_model(ours, "local:a.gguf", None).center.adapter == "ours.gguf"
+    hosted = _load('[center]\nmodel = "openai:m"\nbase_url = "http://x/v1"\nprice_prompt = 1.0\n')
+    assert config.with_model(hosted, "local", None).center == config.CenterSettings()
+    assert config.with_model(hosted, "openai:n", None).center.base_url == "http://x/v1"
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -221,7 +233,9 @@ def test_the_reference_names_every_setting_with_its_default() -> None:
         "budget": config.BudgetSettings,
         "library": config.LibrarySettings,
         "journal": config.JournalSettings,
+        "memory": config.MemorySettings,
         "solve": config.SolveSettings,
+        "evaluate": config.EvaluateSettings,
         "serve": config.ServeSettings,
         "mcp.NAME": config.McpSettings,
     }.items():

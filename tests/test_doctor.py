@@ -50,6 +50,19 @@ def test_what_is_there_is_found() -> None:
     assert {f"model {name}" for name in REGISTRY} <= set(checks)
 
 
+def test_a_module_has_the_version_of_the_package_that_brings_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(doctor.EXTRAS, "media", ("pictures",))
+    (tmp_path / "pictures.py").touch()
+    about = tmp_path / "easel-1.2.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: easel\nVersion: 1.2\n")
+    (about / "top_level.txt").write_text("pictures\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert _checks()["extra [media]"]["found"] == "pictures 1.2"
+
+
 def test_missing_weights_are_named_with_their_command(no_packages: None) -> None:
     checks = _checks()
     assert not checks["model default"]["ok"]

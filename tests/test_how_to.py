@@ -69,7 +69,8 @@ def test_its_sources_answer_at_the_command_line(tmp_path: Path) -> None:
     (source, *_) = _blocks("write-a-source.md", "python")
     (tmp_path / "my_sources.py").write_text(source)
     (tmp_path / "script.py").write_text(
-        'model = {"Break the question": "1 [population] Norland\\n2 [calculator] #1 / 2\\n"}\n'
+        'plan = "1 [population] How many people live in Norland?\\n2 [calculator] #1 / 2\\n"\n'
+        'model = {"Break the question": plan}\n'
     )
     done = subprocess.run(
         [sys.executable, "-m", "centerlm", "solve", "Half of Norland?", "--source", "calculator",

@@ -43,6 +43,16 @@ def test_links_lead_somewhere(page: str) -> None:
     assert not missing
 
 
+def test_links_between_pages_lead_to_headings() -> None:
+    for page in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]:
+        text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for file, heading in re.findall(r"\]\(([\w./-]*\.md)?#([\w-]+)\)", text):
+            there = (page.parent / file if file else page).read_text(encoding="utf-8")
+            titles = re.findall(r"^#+ (.+)$", there, flags=re.MULTILINE)
+            slugs = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+            assert heading in slugs, f"{page.name}: {file}#{heading}"
+
+
 @pytest.mark.parametrize("page", ["README.md", "docs/tutorial/first-answer.md"])
 def test_commands_and_options_exist(page: str) -> None:
     lines = [

@@ -135,6 +135,8 @@ def run_resume(
         "base_url": base_url,
         "config": str(config.resolve()) if config else None,
     }
+    if model and not model.startswith("openai:"):
+        setup["base_url"] = None  # it was that of another model
     setup |= {key: value for key, value in given.items() if value}
     if no_memory:
         setup["memory"] = None
@@ -411,11 +413,15 @@ def run_replay(episode: str, journal: Path | None, as_json: bool) -> int:
     from centerlm.replay import replay_episode
 
     store, name = existing_journal(journal, episode)
-    replayed = asyncio.run(replay_episode(store, name))
+    option = _journal_option(journal)
+    try:
+        replayed = asyncio.run(replay_episode(store, name))
+    except InputError as error:  # it ends with the command that finishes the episode
+        raise InputError(f"{error}{option}") from None
     store.close()
     if not as_json:
         print_tree(replayed.solution.tree)
-    code = print_solution(replayed.data, as_json=as_json)
+    code = print_solution(replayed.data, as_json=as_json, journal=option)
     if not replayed.same:
         complain(f"the replay of {name} differs from what was recorded")
         return 1

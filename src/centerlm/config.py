@@ -224,10 +224,14 @@ def load_settings(path: Path | None) -> Settings:
 
 
 def with_model(settings: Settings, model: str | None, base_url: str | None) -> Settings:
-    """The settings with the center's model and endpoint replaced where they are given."""
+    """The settings with the center's model and endpoint replaced where they are given. What they
+    say of a model of another kind, such as its endpoint, adapter and prices, is not for this one.
+    """
     center = settings.center
     if model is not None:
-        center = replace(center, model=model)
+        alike = model.partition(":")[0] == center.model.partition(":")[0]
+        usual = center if alike else CenterSettings(threads=center.threads)
+        center = replace(usual, model=model)
     if base_url is not None:
         center = replace(center, base_url=base_url)
     return replace(settings, center=center)

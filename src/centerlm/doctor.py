@@ -113,8 +113,9 @@ def _plugins() -> list[dict[str, Any]]:
 def _version(module: str) -> str:
     try:
         return metadata.version(module)
-    except metadata.PackageNotFoundError:
-        return "(unknown version)"
+    except metadata.PackageNotFoundError:  # as of PIL, which pillow brings
+        brought = metadata.packages_distributions().get(module)
+        return metadata.version(brought[0]) if brought else "(unknown version)"
 
 
 def _weights_check(row: dict[str, Any]) -> dict[str, Any]:

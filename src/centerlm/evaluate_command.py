@@ -84,7 +84,7 @@ def run_evaluate(
         options,
         settings.evaluate.concurrency,
         settings.evaluate.calls,
-        memories=Memories(out),
+        memories=Memories(out, embedder=None if no_vectors else "installed"),
     )
     how = _remembering(settings, config, how)
     if ray is not None:
@@ -141,7 +141,7 @@ def _remembering(settings: _config.Settings, config: Path | None, how: How) -> H
         raise InputError(f"there is no memory {path}; check [evaluate] memory")
     digest = file_sha256(path)
     project = settings.evaluate.memory_project or _places.project_of(settings, config)
-    memory = SeekingMemory(path, project=project, learns=False)
+    memory = SeekingMemory(path, project=project, embedder=how.memories.embedder, learns=False)
     return replace(how, memory=memory, remembers=digest)
 
 

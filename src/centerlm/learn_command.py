@@ -137,6 +137,8 @@ def run_paper(
     from centerlm.comparison.reader import shared_reader
     from centerlm.comparison.running import RECORD, base_of, compare
     from centerlm.comparison.settings import paper
+    from centerlm.learning.data_sets import missing
+    from centerlm.learning.recipe import preset
 
     if stage != "all" or refused:
         what = f"the stage {stage}" if stage != "all" else refused[0]
@@ -145,6 +147,10 @@ def run_paper(
             f"centerlm learn all --preset {PAPER} --out DIR"
         )
     folder, _ = _data(stage, data)
+    if folder and not resume and (lacking := missing(folder, preset("reader").data.sets)):
+        raise InputError(
+            f"{folder} has no {', no '.join(lacking.values())}; put that there, or leave out --data"
+        )
     reader = out / "reader"
     begun = (out / RECORD).is_file() or reader.is_dir()
     if resume and not begun:

@@ -87,8 +87,9 @@ def existing_journal(path: Path | str | None, episode: str) -> tuple[StoredJourn
         raise InputError('name an episode, or "last"; list them with: centerlm episodes')
     store = open_journal(path)
     if store is None:
+        named = "no journal" if path is None else f"no journal {path}"
         raise InputError(
-            f"there is no episode {episode!r}: no journal is there yet; make one with: "
+            f"there is no episode {episode!r}: {named} is there yet; make one with: "
             'centerlm solve "QUESTION"'
         )
     return store, store.find(episode)
@@ -107,7 +108,8 @@ def list_episodes(journal: Path | None, limit: int, as_json: bool) -> None:
         answer = f" -> {one_line(row.answer, 40)}" if row.answer else ""
         click.echo(f"{row.name}  {when}  {row.status:13}  {one_line(row.question, 60)}{answer}")
     if not rows:
-        click.echo('no episodes yet; make one with: centerlm solve "QUESTION"')
+        where = f" in {journal}" if journal else ""
+        click.echo(f'no episodes yet{where}; make one with: centerlm solve "QUESTION"')
 
 
 def remove_episodes(journal: Path | None, episode: str | None, before: str | None) -> int:

@@ -69,6 +69,14 @@ def test_faults_that_last_end_the_episode_as_failed_and_resumable(
     assert (again.code, json.loads(again.out)["answer"]) == (0, "10")
 
 
+def test_an_episode_goes_on_with_a_model_that_has_no_endpoint(run: Run) -> None:
+    with serving(FakeServer(SUMS, faults=[Fault(status=401)])) as server:
+        done = run("solve", "What is the sum?", *_options(server), "--json")
+    name = json.loads(done.out)["episode"]
+    again = run("resume", name, "--model", "scripted:cli_parts:sums", "--json")
+    assert (again.code, json.loads(again.out)["status"]) == (0, "answered"), again.err
+
+
 @pytest.mark.parametrize("fault", [Fault(status=429), Fault(status=503), Fault("close")])
 def test_faults_that_pass_are_not_seen(run: Run, fault: Fault) -> None:
     with serving(FakeServer(SUMS, faults=[fault, fault])) as server:

@@ -287,6 +287,30 @@ def test_only_a_row_with_the_web_knows_what_its_items_found(
         assert (once == twice) is alike, name
 
 
+def test_without_vectors_no_memory_compares_by_them_either(
+    run: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from centerlm.errors import MissingWeightsError
+    from remembered import opened, teach
+
+    wanted: list[str] = []
+
+    def find() -> None:
+        wanted.append("an embedder")
+        raise MissingWeightsError("there is none")
+
+    monkeypatch.setattr("centerlm.memory.seeking.find_embedder", find)
+    memory = opened(tmp_path / "given.sqlite", project="taught")
+    teach(memory, "documents", [1] * 5, "Which county is Norburg in?")
+    memory.settle()
+    memory.close()
+    config = tmp_path / "with.toml"
+    config.write_text(f'[evaluate]\nmemory = "{memory.path}"\nmemory_project = "taught"\n')
+    for name, given in (("holistic", ("--config", config)), ("holistic+web", ())):
+        done = evaluate(run, data, "--system", name, *given, "--out", tmp_path / name)
+        assert (done.code, wanted) == (0, []), name
+
+
 def asked(journal: Path, system: str, question: str) -> list[list[str]]:
     """The prompts (their hashes) and the answer of each episode in which a system was asked."""
     episodes: list[list[str]] = []

@@ -49,6 +49,25 @@ def test_what_cannot_be_used_is_one_sentence(
     assert not (tmp_path / "x").exists()
 
 
+def test_data_sets_that_are_missing_are_named_with_the_setting_that_leaves_them_out(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("torch", reason="training needs the extra train")
+    pytest.importorskip("peft", reason="training needs the extra train")
+    monkeypatch.chdir(tmp_path)
+    Path("data/gsm8k").mkdir(parents=True)
+    Path("data/gsm8k/train.jsonl").touch()
+    Path("recipe.toml").write_text('[data]\nsets = ["musique", "gsm8k", "qed"]\n')
+    done = run("learn", "all", "--data", "data", "--config", "recipe.toml", "--out", "x")
+    assert done.code == 2
+    says = "data has no musique/train.jsonl, no reading/qed_dev.jsonl; put that there, or leave it "
+    assert f'{says}out: write [data] sets = ["gsm8k"] into a recipe' in done.complaint()
+    paper = run("learn", "all", "--preset", "paper", "--data", "data", "--out", "x")
+    assert paper.code == 2
+    assert "reading/qed_dev.jsonl; put that there, or leave out --data" in paper.complaint()
+    assert not Path("x").exists()
+
+
 @pytest.mark.local
 def test_the_paper_preset_leaves_a_page_and_goes_on(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -229,8 +229,10 @@ def test_episodes_are_listed_newest_first_and_removed(run: Run, solved: Result) 
 
 def test_looking_at_episodes_makes_no_journal(run: Run, home: Path) -> None:
     at = home / "not" / "there.sqlite"
-    assert run("episodes", "--journal", at).out.startswith("no episodes yet")
-    assert run("show", "last", "--journal", at).code == 2
+    assert run("episodes", "--journal", at).out.startswith(f"no episodes yet in {at}; ")
+    shown = run("show", "last", "--journal", at)
+    assert shown.code == 2
+    assert f"no journal {at} is there yet" in shown.complaint()
     assert run("episodes", "rm", "--before", "2026-01-01", "--journal", at).code == 0
     assert not at.parent.exists()
 
@@ -245,13 +247,16 @@ def test_budget_that_ends_prints_the_best_so_far_and_resumes_with_more(
     run: Run, library: Path
 ) -> None:
     given = (QUESTION, "--library", library, "--model", "scripted:cli_parts:river")
-    short = run("solve", *given, "--budget", "calls=4", "--json")
+    own = ("--journal", "own.sqlite")
+    short = run("solve", *given, *own, "--budget", "calls=4", "--json")
     data = json.loads(short.out)
     check_shape(data)
     assert (short.code, data["status"]) == (1, "out_of_budget")
     assert data["usage"]["calls"] <= 4
-    assert f"centerlm resume {data['episode']} --budget" in short.complaint()
-    more = run("resume", data["episode"], "--budget", "calls=40", "--json")
+    again = f"centerlm resume {data['episode']} --journal own.sqlite --budget"
+    assert again in short.complaint()
+    assert again in run("replay", "last", *own).complaint()
+    more = run("resume", data["episode"], *own, "--budget", "calls=40", "--json")
     assert (more.code, json.loads(more.out)["answer"]) == (0, "840")
 
 

@@ -81,7 +81,10 @@ def test_the_sentence_names_a_journal_of_ones_own(run: Run, home: Path) -> None:
     started.send_signal(signal.SIGINT)
     sentence = finish(started).complaint()
     name = sentence.split("resume ")[1].split()[0]
-    assert sentence.endswith(f"{name} --journal 'my episodes.sqlite'")
+    option = " --journal 'my episodes.sqlite'"
+    assert sentence.endswith(f"{name}{option}")
+    unfinished = run("replay", "last", "--journal", "my episodes.sqlite").complaint()
+    assert unfinished.endswith(f"finish it with: centerlm resume {name}{option}")
     assert _resumed(run, name, "--journal", "my episodes.sqlite")["status"] == "answered"
 
 

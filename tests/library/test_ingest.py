@@ -207,6 +207,23 @@ def test_a_file_that_was_moved_is_not_embedded_again(
         assert embedder.embedded == 4
 
 
+def test_of_a_file_that_was_edited_only_what_is_new_is_embedded(
+    tmp_path: Path, embedder: WordEmbedder
+) -> None:
+    file = tmp_path / "town.md"
+    parts = [f"# Part {n}\n\nThe street number {n} leads to the harbour.\n\n" for n in range(9)]
+    file.write_text("".join(parts))
+    with Library.open(tmp_path / "library", create=True, embedder=embedder) as library:
+        before = library.ingest([file]).passages
+        assert embedder.embedded == before > 2
+        parts[4] = "# Part 4\n\nThe old street is closed since the flood.\n\n"
+        file.write_text("".join(parts))
+        report = library.ingest([file])
+        assert (counts(report), report.without_vectors) == ((0, 1, 0, 0), 0)
+        assert embedder.embedded == before + 1
+        assert "flood" in library.search("closed since the flood", 1, mode="meaning")[0].text
+
+
 def test_a_moved_file_whose_old_vectors_another_ingest_removed_is_embedded(
     tmp_path: Path, folder: Path, embedder: WordEmbedder
 ) -> None:

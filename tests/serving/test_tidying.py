@@ -87,6 +87,30 @@ def test_room_is_made_by_what_nobody_needs_then_by_what_may_go_on(
     assert left() == [True, False, False]
 
 
+def test_what_an_open_request_needs_is_kept_from_a_server_with_another_journal(
+    home: Path, store: AcceptedRequests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a server knows of no request of this one; it has no more to go by than times."""
+    monkeypatch.setattr(tidying, "MOST_FILES", 2)
+    monkeypatch.setattr("centerlm.serving.service.SWEEP", 0.01)
+    monkeypatch.setattr("centerlm.serving.service.MARK", 0.0)
+    data = base64.b64encode(b"long").decode()
+    file = {"type": "file", "file": {"filename": "long.txt", "file_data": data}}
+    content = [{"type": "text", "text": "long told"}, file]
+    with served("serving_parts:waiting", sources=WAITS) as server, ThreadPoolExecutor(1) as pool:
+        going = pool.submit(server.post, messages=[{"role": "user", "content": content}])
+        until(lambda: noted(home / "log"))
+        sent = next((home / "uploads").rglob("long.txt"))
+        os.utime(sent.parent, (time.time() - 1800,) * 2)
+        until(lambda: time.time() - sent.parent.stat().st_mtime < tidying.YOUNG)
+        free = _kept(home, "free", age=900)
+        asyncio.run(tidying.make_room(store, 1, 10))
+        assert (sent.exists(), free.exists()) == (True, False)
+        with (home / "log").open("a") as log:
+            log.write("go on\n")
+        assert going.result().status_code == 200
+
+
 def tidying_usage() -> Any:
     from centerlm.finding import Usage
 

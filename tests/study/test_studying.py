@@ -227,10 +227,12 @@ def _asking(reply: str, asked: frozenset[str] = frozenset(), *, cut: bool = Fals
 def test_only_new_questions_on_what_was_read_are_asked() -> None:
     reply = (
         "1. Which river flows through Norburg?\n- Where is Atlantis?\nNo question.\n"
+        "Subject: Who founded Norburg?\n"
         "which river flows through Norburg ?\nHow old is it?\nWho owns #1 of Norburg?\n"
     )
     assert _asking(reply) == [
         "Which river flows through Norburg?",
+        "Who founded Norburg?",
         "How old is it?",
         "Who owns ##1 of Norburg?",
     ]

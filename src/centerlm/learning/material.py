@@ -23,6 +23,7 @@ from centerlm.learning.acting import (
     reading_examples,
     reask_examples,
 )
+from centerlm.learning.data_sets import FILES
 from centerlm.learning.edits import named
 from centerlm.learning.example import TrainingExample
 from centerlm.learning.guidance import Guidance, Read, Skipped
@@ -345,20 +346,19 @@ def _read_guidance(recipe: Recipe, data: Path, shelf: Shelf, say: Say) -> None:
 def _read_passages(recipe: Recipe, data: Path | None, shelf: Shelf, say: Say) -> None:
     from centerlm.learning import hops, reading, strategies
 
-    readers: dict[str, tuple[str, Callable[[Path], Material]]] = {
-        "xquad": ("reading/xquad_en.json", partial(reading.read_squad, origin="xquad")),
-        "qed": ("reading/qed_dev.jsonl", reading.read_qed),
-        "musique": ("musique/train.jsonl", hops.read_musique),
-        "2wiki": ("2wikimultihopqa/train.jsonl", hops.read_2wiki),
-        "hotpotqa": ("hotpotqa/train.jsonl", hops.read_hotpot),
-        "strategyqa": ("strategyqa/train.jsonl", strategies.read_strategyqa),
+    readers: dict[str, Callable[[Path], Material]] = {
+        "xquad": partial(reading.read_squad, origin="xquad"),
+        "qed": reading.read_qed,
+        "musique": hops.read_musique,
+        "2wiki": hops.read_2wiki,
+        "hotpotqa": hops.read_hotpot,
+        "strategyqa": strategies.read_strategyqa,
     }
     sets = [name for name in recipe.data.sets if name in readers] if data is not None else []
     materials: list[Material] = []
     for done, name in enumerate(sets):
         say(f"reading passages of {name}", done, len(sets))
-        file, read = readers[name]
-        materials.append(read(cast("Path", data) / file))
+        materials.append(readers[name](cast("Path", data) / FILES[name][0]))
     for name in recipe.data.squad:
         own = reading.read_own_squad(_own_file(name, "squad"))
         shelf.questions += [one.question for one in own.readings]

@@ -13,6 +13,7 @@ from typing import Any
 
 from centerlm.center import CenterLM
 from centerlm.errors import InputError
+from centerlm.learning.data_sets import check_sets
 from centerlm.learning.example import TrainingExample
 from centerlm.learning.experience_rounds import Gathered, gather, left_after
 from centerlm.learning.expert import weights_of
@@ -42,6 +43,8 @@ def learn(job: Job, *, listener: Listener, stop: Stop) -> Learned:
 
     with resumable(job.out):
         recipe = _recipe(job)
+        if job.data is not None and job.replay is None and not job.resume:
+            check_sets(job.data, recipe.data.sets)
         _check_rounds(job, recipe)
         base = base_name(recipe.base)
         folder, recipe, record = claim(

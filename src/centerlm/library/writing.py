@@ -112,7 +112,7 @@ class Writer:
             self._restamp(now[0], stamp)
             self.unchanged += 1
             return
-        twins = self._vectors_of(self._twins.get(digest))
+        made = self._vectors_of(self._twins.get(digest), now and now[0])
         if now:
             self._delete(now[0])
             self.changed += 1
@@ -123,18 +123,19 @@ class Writer:
             (name, *stamp, digest),
         ).lastrowid
         for piece in pieces:
-            self._insert(file, *piece, twins)
+            self._insert(file, *piece, made)
         self._commit_if_due()
 
-    def _vectors_of(self, file: int | None) -> _Vectors:
-        """The vectors of a file with the same content, by what they were computed from: a file that
-        was moved or copied is not embedded again.
+    def _vectors_of(self, twin: int | None, before: int | None) -> _Vectors:
+        """The vectors of a file with the same content, and of the file as it was, by what they were
+        computed from: what was moved or copied, and what an edit left as it was, is not embedded
+        again.
         """
         rows = self._connection.execute(
             "SELECT d.title, p.heading, p.text, v.vector, c.code FROM documents d "
             "JOIN passages p ON p.document = d.id JOIN vectors v ON v.passage = p.id "
-            "JOIN codes c ON c.passage = p.id WHERE d.file = ?",
-            (file,),
+            "JOIN codes c ON c.passage = p.id WHERE d.file IN (?, ?)",
+            (twin, before),
         )
         return {embedded_text(*words): (vector, code) for *words, vector, code in rows}
 
@@ -218,7 +219,7 @@ class Writer:
         document: Document,
         spans: Sequence[Span],
         notes: Noted,
-        twins: _Vectors,
+        made: _Vectors,
     ) -> None:
         row = self._connection.execute(
             "INSERT INTO documents (file, position, title, unit) VALUES (?, ?, ?, ?)",
@@ -231,7 +232,7 @@ class Writer:
         ).lastrowid
         for place, text in _passages(document, spans):
             passage = self._insert_passage(row, document, place, text)
-            if known := twins.get(embedded_text(document.title, place.heading, text)):
+            if known := made.get(embedded_text(document.title, place.heading, text)):
                 insert_vector(self._connection, passage, *known)
         keep(self._connection, row, notes)
 

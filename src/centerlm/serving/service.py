@@ -47,7 +47,7 @@ from centerlm.serving.order import (
 )
 from centerlm.serving.parts import Parts
 from centerlm.serving.telling import by_name
-from centerlm.serving.tidying import tidy
+from centerlm.serving.tidying import MARK, mark, tidy
 from centerlm.solver import Solution, solve
 
 RESUMABLE = ("cancelled", "out_of_budget", "failed")
@@ -92,10 +92,13 @@ class Service:
         self._sweeper = asyncio.create_task(self._sweep())
 
     async def _sweep(self) -> None:
-        tidied = -inf
+        tidied = marked = -inf
         while True:
             await asyncio.sleep(SWEEP)
             try:
+                if time.monotonic() - marked > MARK:
+                    marked = time.monotonic()
+                    await mark([job.request for job in self.jobs.values()])
                 if time.monotonic() - tidied > TIDY:
                     tidied = time.monotonic()
                     self.store.prune()

@@ -10,7 +10,7 @@ import asyncio
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +26,8 @@ MOST_FILES, MOST_BYTES, MOST_AGE = 4_000, 20_000_000_000, 30 * DAY
 """Of the folders of uploads, and again of the libraries that are made of them."""
 YOUNG = 60.0
 """Seconds in which what was sent may not belong to a request yet."""
+MARK = YOUNG / 3
+"""Seconds between two marks on what an open request needs: it stays younger than that."""
 _GONE = ".gone-"
 
 
@@ -51,6 +53,13 @@ async def tidy(store: AcceptedRequests) -> None:
     """
     needs = store.going()
     await asyncio.to_thread(_tidy, needs)
+
+
+async def mark(requests: Sequence[Accepted]) -> None:
+    """Mark what open requests need as needed now: a server with another journal does not know of
+    them, and may have room to make in the same data folder.
+    """
+    await asyncio.to_thread(_mark, _needed(requests))
 
 
 async def make_room(store: AcceptedRequests, files: int, size: int) -> None:
@@ -85,11 +94,15 @@ def _make_room(needs: Iterable[Accepted], files: int, size: int) -> bool:
 
 def _tidy(needs: Iterable[Accepted]) -> None:
     needed = _needed(needs)
-    for name in needed:  # for servers with another journal in the same data folder
-        with suppress(OSError):
-            os.utime(uploads() / name)
+    _mark(needed)
     _remove(uploads(), needed, 0, 0, YOUNG)
     _remove(home() / "attached", {}, 0, 0, DAY)
+
+
+def _mark(folders: Iterable[str]) -> None:
+    for name in folders:
+        with suppress(OSError):
+            os.utime(uploads() / name)
 
 
 def _needed(requests: Iterable[Accepted]) -> dict[str, int]:

@@ -40,7 +40,10 @@ _SHOWN = (
 _GRAMMAR = (
     f'root ::= line{{1,{MAX_QUESTIONS}}}\nline ::= [A-Z] [^?#\\n\\r\\x00-\\x1f]{{8,140}} "?\\n"\n'
 )
-_MARK = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s*")
+_MARK = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)]|Subject:)\s*")
+"""What stands before a question and is no part of it; a small model copies the prompt's last label,
+which was then a name to be studied.
+"""
 _QUESTION = re.compile(f"[{FORBIDDEN}]")
 
 
