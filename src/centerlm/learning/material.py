@@ -34,8 +34,9 @@ from centerlm.learning.peeling import peeled
 from centerlm.learning.reading import Material, joined
 from centerlm.learning.reasking import reasks
 from centerlm.learning.recipe import SETS, Recipe
-from centerlm.learning.records import Decision, Fold, Reading, Reask, Text
+from centerlm.learning.records import Decision, Fold, Reading, Reask, Studied, Text
 from centerlm.learning.sample_cards import cards_naming, documents_card
+from centerlm.learning.studied import studied, studied_examples
 from centerlm.plan import CENTER
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class Records:
     folds: tuple[Fold, ...] = ()
     reasks: tuple[Reask, ...] = ()
     composed: tuple[Composed, ...] = ()
+    studied: tuple[Studied, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,7 @@ def examples_of(
         how = {"aliases": aliases, "experience": experience}
         cards = card_sets(seed, **how)
         examples += decision_examples(records.decisions, cards=cards, seed=seed, **how)
+        examples += studied_examples(records.studied)
     if "absorb" in acts:
         examples += reading_examples(records.note_sets)
         examples += fold_examples(records.folds)
@@ -209,6 +212,7 @@ class Shelf:
         self.ids += [reading.id for reading in readings]
         for decision in atomic_decisions(readings, n=data.atomic, seed=data.seed):
             self.side(record_id(decision.id)).decisions.append(decision)
+        texts = {text.id: text for text in material.texts}
         say("indexing the passages", 0, 0)
         with (
             tempfile.TemporaryDirectory(prefix="centerlm-pool-") as folder,
@@ -223,6 +227,7 @@ class Shelf:
             for side in (self.train, self.held):
                 mine = [r for r in readings if self.side(record_id(r.id)) is side]
                 side.add_readings(mine, material.texts, search, data.seed, absent=data.absent)
+                side.studied += studied(mine, texts, n=data.studied, seed=data.seed)
 
     def collected(self) -> Collected:
         return Collected(
@@ -242,6 +247,7 @@ class Side:
     folds: list[Fold] = field(default_factory=list[Fold])
     reasks: list[Reask] = field(default_factory=list[Reask])
     composed: list[Composed] = field(default_factory=list[Composed])
+    studied: list[Studied] = field(default_factory=list[Studied])
 
     def add_readings(
         self,
@@ -265,6 +271,7 @@ class Side:
             tuple(self.folds),
             tuple(self.reasks),
             tuple(self.composed),
+            tuple(self.studied),
         )
 
 

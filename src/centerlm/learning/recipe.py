@@ -42,11 +42,12 @@ class DataSection(_Section, frozen=True):
 
     `plans` and `readings` bound how many plans and questions of passages are used, by origin
     ("gsm8k" = 450); "other" is for all origins not named. `atomic` single-hop questions of passages
-    are also learned as plans of one step; `recursion` of the plans of people, which are flat, are
-    learned as they are where [center] is offered: their parts are handed to it. With `aliases` a
-    third of the prompts show sources under other names, so that choice follows the card; with
-    `experience` two thirds show what is remembered of sources, true or misleading. Of the
-    questions of passages the share `absent` has no answer in the passages shown. `held` is the
+    are also learned as plans of one step, and of `studied` groups of passages on one subject what
+    people asked of them, as the plan of a study; `recursion` of the plans of people, which are
+    flat, are learned as they are where [center] is offered: their parts are handed to it. With
+    `aliases` a third of the prompts show sources under other names, so that choice follows the
+    card; with `experience` two thirds show what is remembered of sources, true or misleading. Of
+    the questions of passages the share `absent` has no answer in the passages shown. `held` is the
     share of training records that is held out to score each round; `guard` how many held-out
     examples of an act are scored.
     """
@@ -58,6 +59,7 @@ class DataSection(_Section, frozen=True):
     plans: dict[str, _Count] = msgspec.field(default_factory=dict[str, int])
     readings: dict[str, _Count] = msgspec.field(default_factory=dict[str, int])
     atomic: _Count = 600
+    studied: _Count = 0
     recursion: _Share = 0.5
     aliases: bool = True
     experience: bool = True

@@ -69,6 +69,20 @@ class Fold:
 
 
 @dataclass(frozen=True, slots=True)
+class Studied:
+    """What people asked of passages on a subject: `questions` to ask, and (question, answer) of
+    what is `known` already.
+    """
+
+    id: str
+    origin: str
+    subject: str
+    notes: tuple[Text, ...]
+    known: tuple[tuple[str, str], ...]
+    questions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Reask:
     """A seek act: a question the source did not answer as asked, and words that found it."""
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from centerlm.acts import Absorbed, AbsorbView, Asked, PlanView, Request, SeekView
+from centerlm.acts import Absorbed, AbsorbView, Asked, Note, PlanView, Request, SeekView
 from centerlm.errors import PlanError
 from centerlm.finding import Passage, Usage, clean_text, short_answer
 from centerlm.memory.noting import entities
@@ -40,6 +40,7 @@ _SHOWN = (
 _GRAMMAR = (
     f'root ::= line{{1,{MAX_QUESTIONS}}}\nline ::= [A-Z] [^?#\\n\\r\\x00-\\x1f]{{8,140}} "?\\n"\n'
 )
+_LINE = re.compile(r"[A-Z][^?#\n\r\x00-\x1f]{8,140}\?")
 _MARK = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)]|Subject:)\s*")
 """What stands before a question and is no part of it; a small model copies the prompt's last label,
 which was then a name to be studied.
@@ -78,7 +79,8 @@ class Asking:
         sampling = Sampling(max_tokens=QUESTION_TOKENS)
         if self.center.model.constraint == "gbnf":
             sampling = Sampling(max_tokens=QUESTION_TOKENS, grammar=_GRAMMAR)
-        return Request(ask_prompt(self.subject, self.passages, self.known), sampling)
+        notes = [Note(passage.title, passage.text) for passage in self.passages]
+        return Request(ask_prompt(self.subject, notes, self.known), sampling)
 
     def repair(self, view: PlanView, text: str, error: PlanError) -> Request:
         del text, error
@@ -134,9 +136,15 @@ def objective(subject: str) -> str:
     return f"What is there to know about {short_answer(subject)[:100]}?"
 
 
-def ask_prompt(subject: str, passages: Sequence[Passage], known: Sequence[str]) -> Prompt:
+def is_line(question: str) -> bool:
+    """Whether the grammar of a visit lets a question through."""
+    return _LINE.fullmatch(question) is not None
+
+
+def ask_prompt(subject: str, notes: Sequence[Note], known: Sequence[str]) -> Prompt:
     """What the center is shown to ask about a subject."""
-    lines = [f"[{n}] {_line(f'{p.title}: {p.text}')}" for n, p in enumerate(passages, start=1)]
+    shown = (_line(f"{note.title}: {note.text}") for note in notes)
+    lines = [f"[{number}] {line}" for number, line in enumerate(shown, start=1)]
     lines += [f'- "{_line(line, 200)}"' for line in known]
     lines.append(f"Subject: {_line(subject, 100)}")
     return Prompt((Message("system", ASK), *_SHOWN, Message("user", "\n".join(lines))))
