@@ -16,6 +16,7 @@ from centerlm.models.base import Prompt, Sampling
 from centerlm.objective import Budget
 from centerlm.run import Options
 from centerlm.sources.base import Seek
+from centerlm.subjects import OF_ANOTHER
 from engine import Asks, act_of, echo, run, script
 
 NOTHING = Finding(Status.NOTHING)
@@ -203,6 +204,36 @@ def test_a_date_is_no_age() -> None:
     outcome = run("q", said, [docs], options=Options(splits=False, reasks=False))
     assert told(outcome)[2:] == ["absorb 1"]
     assert outcome.reason("1") == "an age was asked for, not a date: 1812"
+
+
+def test_what_is_said_of_another_subject_is_no_answer() -> None:
+    passages = (
+        Passage("p1", "Thomas Pike died in 1644.", "Thomas Pike"),
+        Passage("p2", "Ada Brandt was a painter. She died in 1812.", "Ada Brandt"),
+        Passage("p3", "Wexley is a castle, where a captain died in 1701.", "Wexley"),
+    )
+
+    def outcome(*shown: Passage, second: str) -> Any:
+        docs = prose("docs", lambda seek: Finding(Status.FOUND, passages=shown))
+
+        def say(prompt: Prompt, sampling: Sampling) -> str:
+            del sampling
+            if act_of(prompt) != "absorb":
+                return "1 [docs] When did Ada Brandt die?"
+            return "1644 [1]" if "1644" in prompt.messages[-1].text else second
+
+        return run("q", say, [docs], options=Options(splits=False, reasks=False))
+
+    found = outcome(*passages, second="1812 [1]")
+    assert told(found)[2:] == ["absorb 1", "reread 1"]
+    assert found.answer("1") == "1812"
+    (citation,) = found.solution.finding.citations
+    assert (citation.passage, citation.quote) == ("p2", "She died in 1812.")
+    assert outcome(*passages, second="nothing").reason("1").startswith(OF_ANOTHER)
+
+    alone = outcome(passages[0], passages[2], second="1701 [1]")
+    assert told(alone)[2:] == ["absorb 1"]
+    assert alone.reason("1") == f"{OF_ANOTHER}: 1644"
 
 
 def test_a_name_copied_with_a_slip_is_written_as_the_passage_has_it() -> None:

@@ -13,6 +13,7 @@ from centerlm.finding import Citation, Finding, Status, failed, nothing, short_a
 from centerlm.misfits import NO_COUNT, misfit, without
 from centerlm.plan import Step
 from centerlm.run import Level, Run
+from centerlm.subjects import OF_ANOTHER, all_of_another, is_of_another, subject_of
 from centerlm.verify import as_written, cite, contains
 
 MAX_NOTES = 12
@@ -24,8 +25,8 @@ async def absorb_finding(
     run: Run, account: Account, finding: Finding, *, text: str, path: str, attempt: int
 ) -> Finding:
     """Absorb passages or free text into a short answer; a typed finding passes unchanged, and so
-    does an answer that the words it cites bear already. What is of another kind than was asked for
-    is no answer; where it is a measure, the notes are read again without it.
+    does an answer that the words it cites bear already. What is of another kind than was asked for,
+    or said of another subject, is no answer; what else the notes hold is then read again.
 
     Raises:
         OutOfBudgetError: the call was not covered.
@@ -40,13 +41,15 @@ async def absorb_finding(
     view = AbsorbView(text, notes)
     try:
         answer, cited = await _read(run, account, view, path=path, act="absorb", attempt=attempt)
-        why = misfit(text, answer)
-        if why == NO_COUNT:  # the number asked for often stands beside the measure
-            rest = tuple(replace(note, text=without(note.text, answer)) for note in notes)
-            view = AbsorbView(text, rest)
-            read = await _read(run, account, view, path=path, act="reread", attempt=attempt)
-            if read[0] and not misfit(text, read[0]):
-                (answer, cited), why = read, ""
+        why, rest = _why_none(text, answer, cited, notes)
+        if rest:
+            view = AbsorbView(text, tuple(rest.values()))
+            read, numbers = await _read(
+                run, account, view, path=path, act="reread", attempt=attempt
+            )
+            if read and not misfit(text, read):
+                kept = tuple(rest)
+                answer, cited, why = read, tuple(kept[n - 1] for n in numbers), ""
     except ModelError as error:
         return failed(str(error), source=finding.source)
     if not answer:
@@ -60,6 +63,25 @@ async def absorb_finding(
         passages=(),
         text="" if finding.passages else finding.text,
     )
+
+
+def _why_none(
+    question: str, answer: str, cited: Sequence[int], notes: Sequence[Note]
+) -> tuple[str, dict[int, Note]]:
+    """Why an answer is none ("" where nothing says so), and by their numbers the notes that may
+    hold the right one: the number asked for often stands beside a measure, and a passage on the
+    subject beside those on others.
+    """
+    numbered = dict(enumerate(notes, start=1))
+    why = misfit(question, answer)
+    if why == NO_COUNT:
+        return why, {
+            n: replace(note, text=without(note.text, answer)) for n, note in numbered.items()
+        }
+    if why or not answer or not all_of_another(question, [numbered[n] for n in cited]):
+        return why, {}
+    subject = subject_of(question)
+    return OF_ANOTHER, {n: one for n, one in numbered.items() if not is_of_another(subject, one)}
 
 
 async def _read(
