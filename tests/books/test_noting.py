@@ -35,6 +35,20 @@ def test_people_and_places_with_their_other_names() -> None:
     assert text.count("Brandt") == len(entity(notes, "Brandt").mentions)
 
 
+def test_names_end_with_their_sentence_and_before_the_title_of_another() -> None:
+    # Spoken aloud, two sentences are one for whoever splits sentences.
+    text = novel().replace(
+        "\n\nTHE END",
+        ' "Say no more, Edith. Captain Brandt knows it. That is all, Edith. Tobias Crane knows." '
+        'To Miss Hollis Captain Brandt was a stranger. "So be it, Mr. W. Crane."\n\nTHE END',
+    )
+    notes = noted(text)
+    assert entity(notes, "Edith").name == "Edith Hollis"
+    assert entity(notes, "Brandt").names == entity(noted(novel()), "Brandt").names
+    names = {name for e in notes.entities for name in e.names}
+    assert not names & {"Edith Captain Brandt", "Edith Tobias Crane", "Miss Hollis Captain Brandt"}
+
+
 def test_who_was_where_and_who_is_dead() -> None:
     text = novel()
     notes = noted(text)

@@ -19,10 +19,13 @@ from centerlm.books.words import FEMALE, JOINERS, MALE, NEUTRAL, NOT_NAMES, PLAC
 TITLES = MALE | FEMALE | NEUTRAL
 
 _CAPITAL = r"[A-ZÀ-ÖØ-Þ]"
+# A full stop inside a name follows an abbreviation or an initial; any other ends a sentence.
+_PIECE = (
+    rf"(?:(?:Mr|Mrs|Ms|Dr|St|Capt|Col|Gen|Lt|Rev|Prof|Hon|Mme|Mlle|{_CAPITAL})\.(?=[ \n]{_CAPITAL})"
+    rf"|{_CAPITAL}[\w’'-]*)"
+)
 _NAME = re.compile(
-    rf"(?:\b(?:Mr|Mrs|Ms|Dr|St|Capt|Col|Gen|Lt|Rev|Prof|Mme|Mlle|M)\.?[ \n])?"
-    rf"\b{_CAPITAL}[\w’'-]*(?:\.(?=[ \n]?{_CAPITAL}))?"
-    rf"(?:(?:[ \n](?:of|de|von|van|du|la|le|di|the)(?:[ \n]the)?)?[ \n]{_CAPITAL}[\w’'-]*\.?)*"
+    rf"\b{_PIECE}(?:(?:[ \n](?:of|de|von|van|du|la|le|di|the)(?:[ \n]the)?)?[ \n]{_PIECE})*"
 )
 _TOKEN = re.compile(r"[\w’'-]+")
 _LOWER = re.compile(r"\b[a-zß-öø-ÿ][\w’'-]*")
@@ -175,6 +178,10 @@ def _trimmed(
         titled = before_name and index + 1 < len(tokens) and word[:1].isupper()
         joined = held and low in JOINERS and index + 1 < len(tokens)
         head = held and low in PLACE_HEADS and word[:1].isupper()
+        opens = titled and len(low) > 1 and low not in SOFT
+        if opens and any(_bare(piece[0]).lower() not in TITLES for piece in held):
+            yield from _named(text, held, names)  # "to Lady Albury Colonel Stubbs was" names two
+            held = []
         if word in names or titled or joined or head:
             held.append(token)
             if raw.endswith("'s") or (raw.endswith("s'") and word in names):
