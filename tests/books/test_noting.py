@@ -49,6 +49,13 @@ def test_names_end_with_their_sentence_and_before_the_title_of_another() -> None
     assert not names & {"Edith Captain Brandt", "Edith Tobias Crane", "Miss Hollis Captain Brandt"}
 
 
+def test_whoever_is_spoken_to_is_not_the_he_who_speaks() -> None:
+    spoken = ' "Stay, Edith," he said, and took his hat. "Yes, Edith," he said. Miss Hollis went.'
+    text = novel().replace("\n\nTHE END", spoken * 8 + "\n\nTHE END")
+    edith = entity(noted(text), "Edith")
+    assert edith.gender == "female" and "Miss Hollis" in edith.names
+
+
 def test_who_was_where_and_who_is_dead() -> None:
     text = novel()
     notes = noted(text)
