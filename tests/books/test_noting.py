@@ -72,6 +72,31 @@ def test_the_dead_who_act_afterwards_were_not_dead() -> None:
     assert noted(text).deaths == ()
 
 
+def test_the_dead_who_speak_afterwards_were_not_dead() -> None:
+    alive = ' "I am here," said Tobias. "Where?" asked Edith. "Here," replied Tobias Crane.'
+    assert noted(novel().replace("\n\nTHE END", f"{alive}\n\nTHE END")).deaths == ()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "If Captain Brandt were dead, she could not live.",
+        "Captain Brandt was no more dead than she was.",
+        "Captain Brandt was dead tired, and went to bed.",
+        "Captain Brandt was dead against it.",
+    ],
+)
+def test_what_speaks_of_death_and_tells_of_none(told: str) -> None:
+    notes = noted(novel().replace("\n\nTHE END", f" {told}\n\nTHE END"))
+    assert [d.person for d in notes.deaths] == ["Tobias Crane"]
+
+
+@pytest.mark.parametrize("told", ["was no more.", "was dead; nobody spoke.", "lay dead."])
+def test_a_death_is_told_in_several_ways(told: str) -> None:
+    notes = noted(novel().replace("\n\nTHE END", f" Captain Brandt {told}\n\nTHE END"))
+    assert [d.person for d in notes.deaths] == ["Tobias Crane", "Captain Brandt"]
+
+
 def test_a_promise_is_open_until_it_is_kept() -> None:
     promises = [t for t in noted(novel()).threads if t.sort == "promise"]
     assert len(promises) == 1 and promises[0].open
