@@ -76,6 +76,12 @@ def test_text_of_the_book_stays_on_its_line() -> None:
     assert "in the third person, in the past tense" in prompt.messages[0].text
 
 
+def test_the_full_stop_of_a_title_ends_no_draft_that_was_cut() -> None:
+    assert finished('"Stay," he said. She looked at Mr. Hol', cut=True) == '"Stay," he said.'
+    assert finished("It rained. They sent for Mrs.", cut=True) == "It rained."
+    assert finished("It rained. They sent for Capt. Br", cut=True) == "It rained."
+
+
 def test_a_draft_that_was_cut_ends_at_a_sentence() -> None:
     assert (
         finished("He went.  \n\nShe said, “No.” Then they", cut=True)

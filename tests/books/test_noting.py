@@ -35,6 +35,27 @@ def test_people_and_places_with_their_other_names() -> None:
     assert text.count("Brandt") == len(entity(notes, "Brandt").mentions)
 
 
+def test_names_end_with_their_sentence_and_before_the_title_of_another() -> None:
+    # Spoken aloud, two sentences are one for whoever splits sentences.
+    text = novel().replace(
+        "\n\nTHE END",
+        ' "Say no more, Edith. Captain Brandt knows it. That is all, Edith. Tobias Crane knows." '
+        'To Miss Hollis Captain Brandt was a stranger. "So be it, Mr. W. Crane."\n\nTHE END',
+    )
+    notes = noted(text)
+    assert entity(notes, "Edith").name == "Edith Hollis"
+    assert entity(notes, "Brandt").names == entity(noted(novel()), "Brandt").names
+    names = {name for e in notes.entities for name in e.names}
+    assert not names & {"Edith Captain Brandt", "Edith Tobias Crane", "Miss Hollis Captain Brandt"}
+
+
+def test_whoever_is_spoken_to_is_not_the_he_who_speaks() -> None:
+    spoken = ' "Stay, Edith," he said, and took his hat. "Yes, Edith," he said. Miss Hollis went.'
+    text = novel().replace("\n\nTHE END", spoken * 8 + "\n\nTHE END")
+    edith = entity(noted(text), "Edith")
+    assert edith.gender == "female" and "Miss Hollis" in edith.names
+
+
 def test_who_was_where_and_who_is_dead() -> None:
     text = novel()
     notes = noted(text)
@@ -49,6 +70,31 @@ def test_the_dead_who_act_afterwards_were_not_dead() -> None:
     alive = " Tobias smiled. Tobias said nothing. Tobias went out." * 2
     text = novel().replace("\n\nTHE END", f"{alive}\n\nTHE END")
     assert noted(text).deaths == ()
+
+
+def test_the_dead_who_speak_afterwards_were_not_dead() -> None:
+    alive = ' "I am here," said Tobias. "Where?" asked Edith. "Here," replied Tobias Crane.'
+    assert noted(novel().replace("\n\nTHE END", f"{alive}\n\nTHE END")).deaths == ()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "If Captain Brandt were dead, she could not live.",
+        "Captain Brandt was no more dead than she was.",
+        "Captain Brandt was dead tired, and went to bed.",
+        "Captain Brandt was dead against it.",
+    ],
+)
+def test_what_speaks_of_death_and_tells_of_none(told: str) -> None:
+    notes = noted(novel().replace("\n\nTHE END", f" {told}\n\nTHE END"))
+    assert [d.person for d in notes.deaths] == ["Tobias Crane"]
+
+
+@pytest.mark.parametrize("told", ["was no more.", "was dead; nobody spoke.", "lay dead."])
+def test_a_death_is_told_in_several_ways(told: str) -> None:
+    notes = noted(novel().replace("\n\nTHE END", f" Captain Brandt {told}\n\nTHE END"))
+    assert [d.person for d in notes.deaths] == ["Tobias Crane", "Captain Brandt"]
 
 
 def test_a_promise_is_open_until_it_is_kept() -> None:

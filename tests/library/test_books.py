@@ -86,6 +86,26 @@ def test_pdf_whose_only_page_is_damaged_is_no_scan() -> None:
     assert "is not a whole PDF (PdfStreamError)" in refusal(data, "hurt.pdf")
 
 
+def test_epub_with_a_damaged_chapter_is_read_without_it() -> None:
+    chapters = {
+        "a.xhtml": "<h1>I</h1><p>Ebb.",
+        "b.xhtml": "<p>" + "".join(map(chr, range(63, 120))),
+        "c.xhtml": "<p>Up.",
+    }
+    data = bytearray(make_epub(chapters))
+    at = data.index(b"OPS/b.xhtml") + 20
+    data[at : at + 10] = b"\xff" * 10
+    book, problem = parse(bytes(data), "hurt.epub")
+    assert isinstance(book, Document) and book.text == "I\n\nEbb.\n\nUp."
+    assert isinstance(problem, Problem)
+    left_out = "hurt.epub is damaged at its part OPS/b.xhtml, which was left out; get a whole copy"
+    assert problem.reason == left_out
+    missing = make_epub(chapters, href=lambda name: name.replace("b.", "gone."))
+    assert [type(each) for each in parse(missing, "hurt.epub")] == [Document, Problem]
+    noise = make_epub(chapters | {"b.xhtml": "\x00\x01\x02" * 99})
+    assert [type(each) for each in parse(noise, "hurt.epub")] == [Document, Problem]
+
+
 def test_epub_is_read_in_the_order_of_its_spine() -> None:
     data = make_epub({"one two.xhtml": "<h1>Tide</h1><p>Low.</p>", "b.xhtml": "<p>High.</p>"})
     book = document(data, "sea.epub")

@@ -44,7 +44,9 @@ _CONTINUE = re.compile(
     re.IGNORECASE,
 )
 _BEAT = re.compile(r"^\s*(?:beat )?(\d{1,2})[.):]\s*(.+)$", re.IGNORECASE)
-_END = re.compile(r"[.!?…][\"'”’)]*(?=\s|$)")
+_END = re.compile(
+    r"(?<!\bM)(?<!\b(?:Mr|Dr|St))(?<!\b(?:Mrs|Rev|Col|Gen))(?<!\bCapt)[.!?…][\"'”’)]*(?=\s|$)"
+)
 
 
 def asks_to_continue(objective: str) -> bool:

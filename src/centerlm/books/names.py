@@ -19,10 +19,13 @@ from centerlm.books.words import FEMALE, JOINERS, MALE, NEUTRAL, NOT_NAMES, PLAC
 TITLES = MALE | FEMALE | NEUTRAL
 
 _CAPITAL = r"[A-ZÀ-ÖØ-Þ]"
+# A full stop inside a name follows an abbreviation or an initial; any other ends a sentence.
+_PIECE = (
+    rf"(?:(?:Mr|Mrs|Ms|Dr|St|Capt|Col|Gen|Lt|Rev|Prof|Hon|Mme|Mlle|{_CAPITAL})\.(?=[ \n]{_CAPITAL})"
+    rf"|{_CAPITAL}[\w’'-]*)"
+)
 _NAME = re.compile(
-    rf"(?:\b(?:Mr|Mrs|Ms|Dr|St|Capt|Col|Gen|Lt|Rev|Prof|Mme|Mlle|M)\.?[ \n])?"
-    rf"\b{_CAPITAL}[\w’'-]*(?:\.(?=[ \n]?{_CAPITAL}))?"
-    rf"(?:(?:[ \n](?:of|de|von|van|du|la|le|di|the)(?:[ \n]the)?)?[ \n]{_CAPITAL}[\w’'-]*\.?)*"
+    rf"\b{_PIECE}(?:(?:[ \n](?:of|de|von|van|du|la|le|di|the)(?:[ \n]the)?)?[ \n]{_PIECE})*"
 )
 _TOKEN = re.compile(r"[\w’'-]+")
 _LOWER = re.compile(r"\b[a-zß-öø-ÿ][\w’'-]*")
@@ -97,22 +100,22 @@ def find_names(text: str, spans: Sequence[Span], said: Sequence[Span]) -> Names:
     evidence: dict[str, Evidence] = {}
     for start, end, first in runs:
         for a, b, name in _trimmed(text, start, end, first, names):
-            aloud = inside(a)
+            aloud = inside(a) is not None
             uses.append(Use(name, a, b, aloud))
-            _weigh(evidence.setdefault(name, Evidence()), text, name, a, b, said=aloud)
+            _weigh(evidence.setdefault(name, Evidence()), text, name, a, b, inside)
     return Names(tuple(uses), evidence)
 
 
 class _Inside:
-    """Whether a position is inside one of sorted spans."""
+    """Which of sorted spans a position is inside of, if any."""
 
     def __init__(self, spans: Sequence[Span]) -> None:
         self._starts = [span.start for span in spans]
         self._ends = [span.end for span in spans]
 
-    def __call__(self, at: int) -> bool:
+    def __call__(self, at: int) -> int | None:
         index = bisect_right(self._starts, at) - 1
-        return index >= 0 and at < self._ends[index]
+        return index if index >= 0 and at < self._ends[index] else None
 
 
 def _runs(text: str, spans: Sequence[Span]) -> Iterator[tuple[int, int, bool]]:
@@ -175,6 +178,10 @@ def _trimmed(
         titled = before_name and index + 1 < len(tokens) and word[:1].isupper()
         joined = held and low in JOINERS and index + 1 < len(tokens)
         head = held and low in PLACE_HEADS and word[:1].isupper()
+        opens = titled and len(low) > 1 and low not in SOFT
+        if opens and any(_bare(piece[0]).lower() not in TITLES for piece in held):
+            yield from _named(text, held, names)  # "to Lady Albury Colonel Stubbs was" names two
+            held = []
         if word in names or titled or joined or head:
             held.append(token)
             if raw.endswith("'s") or (raw.endswith("s'") and word in names):
@@ -215,9 +222,11 @@ def _is_head(held: list[re.Match[str]]) -> bool:
     return len(held) > 1 and _bare(held[-1][0]).lower() in PLACE_HEADS
 
 
-def _weigh(found: Evidence, text: str, name: str, start: int, end: int, *, said: bool) -> None:
+def _weigh(found: Evidence, text: str, name: str, start: int, end: int, inside: _Inside) -> None:
     """Add what one use of a name says to its evidence."""
     found.count += 1
+    speech = inside(start)
+    said = speech is not None
     before = text[max(0, start - _WINDOW) : start].replace("\n", " ")
     after = text[end : end + _WINDOW].replace("\n", " ")
     words = name.split()
@@ -241,9 +250,10 @@ def _weigh(found: Evidence, text: str, name: str, start: int, end: int, *, said:
         found.place += 0 if possessive else 1.2
     if said and before.rstrip()[-1:] in (",", "“", '"') and _VOCATIVE.match(after):
         found.person += 0.8
-    pronouns = _PRONOUN.findall(text, end, end + 120)
-    if pronouns:
-        low = pronouns[0].lower()
+    pronoun = _PRONOUN.search(text, end, end + 120)
+    # '"Jane," he said': a pronoun outside of the speech is whoever speaks.
+    if pronoun and inside(pronoun.start()) == speech:
+        low = pronoun[0].lower()
         found.male += low in ("he", "his", "him", "himself")
         found.female += low in ("she", "her", "hers", "herself")
 

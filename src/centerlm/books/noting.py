@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from centerlm.books.entities import Entity, gather
+from centerlm.books.entities import Entity, Mention, gather
 from centerlm.books.names import find_names, is_locative
 from centerlm.books.observations import Observation
 from centerlm.books.prose import (
@@ -35,15 +35,17 @@ MAX_BOOK_WORDS = 2_000_000
 MIN_BOOK_WORDS = 1_000
 
 _DEAD = re.compile(
-    r"[ \n](?:(?:is|was|lay|had been|has been|were|being)[ \n](?:\w+[ \n])?"
-    r"(?:dead|killed|murdered|drowned|slain|buried|hanged|shot dead|no more)\b"
+    r"[ \n](?:(?:is|was|lay|had been|has been|were|being)[ \n](?:(?!no\b)\w+[ \n])?"
+    r"(?:killed|murdered|drowned|slain|buried|hanged|shot dead|no more(?![ \n]\w)"
+    r"|dead(?![ \n-](?:tired|drunk|asleep|beat|set|against|sure|certain|silent|weary|to)\b))\b"
     r"|(?:had |has )?(?:died|expired|perished|drowned)\b|breathed (?:his|her) last)"
 )
 _DEATH_OF = re.compile(
     r"\b(?:death|funeral|grave|corpse|murder|burial) of (?:the )?(?:poor |late )?$"
 )
 _NOT_DEAD = re.compile(
-    r"\b(?:if|were|thought|supposed|nearly|almost|not|wish\w*|when|until|should)\b"
+    # "When Mrs. Reed died, the house was sold" tells of a death; "if", said anywhere, does not.
+    r"\b(?:(?i:if|were|thought|supposed|nearly|almost|not|wish\w*|should|suppose)|when|until)\b"
 )
 _ALIVE_AFTER = 2
 _BETWEEN = 120
@@ -232,7 +234,7 @@ def _deaths(text: str, entities: Sequence[Entity]) -> Iterator[Death]:
             if told and (_NOT_DEAD.search(before) or re.search(r"\bnot\b|\bnearly\b", told[0])):
                 continue
             later = entity.mentions[number + 1 :]
-            alive = sum(_acts(text, m.end) for m in later)
+            alive = sum(_acts(text, m) for m in later)
             if alive < _ALIVE_AFTER:
                 end = mention.end + (told.end() if told else 0)
                 found.append(Death(entity.name, mention.start, end))
@@ -246,5 +248,9 @@ _ACTING = re.compile(
 )
 
 
-def _acts(text: str, at: int) -> bool:
-    return bool(_ACTING.match(text, at))
+_SPOKEN_BY = re.compile(r"\b(?:said|says|cried|replied|asked|answered)[ \n]$")
+
+
+def _acts(text: str, named: Mention) -> bool:
+    before = text[max(0, named.start - 12) : named.start]
+    return bool(_ACTING.match(text, named.end) or _SPOKEN_BY.search(before))

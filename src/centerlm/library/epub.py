@@ -24,6 +24,10 @@ _ENCRYPTION = "META-INF/encryption.xml"
 _PAGES = ("application/xhtml+xml", "text/html")
 
 
+class _DamagedError(LibraryError):
+    """A part that is missing, or whose bytes are no longer what was packed."""
+
+
 @dataclass(slots=True)
 class _Archive:
     """An open EPUB; `left` is how many bytes may still be unpacked."""
@@ -37,13 +41,15 @@ class _Archive:
             with self.file.open(member) as entry:
                 data = entry.read(self.left + 1)
         except KeyError:
-            raise LibraryError(f"{self.name} lacks its part {member!r}; get a whole copy") from None
+            raise _DamagedError(
+                f"{self.name} lacks its part {member!r}; get a whole copy"
+            ) from None
         except RuntimeError:  # what zipfile raises for an encrypted member
             raise LibraryError(
                 f"{self.name} is protected by a password; ingest a copy without one"
             ) from None
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError):
-            raise LibraryError(f"{self.name} is damaged at {member!r}; get a whole copy") from None
+            raise _DamagedError(f"{self.name} is damaged at {member!r}; get a whole copy") from None
         self.left -= len(data)
         if self.left < 0:
             raise LibraryError(
@@ -64,11 +70,13 @@ class _Archive:
             ) from None
 
 
-def append_epub(builder: TextBuilder, data: bytes, name: str) -> str:
-    """Add the text of a book to `builder`; returns the book's title, or "".
+def append_epub(builder: TextBuilder, data: bytes, name: str) -> tuple[str, list[str]]:
+    """Add the text of a book to `builder`; returns the book's title, or "", and the parts that are
+    missing or damaged, which were left out.
 
     Raises:
-        LibraryError: damaged, protected, unpacking to more than 200 MB, or naming parts outside.
+        LibraryError: damaged in every part that may have text or as a whole, protected, unpacking
+            to more than 200 MB, or naming parts outside.
     """
     try:
         file = zipfile.ZipFile(io.BytesIO(data))
@@ -79,12 +87,28 @@ def append_epub(builder: TextBuilder, data: bytes, name: str) -> str:
         package = _package_path(archive)
         root = archive.read_xml(package)
         locked = _locked(archive)
+        damage: dict[str, LibraryError] = {}
         for member in _spine(archive, root, posixpath.dirname(package)):
             if member in locked:
                 raise LibraryError(f"{name} is locked by its seller (DRM); its text cannot be read")
-            append_html(builder, decode(archive.read(member), f"{name} ({member})", html=True))
+            try:
+                page = _page(archive, member)
+            except _DamagedError as error:
+                damage[member] = error
+            else:
+                append_html(builder, page)
+    if damage and not builder.build()[0].strip():
+        raise next(iter(damage.values()))
     title = root.find(".//{http://purl.org/dc/elements/1.1/}title")
-    return one_line(title.text or "") if title is not None else ""
+    return (one_line(title.text or "") if title is not None else ""), list(damage)
+
+
+def _page(archive: _Archive, member: str) -> str:
+    data = archive.read(member)
+    try:
+        return decode(data, f"{archive.name} ({member})", html=True)
+    except LibraryError as error:
+        raise _DamagedError(str(error)) from None
 
 
 def _locked(archive: _Archive) -> set[str]:

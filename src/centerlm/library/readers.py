@@ -34,6 +34,11 @@ MAX_FILE_BYTES = 200_000_000
 _MARKDOWN = (".md", ".markdown")
 _PLAIN = (".txt", ".text", "")
 _HTML = (".html", ".htm", ".xhtml")
+_DAMAGED = {
+    ".pdf": ("on page", "open it in a viewer and save it again"),
+    ".epub": ("at its part", "get a whole copy"),
+}
+"""Where a file lacks some of its text, and what mends it."""
 SUFFIXES = frozenset({".txt", ".text", ".rst", ".pdf", ".epub", ".jsonl", *_MARKDOWN, *_HTML})
 
 _HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(\S.*)$", re.MULTILINE)
@@ -95,11 +100,11 @@ def parse(data: bytes, name: str) -> Iterator[Document | Problem]:
         yield from _read_lines(data, name, digest)
         return
     builder = TextBuilder()
-    damaged: list[int] = []
+    damaged: Sequence[int | str] = ()
     if suffix == ".pdf":
         title, damaged = append_pdf(builder, data, name)
     elif suffix == ".epub":
-        title = append_epub(builder, data, name)
+        title, damaged = append_epub(builder, data, name)
     elif suffix in _HTML:
         title = append_html(builder, decode(data, name, html=True))
     elif suffix in _MARKDOWN:
@@ -114,14 +119,14 @@ def parse(data: bytes, name: str) -> Iterator[Document | Problem]:
         sections = _chapters(text)
     yield Document(title or _title_of(name), text, name, digest, sections)
     if damaged:
+        where, mend = _DAMAGED[suffix]
         yield Problem(
             name,
-            f"{name} is damaged on page {_first(damaged)}, which was left out; open it in a viewer "
-            "and save it again",
+            f"{name} is damaged {where} {_first(damaged)}, which was left out; {mend}",
         )
 
 
-def _first(numbers: Sequence[int], count: int = 5) -> str:
+def _first(numbers: Sequence[int | str], count: int = 5) -> str:
     """The first of some numbers, in words."""
     return ", ".join(map(str, numbers[:count])) + (", ..." if len(numbers) > count else "")
 

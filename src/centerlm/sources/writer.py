@@ -175,6 +175,7 @@ class Writer(_Source):
         notes = _facts(view)
         tokens = int(_TOKENS_A_WORD * desk.words) + 16
         best: Beat | None = None
+        least = (True, 0)
         problems: list[str] = []
         for draft in range(1, DRAFTS + 1):
             reply, cut = await asking.ask(
@@ -182,9 +183,12 @@ class Writer(_Source):
                 Sampling(tokens, temperature=0.7, top_p=0.95, seed=seek.seed + draft),
             )
             text = finished(reply, cut)
-            problems = [p.sentence for p in check(text, desk.known, wanted=desk.words)]
-            if best is None or len(problems) < len(best.problems):
-                best = Beat(goal, text, draft, tuple(problems))
+            wrong = check(text, desk.known, wanted=desk.words)
+            problems = [problem.sentence for problem in wrong]
+            # Nothing written is one problem, and worse than any number of others.
+            rank = (any(problem.check == "empty" for problem in wrong), len(wrong))
+            if best is None or rank < least:
+                best, least = Beat(goal, text, draft, tuple(problems)), rank
             best = replace(best, drafts=draft)
             if not problems:
                 break
