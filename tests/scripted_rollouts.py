@@ -23,8 +23,7 @@ from centerlm.objective import Budget, Objective
 from centerlm.run import Options
 from centerlm.solver import Solution, solve
 from centerlm.sources.base import Source
-from centerlm.sources.scripted import ScriptedSource
-from engine import script
+from engine import Asks, script
 
 QUESTION = "How many people live in the birthplaces of Ada and Ben together?"
 FACTS = {
@@ -103,7 +102,7 @@ class TokenModel:
         return replace(reply, choices=(choice,))
 
 
-def documents(facts: Mapping[str, str] = FACTS) -> ScriptedSource:
+def documents(facts: Mapping[str, str] = FACTS) -> Asks:
     def answer(seek: Any) -> Finding:
         text = facts.get(seek.text)
         if text is None:
@@ -111,14 +110,14 @@ def documents(facts: Mapping[str, str] = FACTS) -> ScriptedSource:
         passages = (Passage("1", "Nothing of note."), Passage("2", text))
         return Finding(Status.FOUND, passages=passages)
 
-    return ScriptedSource("documents", answer)
+    return Asks("documents", answer, typed=False)
 
 
-def adder() -> ScriptedSource:
+def adder() -> Asks:
     def add(seek: Any) -> int:
         return sum(int(binding.value) for binding in seek.values.values())
 
-    return ScriptedSource("calculator", add, typed=True, computes=True)
+    return Asks("calculator", add, computes=True)
 
 
 def reads(answers: Mapping[str, str] = ANSWERS) -> Callable[[str], str]:

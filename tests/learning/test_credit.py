@@ -23,8 +23,7 @@ from centerlm.learning.credit import (
 )
 from centerlm.models.base import Prompt, Sampling
 from centerlm.run import Options
-from centerlm.sources.scripted import ScriptedSource
-from engine import script
+from engine import Asks, script
 from scripted_rollouts import (
     ALWAYS_SEARCH,
     ANSWERS,
@@ -181,7 +180,7 @@ def test_no_answer_is_right_where_none_is_accepted() -> None:
 
 def test_items_of_a_list_and_their_step() -> None:
     plan = "1 [lister] List the towns\n2 [documents each #1] How many people live in #1?"
-    towns = ScriptedSource("lister", lambda _: ["Norwick", "Nowhere", "Sutton"], typed=True)
+    towns = Asks("lister", lambda _: ("Norwick", "Nowhere", "Sutton"))
     rolled = roll(policy(plan), sources=[documents(), towns])
     nodes = {c.path: c for c in rolled.credits() if c.act in ("each", "seek")}
     assert nodes["2"].act == "each"

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from centerlm.journal import MemoryJournal
 from centerlm.learning.dagger import State, Visited, dagger_round
-from centerlm.learning.rollouts import Known, Question, RolloutSettings, known_from
+from centerlm.learning.rollouts import Question, RolloutSettings
 from centerlm.run import Options
-from learning.town import FACTS, Town, center, question, read, says
+from learning.town import FACTS, Town, center, known_from, question, read, says
 
 SETTINGS = RolloutSettings(k=3, options=Options(reasks=False, splits=False, reopens=0))
 WORLD = {asked: (answer,) for asked, answer in FACTS.items()} | {"When was Zed born?": ()}
@@ -21,7 +21,7 @@ def tried(
     world: dict[str, tuple[str, ...]] | None = None,
     asked: list[Question] | None = None,
 ) -> Visited:
-    known: Known = known_from(WORLD if world is None else world)
+    known = known_from(WORLD if world is None else world)
     model = says(lambda asked, sampling: "1 [documents] never asked", absorb=absorb)
     return asyncio.run(
         dagger_round(
@@ -61,7 +61,6 @@ def test_a_wrong_answer_fills_the_next_question_which_is_labelled_as_asked() -> 
     assert (second.answer, second.drifted, second.right) == ("1899", True, True)
     assert (fold.answer, fold.right) == ("1899", True)
     assert [e.target for e in seen.examples] == ["Bea Holt [2]", "1899 [2]", "1899 [2]"]
-    assert seen.report.wrong_answers == 1
     assert seen.report.drifted == 1
 
 

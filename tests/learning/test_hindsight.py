@@ -11,12 +11,12 @@ from centerlm.center import plan_prompt
 from centerlm.journal import MemoryJournal
 from centerlm.learning.hindsight import decision_example, hindsight, noun_phrase, spell_out
 from centerlm.learning.records import Decision
-from centerlm.learning.rollouts import Question, RolloutSettings, known_from, rollouts
+from centerlm.learning.rollouts import Question, RolloutSettings, rollouts
 from centerlm.models.scripted import ScriptedModel
 from centerlm.plan import parse_plan
 from centerlm.run import Options
 from learning.town import (
-    FACTS,
+    KNOWN,
     MOTHER_BORN,
     PLAN,
     TEACHER,
@@ -28,7 +28,6 @@ from learning.town import (
     says,
 )
 
-KNOWN = known_from({asked: (answer,) for asked, answer in FACTS.items()})
 SETTINGS = RolloutSettings(k=1, options=Options(reasks=False, splits=False, reopens=0))
 
 

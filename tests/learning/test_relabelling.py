@@ -8,13 +8,22 @@ from dataclasses import replace
 
 from centerlm.finding import Finding, Status
 from centerlm.journal import MemoryJournal
-from centerlm.learning.expert import expert_round
+from centerlm.learning.expert import harvest
 from centerlm.learning.hindsight import hindsight
-from centerlm.learning.rollouts import RolloutSettings, known_from, rollouts
+from centerlm.learning.rollouts import RolloutSettings, rollouts
 from centerlm.plan import format_plan
 from centerlm.run import Options
 from centerlm.sources.base import Card, Seek, Source
-from learning.town import FACTS, PLAN, TEACHER, TEACHER_QUESTION, Town, center, question, says
+from learning.town import (
+    KNOWN,
+    PLAN,
+    TEACHER,
+    TEACHER_QUESTION,
+    Town,
+    center,
+    question,
+    says,
+)
 
 EXPLORING = Options(reasks=False, splits=False, reopens=0, explores=True)
 FIRST, SECOND = PLAN.split("\n")
@@ -42,16 +51,10 @@ def _settings(options: Options = EXPLORING) -> RolloutSettings:
 
 
 def _learned(options: Options) -> list[str]:
-    done = asyncio.run(
-        expert_round(
-            (question(),),
-            center(says(lambda asked, sampling: PLAN)),
-            _sources,
-            _settings(options),
-            journal=MemoryJournal(),
-        )
-    )
-    return [e.target for e in done.harvest.examples if e.act == "decompose"]
+    by, journal = center(says(lambda asked, sampling: PLAN)), MemoryJournal()
+    groups = asyncio.run(rollouts((question(),), by, _sources, _settings(options), journal=journal))
+    done = harvest(groups, by, journal)
+    return [e.target for e in done.examples if e.act == "decompose"]
 
 
 def test_a_step_that_another_source_answered_is_learned_with_it() -> None:
@@ -65,7 +68,6 @@ def test_so_it_is_in_hindsight() -> None:
     groups = asyncio.run(
         rollouts((question(),), center(model), _sources, _settings(), journal=journal)
     )
-    known = known_from({asked: (answer,) for asked, answer in FACTS.items()})
-    (decision,) = hindsight(groups, journal, known=known, others=[TEACHER_QUESTION])
+    (decision,) = hindsight(groups, journal, known=KNOWN, others=[TEACHER_QUESTION])
     assert decision.objective == TEACHER_QUESTION.objective.text
     assert format_plan(decision.plan).startswith("1 [clerk] ")

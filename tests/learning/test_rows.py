@@ -29,8 +29,7 @@ from centerlm.learning.rows import (
 from centerlm.learning.traces import branch, trace_of
 from centerlm.models.base import Prompt
 from centerlm.run import Options
-from centerlm.sources.scripted import ScriptedSource
-from engine import script
+from engine import Asks, script
 from scripted_rollouts import (
     ANSWERS,
     QUESTION,
@@ -84,10 +83,10 @@ def test_text_of_sources_never_enters_the_loss() -> None:
         return Finding(Status.FOUND, passages=tuple(Passage(t, t, title=t) for t in texts))
 
     plan = "1 [documents] Where was Ada born?\n2 [list] which?\n3 [documents each #2] Who is #2?"
-    listed = ScriptedSource("list", lambda _: [EVIL, "B"], typed=True)
+    listed = Asks("list", lambda _: (EVIL, "B"))
     rolled = roll(
         script(lambda _: plan, absorb=lambda _: "Norwick [5]"),
-        sources=[ScriptedSource("documents", answer), listed],
+        sources=[Asks("documents", answer, typed=False), listed],
     )
     rows = rows_of(rolled).rows
     assert len(rows) >= 5

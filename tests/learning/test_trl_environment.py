@@ -12,7 +12,7 @@ from centerlm.errors import InputError
 from centerlm.learning.trl_environment import environment
 from centerlm.sources.base import Card
 from centerlm.sources.calculator import Calculator
-from centerlm.sources.scripted import ScriptedSource
+from engine import Asks
 from scripted_rollouts import documents
 
 
@@ -65,7 +65,7 @@ def test_sources_answer_as_in_a_solve_and_a_rollout_begins_anew() -> None:
 
 def test_sources_that_cannot_be_tools_are_refused() -> None:
     with pytest.raises(InputError, match="two sources would be the tool ask_a_b"):
-        environment([ScriptedSource("a-b", {}), ScriptedSource("a.b", {})])
+        environment([Asks("a-b", {}), Asks("a.b", {})])
 
     class Written:
         card = Card("mail", "sends mail", effect="write")

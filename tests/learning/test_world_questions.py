@@ -10,8 +10,8 @@ import pytest
 from centerlm.center import CenterLM
 from centerlm.journal import MemoryJournal
 from centerlm.learning.example import TrainingExample
-from centerlm.learning.expert import expert_round
-from centerlm.learning.rollouts import Question, RolloutSettings, fresh
+from centerlm.learning.expert import harvest
+from centerlm.learning.rollouts import Question, RolloutSettings, fresh, rollouts
 from centerlm.learning.world_questions import (
     WorldSources,
     question_of,
@@ -52,29 +52,23 @@ def test_told_everything_the_real_sources_bring_the_right_answer(
 ) -> None:
     """Right plans run over the library, the calculator, experts, the user and the machine."""
     chosen = [kind[0] for kind in questions.values()]
-    model = ScriptedModel(last_note)
+    center, journal = CenterLM(ScriptedModel(last_note), ()), MemoryJournal()
     with WorldSources([world], tmp_path, embedder=None) as sources:
-        done = asyncio.run(
-            expert_round(
-                chosen,
-                CenterLM(model, ()),
-                sources.sources_of,
-                SETTINGS,
-                journal=MemoryJournal(),
-                left=0,
-            )
+        groups = asyncio.run(
+            rollouts(chosen, center, sources.sources_of, SETTINGS, journal=journal, left=0)
         )
         texts = [question.objective.text for question in chosen]
         cards = [s.card for s in sources.sources_of(chosen[0])]
     asked = {question.id: question for question in world.questions}
     assert tuple(cards) == asked[chosen[0].id.removesuffix("-peel")].cards
-    assert all(e.prompt.messages[1].text.endswith(tuple(texts)) for e in done.harvest.examples)
-    right = {g[0].question.id for g in done.groups if g[0].tree.answer}
+    done = harvest(groups, center, journal)
+    assert all(e.prompt.messages[1].text.endswith(tuple(texts)) for e in done.examples)
+    right = {g[0].question.id for g in groups if g[0].tree.answer}
     # Items of lists are not told, so questions that go through lists may stay open.
     lists = {q.id for kind in ("each", "count") for q in questions.get(kind, ())}
     assert {q.id for q in chosen} - lists <= right
-    assert done.harvest.success >= 0.8
-    assert {e.act for e in done.harvest.examples} == {"absorb"}  # the roots' own folds
+    assert done.success >= 0.8
+    assert {e.act for e in done.examples} == {"absorb"}  # the roots' own folds
 
 
 def test_findings_stand_in_the_order_they_are_found(questions: dict[str, list[Question]]) -> None:

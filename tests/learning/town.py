@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from centerlm.center import CenterLM
 from centerlm.finding import Finding, Passage, Status, Usage
 from centerlm.learning.credit import Gold
-from centerlm.learning.rollouts import Question
+from centerlm.learning.rollouts import Known, Question
 from centerlm.models.base import Prompt, Sampling
 from centerlm.models.scripted import ScriptedModel
 from centerlm.objective import Objective
-from centerlm.plan import parse_plan
+from centerlm.plan import normalise, parse_plan
 from centerlm.sources.base import Card, Seek
 
 FACTS = {
@@ -24,6 +24,15 @@ PLAN = "1 [documents] Who is the mother of Ada Holt?\n2 [documents] When was #1 
 TEACHER = PLAN.replace("mother", "teacher")
 MOTHER_BORN = "When was the mother of Ada Holt born?"
 TEACHER_BORN = "When was the teacher of Ada Holt born?"
+
+
+def known_from(answers: Mapping[str, Sequence[str]]) -> Known:
+    """What a table of sub-questions and accepted answers knows; case and closing marks aside."""
+    table = {normalise(asked): tuple(accepted) for asked, accepted in answers.items()}
+    return lambda asked: table.get(normalise(asked))
+
+
+KNOWN = known_from({asked: (answer,) for asked, answer in FACTS.items()})
 
 
 class Town:

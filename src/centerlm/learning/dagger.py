@@ -75,7 +75,6 @@ class Report:
     answerable: int
     false_nothing: int
     false_answers: int
-    wrong_answers: int
     drifted: int
     unknown: int
 
@@ -109,13 +108,10 @@ async def dagger_round(
     *,
     journal: Journal,
     used_ids: Collection[str] = (),
-    own_plans: bool = False,
     on_rollout: Callable[[Rollout], None] | None = None,
     elsewhere: Elsewhere | None = None,
 ) -> Visited:
     """Run the center greedily once a question, and label what it read.
-
-    With `own_plans` it also plans itself: then only what `known` knows is labelled.
 
     Raises:
         InputError: see `rollouts`.
@@ -128,7 +124,7 @@ async def dagger_round(
         replace(settings, k=1, greedy_first=True),
         journal=journal,
         used_ids=used_ids,
-        left=None if own_plans else _ALL,
+        left=_ALL,
         on_rollout=on_rollout,
         elsewhere=elsewhere,
     )
@@ -224,7 +220,6 @@ def _report(states: Sequence[State], unknown: int) -> Report:
         answerable=len(held),
         false_nothing=sum(s.reply is None for s in held),
         false_answers=sum(s.answer is None and s.reply is not None for s in states),
-        wrong_answers=sum(s.reply is not None and not s.right for s in held),
         drifted=sum(s.drifted for s in states),
         unknown=unknown,
     )

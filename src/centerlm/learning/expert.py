@@ -8,9 +8,8 @@ has them, without shown examples; what an oracle told is never learned.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from centerlm.acts import AbsorbView
@@ -28,9 +27,6 @@ from centerlm.learning.relabelling import relabelled
 from centerlm.learning.rollouts import (
     Question,
     Rollout,
-    RolloutSettings,
-    SourcesOf,
-    rollouts,
 )
 from centerlm.learning.shown import notes_of, plain_prompt, question_of
 from centerlm.models.base import Prompt
@@ -89,21 +85,6 @@ class Tried:
     target: str
     worth: float
     id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """One round of rollouts and what it gave. `kept` episodes were in the journal already."""
-
-    groups: tuple[tuple[Rollout, ...], ...]
-    harvest: Harvest
-    seconds: float
-    kept: int
-
-    @property
-    def per_minute(self) -> float:
-        """Episodes run a minute, without those that were in the journal."""
-        return 60 * (self.harvest.episodes - self.kept) / max(self.seconds, 1e-9)
 
 
 def credits_of(
@@ -259,37 +240,3 @@ def _found_by(
         and _absorb_target(rollout, other, center) is not None
         for other in calls
     )
-
-
-async def expert_round(
-    questions: Sequence[Question],
-    center: Center,
-    sources_of: SourcesOf,
-    settings: RolloutSettings,
-    *,
-    journal: Journal,
-    used_ids: Collection[str] = (),
-    left: int | None = None,
-    weights: Weights = UNTIMED,
-    on_rollout: Callable[[Rollout], None] | None = None,
-) -> Round:
-    """Roll out, credit and harvest once.
-
-    Raises:
-        InputError: see `rollouts`.
-        JournalError: the journal cannot be written or read.
-    """
-    started = time.monotonic()
-    groups = await rollouts(
-        questions,
-        center,
-        sources_of,
-        settings,
-        journal=journal,
-        used_ids=used_ids,
-        left=left,
-        on_rollout=on_rollout,
-    )
-    seconds = time.monotonic() - started
-    kept = sum(rollout.kept for group in groups for rollout in group)
-    return Round(groups, harvest(groups, center, journal, weights=weights), seconds, kept)

@@ -109,12 +109,6 @@ Known = Callable[[str], "tuple[str, ...] | None"]
 nothing is known of it."""
 
 
-def known_from(answers: Mapping[str, Sequence[str]]) -> Known:
-    """What a table of sub-questions and accepted answers knows; case and closing marks aside."""
-    table = {normalise(asked): tuple(accepted) for asked, accepted in answers.items()}
-    return lambda asked: table.get(normalise(asked))
-
-
 @dataclass(frozen=True, slots=True)
 class SampledCenter:
     """`center`, its calls of `acts` sampled rather than greedy. Prompts are the same."""

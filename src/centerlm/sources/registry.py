@@ -96,14 +96,11 @@ def plugins() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
-def load_plugins(taken: Iterable[str] = ()) -> Loaded:
-    """Every installed plugin whose name is not taken; broken ones become sentences."""
+def load_plugins() -> Loaded:
+    """Every installed plugin; broken ones become sentences."""
     sources: dict[str, Source] = {}
     problems: list[str] = []
     for name, point in plugins().items():
-        if name in set(taken):
-            problems.append(f"plugin {name!r} is left out: another source has that name")
-            continue
         try:
             sources[name] = _from_plugin(point)
         except InputError as error:
