@@ -78,7 +78,8 @@ def _why_none(
         return why, {
             n: replace(note, text=without(note.text, answer)) for n, note in numbered.items()
         }
-    if why or not answer or not all_of_another(question, [numbered[n] for n in cited]):
+    holding = [note for note in notes if answer and contains(note.text, answer)]
+    if why or not all_of_another(question, holding or [numbered[n] for n in cited]):
         return why, {}
     subject = subject_of(question)
     return OF_ANOTHER, {n: one for n, one in numbered.items() if not is_of_another(subject, one)}
@@ -98,7 +99,7 @@ async def _read(
     if absorbed.answer is None:
         return "", ()
     written = as_written(absorbed.answer, [note.text[:MAX_NOTE] for note in view.notes])
-    return written, absorbed.cited
+    return written, tuple(n for n in absorbed.cited if 1 <= n <= len(view.notes))
 
 
 async def _absorbed(

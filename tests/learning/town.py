@@ -50,7 +50,7 @@ class Town:
     async def seek(self, seek: Seek) -> Finding:
         self.asked.append(seek.text)
         answer = FACTS.get(seek.text)
-        passages = [Passage("p0", "The town lies by a river.", "Town")]
+        passages = [Passage("p0", "The town lies by a river.", "Guide")]
         if answer is not None:
             subject = seek.text.rstrip("?")
             passages.append(Passage("p1", f"{subject}: {answer}.", "Register"))

@@ -193,6 +193,7 @@ def test_a_deleted_source_is_named_and_what_it_said_is_not_used(
     assert _by_question(memory)[RIVER].state == "current"  # it may be another library that is open
     (here,) = [n for n in list_notes(memory, RIVER, sources=[shelf.source]) if n.question == RIVER]
     assert (here.state, "in none of the sources" in here.why) == ("not there", True)
+    shelf.write("rivers.md", "# Rivers\nThe Ister is wide at Norburg.\n")
     asked = {RIVER: f"1 [known] {RIVER}"}
     outcome = solved(memory, shelf, RIVER, web=True, plans=asked, episode="b")
     assert outcome.solution.tree.nodes["1"].source == "documents"  # which is known to say it
