@@ -23,10 +23,10 @@ from centerlm.learning.acting import (
     reading_examples,
     reask_examples,
 )
+from centerlm.learning.atomic import atomic_decisions
 from centerlm.learning.edits import named
 from centerlm.learning.example import TrainingExample
 from centerlm.learning.guidance import Guidance, Read, Skipped
-from centerlm.learning.natural import atomic_decisions
 from centerlm.learning.noting import NoteSet, Search, noted, pool
 from centerlm.learning.offering import CALCULATOR, DOCUMENTS, card_sets
 from centerlm.learning.peeling import peeled
@@ -298,7 +298,7 @@ def limited(
     return chosen
 
 
-def composed_of(guidance: Guidance, notes: Sequence[Text] = ()) -> Composed | None:
+def composed_of(guidance: Guidance) -> Composed | None:
     """The composed question of guidance whose answer is known; parts as far as theirs are."""
     from centerlm.plan import fill, format_plan
 
@@ -316,7 +316,7 @@ def composed_of(guidance: Guidance, notes: Sequence[Text] = ()) -> Composed | No
         guidance.answer,
         format_plan(guidance.plan),
         tuple(parts),
-        tuple(notes),
+        (),
     )
 
 
@@ -345,7 +345,7 @@ def _read_passages(recipe: Recipe, data: Path, shelf: Shelf, say: Say) -> None:
     from centerlm.learning import hops, reading, strategies
 
     readers: dict[str, tuple[str, Callable[[Path], Material]]] = {
-        "xquad": ("reading/xquad_en.json", partial(reading.read_squad, origin="xquad")),
+        "xquad": ("reading/xquad_en.json", reading.read_squad),
         "qed": ("reading/qed_dev.jsonl", reading.read_qed),
         "musique": ("musique/train.jsonl", hops.read_musique),
         "2wiki": ("2wikimultihopqa/train.jsonl", hops.read_2wiki),

@@ -196,8 +196,8 @@ def spelled(answer: str, text: str) -> str | None:
     return " ".join(match[0].split()) if match else None
 
 
-def read_squad(path: Path, *, origin: str = "squad") -> Material:
-    """A file in the SQuAD format: titled paragraphs, each with questions and answer spans.
+def read_squad(path: Path) -> Material:
+    """XQuAD, a file in the SQuAD format: titled paragraphs, each with questions and answer spans.
 
     Raises:
         InputError: the file cannot be read or has no "data".
@@ -224,8 +224,8 @@ def read_squad(path: Path, *, origin: str = "squad") -> Material:
                     held = _around(passages, context, start) or passages
                     shelf.add_reading(
                         f"{path}: question {id_}",
-                        id=f"{origin}:{id_}:0",
-                        origin=origin,
+                        id=f"xquad:{id_}:0",
+                        origin="xquad",
                         question=question,
                         answer=answer,
                         passages=held,
