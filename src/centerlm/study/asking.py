@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from centerlm.acts import Absorbed, AbsorbView, Asked, PlanView, Request, SeekView
+from centerlm.acts import Absorbed, AbsorbView, Asked, PlanView, Request, SeekView, one_line
 from centerlm.errors import PlanError
 from centerlm.finding import Passage, Usage, clean_text, short_answer
 from centerlm.memory.noting import entities
@@ -133,15 +133,11 @@ def objective(subject: str) -> str:
 
 def ask_prompt(subject: str, passages: Sequence[Passage], known: Sequence[str]) -> Prompt:
     """What the center is shown to ask about a subject."""
-    lines = [f"[{n}] {_line(f'{p.title}: {p.text}')}" for n, p in enumerate(passages, start=1)]
-    lines += [f'- "{_line(line, 200)}"' for line in known]
-    lines.append(f"Subject: {_line(subject, 100)}")
+    notes = [one_line(f"{p.title}: {p.text}", MAX_NOTE) for p in passages]
+    lines = [f"[{n}] {note}" for n, note in enumerate(notes, start=1)]
+    lines += [f'- "{one_line(line, 200)}"' for line in known]
+    lines.append(f"Subject: {one_line(subject, 100)}")
     return Prompt((Message("system", ASK), *_SHOWN, Message("user", "\n".join(lines))))
-
-
-def _line(text: str, limit: int = MAX_NOTE) -> str:
-    line = " ".join(clean_text(text).split())
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
 def _names_something(question: str, held: str) -> bool:
