@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from centerlm.evaluation.resampling import clustered_interval
-from centerlm.evaluation.scoring import mean_of
+from centerlm.evaluation.scoring import values_of
 from reporting import config_lines, percent, table, versions, write
 
 Row = Mapping[str, Mapping[str, float | None]]
@@ -89,7 +89,7 @@ def write_report(
 
 
 def _mean(row: Row, metric: str) -> float:
-    values = mean_of(list(row.values()), metric)
+    values = values_of(list(row.values()), metric)
     return round(sum(values) / len(values), 1) if values else 0.0
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from centerlm.finding import clean_text, shortened
 from centerlm.models.base import Prompt, Sampling
 from centerlm.objective import AnswerType
 from centerlm.sources.base import Card
@@ -92,6 +93,11 @@ class SeekView:
 
 MAX_NOTE = 1200
 """Characters of a note that a center is shown."""
+
+
+def one_line(text: str, limit: int) -> str:
+    """Untrusted text on one line, so that it cannot pretend to be a line of the template."""
+    return shortened(" ".join(clean_text(text).split()), limit)
 
 
 @dataclass(frozen=True, slots=True)

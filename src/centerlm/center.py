@@ -24,6 +24,7 @@ from centerlm.acts import (
     Request,
     SeekView,
     ShownBudget,
+    one_line,
 )
 from centerlm.errors import PlanError
 from centerlm.finding import clean_text, short_answer
@@ -233,13 +234,13 @@ def plan_prompt(view: PlanView, examples: Sequence[Example] = ()) -> Prompt:
     ]
     user: list[str] = []
     if view.root is not None:
-        user.append(f"Part of: {_one_line(view.root, 300)}")
+        user.append(f"Part of: {one_line(view.root, 300)}")
     if budget := _budget_line(view.budget):
         user.append(budget)
     user += _helped(view.experience)
     if view.parted:
         user.append(PARTED)
-    user.append(f"Question: {_one_line(view.objective, 8000)}")
+    user.append(f"Question: {one_line(view.objective, 8000)}")
     system_message = Message("system", "\n".join(system))
     return Prompt((system_message, *turns, Message("user", "\n".join(user))))
 
@@ -254,10 +255,10 @@ def absorb_prompt(view: AbsorbView) -> Prompt:
     system = ABSORB if view.notes else DIRECT
     lines = [f"[{number}] {_note_line(note)}" for number, note in enumerate(view.notes, start=1)]
     if view.root is not None:
-        lines.append(f"Part of: {_one_line(view.root, 300)}")
+        lines.append(f"Part of: {one_line(view.root, 300)}")
     if view.answer_type != "any":
         lines.append(f"Expected: {_EXPECTED[view.answer_type]}")
-    lines.append(f"Question: {_one_line(view.objective, 8000)}")
+    lines.append(f"Question: {one_line(view.objective, 8000)}")
     return Prompt((Message("system", system), Message("user", "\n".join(lines))))
 
 
@@ -301,8 +302,8 @@ def _absorbed_json(text: str) -> Absorbed:
 
 
 def _note_line(note: Note) -> str:
-    title = _one_line(note.title, MAX_CARD)
-    return f"{title}: {_one_line(note.text, MAX_NOTE)}" if title else _one_line(note.text, MAX_NOTE)
+    title = one_line(note.title, MAX_CARD)
+    return f"{title}: {one_line(note.text, MAX_NOTE)}" if title else one_line(note.text, MAX_NOTE)
 
 
 def _recalled(experience: Experience, names: Sequence[str]) -> list[Example]:
@@ -311,7 +312,7 @@ def _recalled(experience: Experience, names: Sequence[str]) -> list[Example]:
     for one in experience.plans:
         with suppress(PlanError):
             plan = format_plan(parse_plan(one.plan, sources=names))
-            shown.append(Example(_one_line(one.objective, MAX_RECALLED), plan))
+            shown.append(Example(one_line(one.objective, MAX_RECALLED), plan))
     return shown
 
 
@@ -319,7 +320,7 @@ def _helped(experience: Experience) -> list[str]:
     """What was recalled, each line quoted."""
     if not experience.lines:
         return []
-    return ["Helped before:", *(f'- "{_one_line(line, 200)}"' for line in experience.lines)]
+    return ["Helped before:", *(f'- "{one_line(line, 200)}"' for line in experience.lines)]
 
 
 def _names(view: PlanView) -> tuple[str, ...]:
@@ -329,7 +330,7 @@ def _names(view: PlanView) -> tuple[str, ...]:
 
 def _card_line(card: Card) -> str:
     limits = f" ({card.limits})" if card.limits else ""
-    return f"{card.name}: {_one_line(card.knows + limits, MAX_CARD)}"
+    return f"{card.name}: {one_line(card.knows + limits, MAX_CARD)}"
 
 
 def _seek_system(view: SeekView) -> str:
@@ -341,10 +342,10 @@ def _seek_system(view: SeekView) -> str:
 def _seek_user(view: SeekView) -> str:
     lines = [f"Source: {_card_line(view.card)}"]
     if view.root and view.root != view.objective:
-        lines.append(f"Part of: {_one_line(view.root, 300)}")
+        lines.append(f"Part of: {one_line(view.root, 300)}")
     lines += _helped(view.experience)
-    lines += [f"Asked: {_one_line(query, 200)}" for query in view.asked]
-    lines.append(f"Question: {_one_line(view.objective, 2000)}")
+    lines += [f"Asked: {one_line(query, 200)}" for query in view.asked]
+    lines.append(f"Question: {one_line(view.objective, 2000)}")
     return "\n".join(lines)
 
 
@@ -361,9 +362,3 @@ def _budget_line(budget: ShownBudget) -> str:
     if not parts:
         return ""
     return f"Budget: {', '.join(parts)}, {budget.depth} levels"
-
-
-def _one_line(text: str, limit: int) -> str:
-    """Untrusted text on one line, so that it cannot pretend to be a line of the template."""
-    line = " ".join(clean_text(text).split())
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"

@@ -5,7 +5,7 @@ already. Memory writes them, training shows the first, the center reads all as d
 
 from __future__ import annotations
 
-from centerlm.finding import short_answer
+from centerlm.finding import short_answer, shortened
 
 MAX_LIKE = 120
 MAX_QUERY = 85
@@ -30,5 +30,4 @@ def known_line(question: str, claim: str) -> str:
 
 
 def _shortened(text: str, limit: int = MAX_LIKE) -> str:
-    text = short_answer(text)
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+    return shortened(short_answer(text), limit)

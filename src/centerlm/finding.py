@@ -167,9 +167,12 @@ def clean_text(text: str) -> str:
 def short_answer(text: str) -> str:
     """One line of at most 200 characters, fit to be inserted into another step's text."""
     line = " ".join(clean_text(unicodedata.normalize("NFC", text)).split())
-    if len(line) <= MAX_ANSWER_CHARACTERS:
-        return line
-    return line[: MAX_ANSWER_CHARACTERS - 1].rstrip() + "…"
+    return shortened(line, MAX_ANSWER_CHARACTERS)
+
+
+def shortened(text: str, limit: int) -> str:
+    """The text in at most `limit` characters: an ellipsis stands for what is cut off."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
 def enumerated(text: str) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ async def each_of(
 
 
 def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first exception of nested groups."""
+    """The first exception of nested groups: the one error a user can act on."""
     error: BaseException = errors
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]

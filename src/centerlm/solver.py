@@ -24,6 +24,7 @@ from centerlm.finding import Finding, Status, Usage
 from centerlm.joining import Joins
 from centerlm.journal import Journal, MemoryJournal, new_episode_name
 from centerlm.levels import solve_level
+from centerlm.many import first_error
 from centerlm.objective import Attachment, Budget, Objective
 from centerlm.past import past_of
 from centerlm.plan import CENTER, is_source_name
@@ -170,7 +171,7 @@ async def _solve(
             finally:
                 run.joins.stop()
     except BaseExceptionGroup as group_error:
-        raise _first(group_error) from None
+        raise first_error(group_error) from None
     except asyncio.CancelledError:
         finding = replace(_best(finding, root, "interrupted"), status=Status.CANCELLED)
         _finish(recorder, finding, "cancelled")
@@ -285,14 +286,6 @@ def _root(objective: Objective) -> Level:
         ancestors=frozenset({identity((CENTER,), objective.text, {})}),
         answer_type=objective.answer_type,
     )
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first exception of nested groups: the one error a user can act on."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    return error  # pyright: ignore[reportUnknownVariableType]
 
 
 def _status(finding: Finding, root: Level, state: Episode) -> str:

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from centerlm.errors import InputError, SourceError
-from centerlm.evaluation.game24 import Game24, read_game24, solutions
+from centerlm.evaluation.game24 import Game24, read_game24
 from centerlm.finding import Finding, Status
-from centerlm.learning.readers.puzzles import read_game24_guidance
 
 PUZZLE = Game24((4, 9, 10, 13))
 
@@ -46,12 +45,6 @@ def test_the_verifier_says_what_a_proposal_gives() -> None:
         check.run(("1 + 2",))
 
 
-def test_every_solution_is_right_and_what_has_none_has_none() -> None:
-    found = solutions(PUZZLE.numbers)
-    assert found and all(PUZZLE.right(text) for text in found)
-    assert solutions((1, 1, 1, 1)) == []
-
-
 def test_random_proposals_use_the_numbers_and_seldom_make_24() -> None:
     draw = random.Random(0)
     proposals = [PUZZLE.propose(draw) for _ in range(200)]
@@ -62,18 +55,6 @@ def test_random_proposals_use_the_numbers_and_seldom_make_24() -> None:
     tried = [easy.tried(draw) for _ in range(300)]
     assert tried == [easy.right(easy.propose(again)) for _ in range(300)]
     assert 0 < sum(tried) < 100
-
-
-def test_solved_puzzles_are_guidance(tmp_path: Path) -> None:
-    file = tmp_path / "puzzles.csv"
-    file.write_text("Rank,Puzzles\n1,4 9 10 13\n2,1 1 1 1\n3,1 1 4 6\n")
-    read = read_game24_guidance(file)
-    assert [g.id for g in read.guidance] == ["game24-4-9-10-13", "game24-1-1-4-6"]
-    assert [s.kind for s in read.skipped] == ["no solution"]
-    step = read.guidance[0].plan.steps[0]
-    assert step.sources == ("experiment",)
-    assert PUZZLE.right(step.text.removeprefix("make24(").removesuffix(")"))
-    assert len(read_game24_guidance(file, ranks=[3]).guidance) == 1
 
 
 def test_what_is_no_table_of_puzzles_is_refused(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from centerlm.errors import InputError, SourceError
 from centerlm.evaluation.pddl import PddlPuzzle, load_pddl, planbench_task, read_planbench, validate
+from centerlm.evaluation.renaming import new_names, rename
 from centerlm.finding import Finding, Status
-from centerlm.learning.readers.puzzles import new_names, read_planbench_guidance, rename
 from planbench_data import PLAN, planbench
 
 pytest.importorskip("unified_planning")
@@ -70,14 +70,7 @@ def test_random_walks_agree_with_the_librarys_validator(puzzle: PddlPuzzle) -> N
     assert reached == {True, False}
 
 
-def test_short_plans_are_guidance_also_under_other_names(tmp_path: Path) -> None:
-    read = read_planbench_guidance(planbench(tmp_path), [7], renamed=2)
-    assert [g.id for g in read.guidance] == ["shelf-7", "shelf-7-renamed-1", "shelf-7-renamed-2"]
-    first, second, third = (g.plan.steps[0].text for g in read.guidance)
-    assert first == f"simulate({PLAN})"
-    assert len({first, second, third}) == 3
-    assert "take" not in second and "take" not in read.guidance[1].objective
-    assert "blue" in second
+def test_other_names_are_told_in_all_forms_of_the_old() -> None:
     names = new_names("pick-up a; stack a b", random.Random(0))
     assert set(names) >= {"pick-up", "pick up", "picking up", "stack", "stacking", "stacked"}
     assert (

@@ -51,14 +51,6 @@ def test_clips_are_the_same_for_a_seed_and_larger_in_their_splits() -> None:
     assert max(deep) > max(q.depth for c in usual for q in c.questions)
 
 
-def test_things_that_meet_are_known() -> None:
-    met = [c for seed in range(20) if (c := make_clip(seed, "more", speech=False)).collisions]
-    assert met
-    a, b, at = met[0].collisions[0]
-    first, second = a.box(at), b.box(at)
-    assert first is not None and second is not None and first.overlap(second) > 0
-
-
 def test_nextqa_is_read_and_split_by_video(tmp_path: Path) -> None:
     write_nextqa(tmp_path)
     dev, train = read_nextqa(tmp_path), read_nextqa(tmp_path, train=True)

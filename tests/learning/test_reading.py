@@ -39,7 +39,7 @@ def squad(path: Path, context: str, *questions: tuple[str, str, int]) -> Path:
 
 def test_a_squad_paragraph_becomes_passages_and_readings(tmp_path: Path) -> None:
     at = LONG.index("drawer 31")
-    read = read_squad(squad(tmp_path / "s.json", LONG, ("Where?", "drawer 31", at)), origin="made")
+    read = read_squad(squad(tmp_path / "s.json", LONG, ("Where?", "drawer 31", at)))
     assert len(read.texts) == 4
     assert all(count_words(text.text) <= 120 for text in read.texts)
     assert all(text.text.endswith("chest.") for text in read.texts)
@@ -47,7 +47,7 @@ def test_a_squad_paragraph_becomes_passages_and_readings(tmp_path: Path) -> None
     (reading,) = read.readings
     (gold,) = [text for text in read.texts if text.id in reading.passages]
     assert "drawer 31" in gold.text
-    assert (reading.id, reading.origin, reading.answer) == ("made:q0:0", "made", "drawer 31")
+    assert (reading.id, reading.origin, reading.answer) == ("xquad:q0:0", "xquad", "drawer 31")
 
 
 def test_the_span_says_which_piece_holds_an_answer_that_stands_twice(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,24 @@ _example = st.builds(
     st.floats(0, 2),
 )
 _preference = st.builds(Preference, _prompt, _text, _text, _text, _text, st.floats(0, 2))
+
+
+def test_an_example_is_a_row_of_prompt_and_completion(tmp_path: Path) -> None:
+    prompt = Prompt((Message("system", "Plan."), Message("user", "Wer führt „Norburg“?\n")))
+    target = "1 [documents] Who leads Norburg?"
+    example = TrainingExample("decompose", prompt, target, "2hop__1_2", "musique", 0.5)
+    write_examples(tmp_path / "examples.jsonl", [example])
+    assert json.loads((tmp_path / "examples.jsonl").read_text(encoding="utf-8")) == {
+        "prompt": [
+            {"role": "system", "content": "Plan."},
+            {"role": "user", "content": "Wer führt „Norburg“?\n"},
+        ],
+        "completion": [{"role": "assistant", "content": target}],
+        "act": "decompose",
+        "id": "2hop__1_2",
+        "origin": "musique",
+        "weight": 0.5,
+    }
 
 
 @settings(max_examples=25, deadline=None)

@@ -1,4 +1,4 @@
-"""Generated clips with exact answers: moving shapes, collisions, text cards and spoken sentences.
+"""Generated clips with exact answers: moving shapes, text cards and spoken sentences.
 
 A clip is drawn from a seed. Its script is the truth: what is where and when. Questions about it
 have a right plan (the gold decomposition) over the source `video` and the calculator, so that
@@ -141,19 +141,6 @@ class Clip:
         made += [Observation(s.start, s.end, s.kind, s.words, 1.0, None, "script", "1")
                  for s in self.said]  # fmt: skip
         return sorted(made, key=lambda o: o.start)
-
-    @property
-    def collisions(self) -> list[tuple[Mover, Mover, float]]:
-        """Pairs whose boxes meet, and the first second at which they do."""
-        found: list[tuple[Mover, Mover, float]] = []
-        for number, a in enumerate(self.movers):
-            for b in self.movers[number + 1 :]:
-                for tick in range(int(self.seconds * FPS)):
-                    first, second = a.box(tick / FPS), b.box(tick / FPS)
-                    if first is not None and second is not None and first.overlap(second) > 0:
-                        found.append((a, b, tick / FPS))
-                        break
-        return found
 
 
 def make_clip(seed: int, split: Split = "in", *, speech: bool | None = None) -> Clip:

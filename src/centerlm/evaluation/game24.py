@@ -10,7 +10,6 @@ import csv
 import io
 import random
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -148,29 +147,3 @@ def read_game24(path: Path) -> list[Game24]:
         rank = row.get("Rank") or ""
         puzzles.append(Game24(tuple(map(int, words)), int(rank) if _WHOLE.fullmatch(rank) else 0))
     return puzzles
-
-
-def solutions(numbers: Sequence[int]) -> list[str]:
-    """Expressions that make 24, the shortest first: for guidance, never for a source."""
-    found_: dict[str, None] = {}
-
-    def combine(parts: list[tuple[Fraction, str]]) -> None:
-        if len(parts) == 1:
-            if parts[0][0] == TARGET:
-                found_[parts[0][1]] = None
-            return
-        for i, (a, left) in enumerate(parts):
-            for j, (b, right) in enumerate(parts):
-                if i == j:
-                    continue
-                rest = [part for k, part in enumerate(parts) if k not in (i, j)]
-                if i < j:
-                    combine([*rest, (a + b, f"({left} + {right})")])
-                    combine([*rest, (a * b, f"({left} * {right})")])
-                combine([*rest, (a - b, f"({left} - {right})")])
-                if b:
-                    combine([*rest, (a / b, f"({left} / {right})")])
-
-    combine([(Fraction(n), str(n)) for n in numbers])
-    whole = [text[1:-1] for text in found_]
-    return sorted(whole, key=lambda text: (text.count("/"), len(text), text))

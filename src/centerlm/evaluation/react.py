@@ -17,12 +17,12 @@ from centerlm.evaluation.direct_steps import ask_source
 from centerlm.finding import Finding, Status, clean_text, failed, nothing, short_answer
 from centerlm.models.base import LanguageModel, Message, Prompt, Sampling
 from centerlm.run import Level, Run
+from centerlm.screen import one_line
 from centerlm.sources.base import Card
 from centerlm.verify import cite
 
 TURNS = 8
 MAX_OBSERVED = 900
-MAX_THOUGHT = 300
 
 SYSTEM = (
     "Answer the question by acting. Each turn write one line, Thought: and what you think, then "
@@ -108,13 +108,8 @@ def observation(finding: Finding) -> str:
         return finding.reason or "nothing"
     if finding.passages:
         share = MAX_OBSERVED // len(finding.passages)
-        return " ".join(_one_line(f"{p.title}: {p.text}", share) for p in finding.passages)
-    return _one_line(finding.answer or finding.text, MAX_OBSERVED)
-
-
-def _one_line(text: str, limit: int) -> str:
-    line = " ".join(clean_text(text).split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
+        return " ".join(one_line(f"{p.title}: {p.text}", share) for p in finding.passages)
+    return one_line(finding.answer or finding.text, MAX_OBSERVED)
 
 
 async def _write(

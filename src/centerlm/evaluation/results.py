@@ -10,7 +10,7 @@ from typing import Any
 from centerlm.evaluation.harness import Outcome
 from centerlm.evaluation.items import Item
 from centerlm.evaluation.scenarios.base import Scores
-from centerlm.evaluation.scoring import BINARY
+from centerlm.evaluation.scoring import BINARY, values_of
 from centerlm.evaluation.statistics import (
     Interval,
     mcnemar,
@@ -90,22 +90,18 @@ def printed(results: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _values(scores: Sequence[Scores], metric: str) -> list[float]:
-    return [value for each in scores if (value := each.get(metric)) is not None]
-
-
 def _metrics(scores: Sequence[Scores]) -> dict[str, dict[str, float]]:
     names = dict.fromkeys(name for each in scores for name in each)
     return {
         name: asdict(interval_of(name, values))
         for name in names
-        if (values := _values(scores, name))
+        if (values := values_of(scores, name))
     }
 
 
 def _measured(scores: Sequence[Scores]) -> dict[str, int]:
     names = dict.fromkeys(name for each in scores for name in each)
-    return {name: len(values) for name in names if (values := _values(scores, name))}
+    return {name: len(values) for name in names if (values := values_of(scores, name))}
 
 
 def _usage(outcomes: Sequence[Outcome]) -> dict[str, float]:
@@ -163,7 +159,7 @@ def _splits(
         for part in parts:
             ids = {item.id for item in items if item.splits.get(name) == part}
             for system, by_item in scores.items():
-                values = _values([s for id_, s in by_item.items() if id_ in ids], metric)
+                values = values_of([s for id_, s in by_item.items() if id_ in ids], metric)
                 if values:
                     cell: dict[str, float] = {
                         **asdict(interval_of(metric, values)),

@@ -160,6 +160,6 @@ def echoes(item: Item, solved: Solved) -> bool:
     )
 
 
-def mean_of(scores: Sequence[Mapping[str, float | None]], name: str) -> list[float]:
+def values_of(scores: Sequence[Mapping[str, float | None]], name: str) -> list[float]:
     """The values of a metric where it has one."""
     return [value for each in scores if (value := each.get(name)) is not None]

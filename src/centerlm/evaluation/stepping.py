@@ -77,12 +77,12 @@ def walked(walk: Walk, choose: Choose, draw: random.Random) -> list[PossibleStep
     return taken
 
 
-def experienced(walks: Iterable[Walk], *, seed: int = 0, most: int = WALKS) -> StepExperience:
-    """Experience of walks over puzzles, each walked until it is solved, `most` times at most."""
+def experienced(walks: Iterable[Walk], *, seed: int = 0) -> StepExperience:
+    """Experience of walks over puzzles, each walked until it is solved, `WALKS` times at most."""
     experience = StepExperience()
     draw = random.Random(f"experience {seed}")
     for walk in walks:
-        for _ in range(most):
+        for _ in range(WALKS):
             taken = walked(walk, experience.choose, draw)
             if not taken:
                 break

@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, islice
 from pathlib import Path
-from typing import Literal
 
 from centerlm.evaluation.metrics import exact_match
 from centerlm.evaluation.statistics import Interval, share_interval
@@ -81,8 +80,6 @@ async def accuracy_by_hops(
     asked: Sequence[tuple[World, WorldQuestion]],
     folder: Path,
     *,
-    form: Literal["peel", "flat"] = "peel",
-    concurrency: int = 4,
     on_rollout: Callable[[Rollout], None] | None = None,
 ) -> list[HopAccuracy]:
     """Solve every question once, greedily. `folder` keeps libraries and episodes.
@@ -92,13 +89,11 @@ async def accuracy_by_hops(
         ModelError: the model cannot be run.
     """
     journal = journal_in(folder)
-    settings = RolloutSettings(k=1, concurrency=concurrency, options=Options(seek_seconds=None))
+    settings = RolloutSettings(k=1, options=Options(seek_seconds=None))
     try:
-        with WorldSources(
-            asked_worlds(asked), folder / "worlds", form=form, embedder=embedder()
-        ) as sources:
+        with WorldSources(asked_worlds(asked), folder / "worlds", embedder=embedder()) as sources:
             groups = await rollouts(
-                [question_of(world, question, form=form) for world, question in asked],
+                [question_of(world, question) for world, question in asked],
                 center,
                 sources.sources_of,
                 settings,

@@ -127,15 +127,13 @@ async def climb(
     return Climbed(tuple(revealed), whole, tallies, left)
 
 
-def next_left(
-    left: int | None, longest: int, success: float, *, threshold: float = THRESHOLD
-) -> int | None:
+def next_left(left: int | None, longest: int, success: float) -> int | None:
     """How many findings are left to the center next, of at most `longest`.
 
-    One more where `success` (in 0..1) reached the threshold; None, the whole question with its
+    One more where `success` (in 0..1) reached `THRESHOLD`; None, the whole question with its
     plans, after all of them.
     """
-    if left is None or success < threshold:
+    if left is None or success < THRESHOLD:
         return left
     return left + 1 if left < longest else None
 

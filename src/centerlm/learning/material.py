@@ -23,11 +23,11 @@ from centerlm.learning.acting import (
     reading_examples,
     reask_examples,
 )
+from centerlm.learning.atomic import atomic_decisions
 from centerlm.learning.data_sets import FILES
 from centerlm.learning.edits import named
 from centerlm.learning.example import TrainingExample
 from centerlm.learning.guidance import Guidance, Read, Skipped
-from centerlm.learning.natural import atomic_decisions
 from centerlm.learning.noting import NoteSet, Search, noted, pool
 from centerlm.learning.offering import CALCULATOR, DOCUMENTS, card_sets
 from centerlm.learning.peeling import peeled
@@ -307,7 +307,7 @@ def limited(
     return chosen
 
 
-def composed_of(guidance: Guidance, notes: Sequence[Text] = ()) -> Composed | None:
+def composed_of(guidance: Guidance) -> Composed | None:
     """The composed question of guidance whose answer is known; parts as far as theirs are."""
     from centerlm.plan import fill, format_plan
 
@@ -325,7 +325,7 @@ def composed_of(guidance: Guidance, notes: Sequence[Text] = ()) -> Composed | No
         guidance.answer,
         format_plan(guidance.plan),
         tuple(parts),
-        tuple(notes),
+        (),
     )
 
 
@@ -354,7 +354,7 @@ def _read_passages(recipe: Recipe, data: Path | None, shelf: Shelf, say: Say) ->
     from centerlm.learning import hops, reading, strategies
 
     readers: dict[str, Callable[[Path], Material]] = {
-        "xquad": partial(reading.read_squad, origin="xquad"),
+        "xquad": reading.read_squad,
         "qed": reading.read_qed,
         "musique": hops.read_musique,
         "2wiki": hops.read_2wiki,

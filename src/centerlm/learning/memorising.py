@@ -19,7 +19,7 @@ from centerlm.learning.run_folder import read_json, write_json
 from centerlm.learning.score import right_replies
 from centerlm.learning.train_settings import TrainSettings
 from centerlm.learning.training import train
-from centerlm.learning.watching import OnProgress, Stop, ignore, never
+from centerlm.learning.watching import OnProgress, ignore
 
 RECALL = "recall.json"
 """Of a round, written last: what it knows, and so that it is done."""
@@ -47,7 +47,6 @@ def memorise(
     goal: float,
     reviews: int,
     on_progress: OnProgress = ignore,
-    stop: Stop = never,
 ) -> Memorised:
     """Train on all examples, then up to `reviews` times again, the ones not known twice as often,
     until at least `goal` (in 0..1) of the replies are known; the best round counts.
@@ -59,7 +58,7 @@ def memorise(
 
     Raises:
         InputError: `out` holds rounds of other examples or settings.
-        StoppedError: `stop` said so, memory or disk ran out; the same call goes on.
+        StoppedError: memory or disk ran out; the same call goes on.
     """
     tokens = updates = 0
     shares: list[float] = []
@@ -80,7 +79,6 @@ def memorise(
                 start=best,
                 resume=(folder / "run.json").is_file(),
                 on_progress=on_progress,
-                stop=stop,
             )
             encoded = [encode(example, encoder) for example in examples]
             found = right_replies(trained.model, encoded, row_tokens=settings.row_tokens)

@@ -13,11 +13,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from centerlm.errors import InputError, MissingWeightsError
 from centerlm.finding import short_answer
 from centerlm.learning.base import module, save_arrays
+from centerlm.learning.run_folder import read_json
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -65,7 +66,7 @@ def read_peft(folder: Path) -> PeftLoRA:
         InputError: it is no such folder, or another kind of adapter.
         MissingWeightsError: its weights are missing, truncated or not whole.
     """
-    config = _read_json(folder / CONFIG)
+    config = read_json(folder / CONFIG)
     if config is None:
         raise InputError(
             f"{folder} is not a PEFT adapter: it has no readable {CONFIG}; name the folder that "
@@ -93,7 +94,7 @@ def read_peft(folder: Path) -> PeftLoRA:
         pairs[f"{name}.weight"] = Pair(two["A"], two["B"], _scale(config, name, two["A"].shape[0]))
     if not pairs:
         raise MissingWeightsError(f"{folder / WEIGHTS} holds no LoRA; save it again")
-    return PeftLoRA(config, pairs, tuple(others), _read_json(folder / RECORD) or {})
+    return PeftLoRA(config, pairs, tuple(others), read_json(folder / RECORD) or {})
 
 
 def write_peft(
@@ -186,14 +187,6 @@ def _targets(modules: Iterable[str]) -> list[str]:
     if regular and all(each == common for each in layers.values()):
         return sorted(layers)
     return sorted(modules)
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    try:
-        value: Any = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:

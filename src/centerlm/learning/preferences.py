@@ -14,8 +14,7 @@ from centerlm.center import plan_prompt
 from centerlm.errors import PlanError
 from centerlm.journal import Journal
 from centerlm.learning.calls import read_calls
-from centerlm.learning.credit import Weights
-from centerlm.learning.expert import UNTIMED, credits_of, own_plans, plans_nothing
+from centerlm.learning.expert import credits_of, own_plans, plans_nothing
 from centerlm.learning.guidance import Guidance, Skipped
 from centerlm.learning.rollouts import Rollout
 from centerlm.learning.shown import plain_prompt
@@ -70,17 +69,14 @@ def edit_pairs(
 def tried_pairs(
     groups: Sequence[Sequence[Rollout]],
     journal: Journal,
-    *,
-    weights: Weights = UNTIMED,
-    margin: float = MARGIN,
 ) -> tuple[Preference, ...]:
-    """The best and the worst root plan of each group, where the best is right and `margin` better.
+    """The best and the worst root plan of each group, where the best is right and `MARGIN` better.
 
     Raises:
         JournalError: the journal has lost some content of an episode.
     """
     pairs: list[Preference] = []
-    for group, credited in zip(groups, credits_of(groups, weights), strict=True):
+    for group, credited in zip(groups, credits_of(groups), strict=True):
         tried: list[tuple[float, bool, str, Prompt, str]] = []
         for rollout, nodes in zip(group, credited, strict=True):
             prompt = _root_prompt(rollout, journal)
@@ -93,7 +89,7 @@ def tried_pairs(
         if not tried:
             continue
         best, worst = max(tried, key=lambda t: (t[1], t[0])), min(tried, key=lambda t: t[0])
-        if best[1] and best[0] - worst[0] >= margin and best[2] != worst[2]:
+        if best[1] and best[0] - worst[0] >= MARGIN and best[2] != worst[2]:
             name = f"{group[0].question.id}:{best[4]}:{worst[4]}"
             pairs.append(Preference(best[3], best[2], worst[2], name, "tried", best[0] - worst[0]))
     return tuple(pairs)

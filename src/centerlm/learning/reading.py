@@ -196,7 +196,7 @@ def spelled(answer: str, text: str) -> str | None:
     return " ".join(match[0].split()) if match else None
 
 
-def read_squad(path: Path, *, origin: str = "squad") -> Material:
+def read_squad(path: Path, *, origin: str = "xquad") -> Material:
     """A file in the SQuAD format: titled paragraphs, each with questions and answer spans.
 
     Raises:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from random import Random
 
 from centerlm.learning.noting import Search
@@ -37,20 +38,21 @@ def reasks(
     cards: Sequence[Card],
     *,
     seed: int,
-    k: int = 1,
-    clear: int = 1,
 ) -> Iterator[Reask]:
-    """A re-ask for each question whose gold passage is not among the best `k` while other words
-    put it among the best `clear` (1 to k). The best of those words is the query. What is hidden at
-    a small `k` in a small library is hidden at a larger one in a large library.
+    """A re-ask for each question whose gold passage is not found first while other words find it
+    first: those are the query. What comes second in a small library is far behind in a large one.
     """
     rng = Random(seed)
-    ranks: dict[str, dict[str, int]] = {}
     made: set[tuple[str, str]] = set()
+
+    @cache
+    def best(query: str) -> Sequence[str]:
+        return search(query, 1)
+
     for group in _groups(readings):
         gold = set(group[0].passages)
         for reading in group:
-            if _rank(search, reading.question, gold, k, ranks) <= k:
+            if not gold.isdisjoint(best(reading.question)):
                 continue
             others = [r.question for r in group if r.id != reading.id and ">>" not in r.question]
             said = normalise(reading.question)  # words the solver takes for the same
@@ -59,17 +61,16 @@ def reasks(
                 for query in dict.fromkeys(others + rewritings(group, reading))
                 if _fits(query) and normalise(query) != said
             ]
-            ranked = [(_rank(search, q, gold, k, ranks), n, q) for n, q in enumerate(tried)]
-            best = min(ranked, default=None)
-            if best is not None and best[0] <= clear and (said, best[2]) not in made:
-                made.add((said, best[2]))
+            query = next((query for query in tried if not gold.isdisjoint(best(query))), None)
+            if query is not None and (said, query) not in made:
+                made.add((said, query))
                 yield Reask(
                     f"{reading.id}:reask",
                     reading.origin,
                     reading.question,
                     rng.choice(cards),
                     (reading.question,),
-                    best[2],
+                    query,
                 )
 
 
@@ -95,12 +96,3 @@ def _groups(readings: Iterable[Reading]) -> list[list[Reading]]:
             key = (reading.id.rpartition(":")[0], reading.passages, reading.answer)
             groups.setdefault(key, []).append(reading)
     return list(groups.values())
-
-
-def _rank(
-    search: Search, query: str, gold: set[str], k: int, ranks: dict[str, dict[str, int]]
-) -> int:
-    """The rank (from 1) of the best gold passage; k + 1 where it is not among the best k."""
-    if query not in ranks:
-        ranks[query] = {id_: n for n, id_ in reversed(list(enumerate(search(query, k), start=1)))}
-    return min((ranks[query].get(id_, k + 1) for id_ in gold), default=k + 1)

@@ -140,20 +140,17 @@ def episode_rows(
     group_id: str,
     prompt_ids: PromptIds,
     advantages: Mapping[tuple[str, str], float] | None = None,
-    model_version: str | None = None,
 ) -> EpisodeRows:
     """The rows of an episode: one for each act of each node, more where turns do not merge.
 
     `credits_` are those of this episode, made with `acts=acts_of(events)`; every call gets the
     credit of its node and act, a superseded attempt too. `advantages` are by (path, act), as
-    `learning.advantage` gives them. `model_version` is by default the identity of the model that
-    the episode ran with.
+    `learning.advantage` gives them.
 
     Raises:
         InputError: a call has no credit or no advantage.
     """
     by_act = {(credit.path, credit.act): credit for credit in credits_}
-    version = calls.model if model_version is None else model_version
     grouped: dict[tuple[str, str], list[Turn]] = {}
     left_out: list[LeftOut] = []
     for call in calls.calls:
@@ -178,7 +175,7 @@ def episode_rows(
                 parent_rollout_id=parent_rollout_id(calls.episode, path),
                 depth=len(path.split(".")) if path else 0,
                 role=act,
-                model_version=version,
+                model_version=calls.model,
             )
             for context in merge_turns(turns)
         ]

@@ -21,10 +21,10 @@ from centerlm.evaluation.pddl import NAME as SIMULATE
 from centerlm.evaluation.pddl import PddlPuzzle, planbench_task, read_planbench
 from centerlm.evaluation.practice import BLOCKS_3, game24_half, walk_of
 from centerlm.evaluation.puzzle_steps import Game24Walk, PossibleStep
+from centerlm.evaluation.renaming import MAX_ACTIONS, new_names, rename
 from centerlm.evaluation.stepping import StepExperience, walked
 from centerlm.evaluation.stepwise import MOST_SHOWN, step_plan, step_question
 from centerlm.learning.guidance import Skipped
-from centerlm.learning.readers.puzzles import MAX_ACTIONS, new_names, rename
 from centerlm.learning.records import Decision, Reask
 from centerlm.plan import MAX_TEXT, Step, make_plan, parse_plan
 from centerlm.sources.base import Card

@@ -1,7 +1,8 @@
 """Training examples and preferences kept in a run's folder, read again as they were.
 
-Examples are the rows of `export`; preferences are rows of the conversational form of TRL:
-`{"prompt", "chosen", "rejected"}`, lists of messages, with id, origin and margin.
+Both are rows of the conversational forms of TRL, with lists of messages: of an example `prompt`,
+`completion`, `act`, `id`, `origin` and `weight`; of a preference `prompt`, `chosen`, `rejected`,
+`id`, `origin` and `margin`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from typing import Any, TypeVar, cast, get_args
 
 from centerlm.errors import InputError
 from centerlm.learning.example import Act, TrainingExample
-from centerlm.learning.export import Turn, to_conversations
 from centerlm.learning.preferences import Preference
 from centerlm.models.base import Message, Prompt, Role
 from centerlm.models.weights import write_atomically
@@ -27,7 +27,7 @@ def write_examples(path: Path, examples: Iterable[TrainingExample]) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    _write(path, to_conversations(examples))
+    _write(path, map(_example_row, examples))
 
 
 def read_examples(path: Path) -> list[TrainingExample]:
@@ -45,7 +45,7 @@ def write_preferences(path: Path, pairs: Iterable[Preference]) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    _write(path, map(_row, pairs))
+    _write(path, map(_preference_row, pairs))
 
 
 def read_preferences(path: Path) -> list[Preference]:
@@ -84,6 +84,17 @@ def _read(path: Path, make: Callable[[Any], _Item], what: str) -> list[_Item]:
     return items
 
 
+def _example_row(example: TrainingExample) -> dict[str, Any]:
+    return {
+        "prompt": _asked(example.prompt),
+        "completion": _reply(example.target),
+        "act": example.act,
+        "id": example.id,
+        "origin": example.origin,
+        "weight": example.weight,
+    }
+
+
 def _example(row: Any) -> TrainingExample:
     data = cast("dict[str, Any]", row)
     if data["act"] not in get_args(Act):
@@ -98,14 +109,11 @@ def _example(row: Any) -> TrainingExample:
     )
 
 
-def _row(pair: Preference) -> dict[str, Any]:
-    def said(text: str) -> list[Turn]:
-        return [{"role": "assistant", "content": text}]
-
+def _preference_row(pair: Preference) -> dict[str, Any]:
     return {
-        "prompt": [{"role": m.role, "content": m.text} for m in pair.prompt.messages],
-        "chosen": said(pair.chosen),
-        "rejected": said(pair.rejected),
+        "prompt": _asked(pair.prompt),
+        "chosen": _reply(pair.chosen),
+        "rejected": _reply(pair.rejected),
         "id": pair.id,
         "origin": pair.origin,
         "margin": pair.margin,
@@ -122,6 +130,14 @@ def _preference(row: Any) -> Preference:
         str(data["origin"]),
         float(data["margin"]),
     )
+
+
+def _asked(prompt: Prompt) -> list[dict[str, str]]:
+    return [{"role": m.role, "content": m.text} for m in prompt.messages]
+
+
+def _reply(text: str) -> list[dict[str, str]]:
+    return [{"role": "assistant", "content": text}]
 
 
 def _prompt(messages: Any) -> Prompt:

@@ -27,6 +27,7 @@ from centerlm.finding import (
     found,
     nothing,
     short_answer,
+    shortened,
 )
 from centerlm.mcp.session import McpConnection
 from centerlm.sources.base import Card, Seek
@@ -58,9 +59,10 @@ class McpTool:
         self._tool = tool.name
         self._field = only_text(tool.input_schema)
         self._read = read
+        said = short_answer((tool.description or tool.title or tool.name)[:2000])
         self.card = Card(
             name=source_name(connection.name, tool.name),
-            knows=_line(tool.description or tool.title or tool.name, _KNOWS),
+            knows=shortened(said, _KNOWS),
             effect="read" if read else "write",
             typed=_is_scalar(tool.output_schema),
             shared=True,
@@ -223,11 +225,6 @@ def _plain(part: Any, parts: Mapping[str, Any], depth: int) -> Any:
     if kept.get("type") == "string" and "enum" not in kept:
         kept["maxLength"] = min(int(given.get("maxLength") or 200), 200)
     return kept
-
-
-def _line(text: str, limit: int) -> str:
-    line = short_answer(text[:2000])
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
 def _is_scalar(schema: Mapping[str, Any] | None) -> bool:

@@ -16,8 +16,6 @@ ObservationKind: TypeAlias = Literal[
     "track", "absence", "object", "label", "pose", "text", "speech", "caption"
 ]
 
-EDGE = {"left": "left edge", "right": "right edge", "top": "top edge", "bottom": "bottom edge"}
-
 
 @dataclass(frozen=True, slots=True)
 class Box:

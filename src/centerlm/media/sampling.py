@@ -81,7 +81,7 @@ def samples(
     last = min(end, info.seconds)
     decoded = _by_keys(decode, start, last) if keys_only else decode(start=start, end=end)
     for frame in decoded:
-        small = _small(frame.pixels)
+        small = shrunk(frame.pixels)
         changed = kept is None or _changed(numpy, small, kept[1], sampling)
         if kept is None or changed or frame.time - kept[0] >= sampling.gap - 1e-3:
             if kept is not None and changed and held is not None:
@@ -109,7 +109,8 @@ def _by_keys(decode: Callable[..., Iterator[Frame]], start: float, end: float) -
         yield from decode(start=before + _AFTER, end=end)
 
 
-def _small(pixels: NDArray[np.uint8]) -> Any:
+def shrunk(pixels: NDArray[np.uint8]) -> Any:
+    """The picture as 64 x 36, in signed numbers: to compare it with another."""
     cv2, numpy = load("cv2"), load("numpy")
     return cv2.resize(pixels, (64, 36), interpolation=cv2.INTER_AREA).astype(numpy.int16)
 
@@ -139,7 +140,7 @@ class _Shots:
         pixels = cv2.resize(frame.pixels, (128, 72), interpolation=cv2.INTER_AREA)
         cuts = self._detector.process_frame(code, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
         # Frames far apart in time differ as much where one large thing has moved, but not all over.
-        small = _small(frame.pixels)
+        small = shrunk(frame.pixels)
         if cuts and self._before is not None:
             differs = abs(small - self._before).max(axis=2) > _CUT_CHANGE
             self._shot += bool(differs.mean() > _CUT_SHARE)

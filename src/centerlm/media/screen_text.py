@@ -11,7 +11,7 @@ from typing import Any
 
 from centerlm.media.loading import load, version_of
 from centerlm.media.observation import Box, Observation
-from centerlm.media.sampling import Sample
+from centerlm.media.sampling import Sample, shrunk
 
 EVERY = 2.0
 SIDE = 640
@@ -40,7 +40,7 @@ class ScreenText:
             self._changed = time
         if self._due(sample):
             lines = self.lines(sample.frame.pixels)
-            self._read = (time, sample.shot, _thumbnail(sample.frame.pixels))
+            self._read = (time, sample.shot, shrunk(sample.frame.pixels))
             self._take(time, lines)
         elif self._read is not None and sample.still:
             self._go_on(time)
@@ -72,7 +72,7 @@ class ScreenText:
         time, shot, thumbnail = self._read
         if sample.shot != shot:
             return True
-        if not _differs(thumbnail, _thumbnail(sample.frame.pixels)):
+        if not _differs(thumbnail, shrunk(sample.frame.pixels)):
             return False
         return sample.still or sample.frame.time - time >= self._every
 
@@ -123,11 +123,6 @@ def _key(text: str) -> str:
 
 def _until(o: Observation, time: float) -> Observation:
     return replace(o, end=time)
-
-
-def _thumbnail(pixels: Any) -> Any:
-    cv2, numpy = load("cv2"), load("numpy")
-    return cv2.resize(pixels, (64, 36), interpolation=cv2.INTER_AREA).astype(numpy.int16)
 
 
 def _differs(a: Any, b: Any) -> bool:

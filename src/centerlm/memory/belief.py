@@ -30,14 +30,12 @@ Stretch = tuple[float, float, float]
 UNKNOWN: tuple[Stretch, ...] = ((1.0, 0.0, 0.0),)
 
 
-def updated(
-    belief: Sequence[Stretch], success: float, gap: int, hazard: float = HAZARD
-) -> tuple[Stretch, ...]:
+def updated(belief: Sequence[Stretch], success: float, gap: int) -> tuple[Stretch, ...]:
     """The belief after one more question, `gap` (1 or more) questions of the kind after the last.
 
     `success` in 0..1 may be a part: an answer that was of some use.
     """
-    keep = math.exp(-hazard * max(gap, 1))
+    keep = math.exp(-HAZARD * max(gap, 1))
     before = [(1.0 - keep, 0.0, 0.0), *((w * keep, found, missed) for w, found, missed in belief)]
     after: list[Stretch] = []
     for weight, found, missed in before:
@@ -53,11 +51,11 @@ def updated(
     return tuple((weight / total, found, missed) for weight, found, missed in after)
 
 
-def believed(outcomes: Iterable[tuple[float, int]], hazard: float = HAZARD) -> tuple[Stretch, ...]:
+def believed(outcomes: Iterable[tuple[float, int]]) -> tuple[Stretch, ...]:
     """The belief after outcomes in order, each with the number of its question within the kind."""
     belief, last = UNKNOWN, None
     for success, tick in outcomes:
-        belief = updated(belief, success, 1 if last is None else tick - last, hazard)
+        belief = updated(belief, success, 1 if last is None else tick - last)
         last = tick
     return belief
 
@@ -94,12 +92,7 @@ class Posterior:
 
 
 def posterior(
-    belief: Sequence[Stretch],
-    idle: int,
-    *,
-    prior: float = 0.5,
-    strength: float = PRIOR,
-    hazard: float = HAZARD,
+    belief: Sequence[Stretch], idle: int, *, prior: float = 0.5, strength: float = PRIOR
 ) -> Posterior:
     """What to expect now, `idle` questions of the kind after the last that the source was asked.
 
@@ -107,7 +100,7 @@ def posterior(
     others), and counts as `strength` questions.
     """
     found, missed = prior * strength, (1.0 - prior) * strength
-    keep = math.exp(-hazard * idle)
+    keep = math.exp(-HAZARD * idle)
     parts = [(w * keep, f + found, m + missed) for w, f, m in belief]
     if keep < 1.0:
         parts.append((1.0 - keep, found, missed))

@@ -15,7 +15,7 @@ from dataclasses import replace
 from centerlm.books.observations import Observation
 from centerlm.books.view import BookView
 from centerlm.errors import InputError
-from centerlm.finding import Citation, Finding, Usage, found, nothing
+from centerlm.finding import Citation, Finding, Usage, found, nothing, shortened
 from centerlm.library import Library
 from centerlm.sources.base import Card, Seek
 
@@ -172,8 +172,7 @@ class Book:
         return [(f"{voice.person} person, {voice.tense} tense", None)]
 
     def _quote(self, seen: Observation) -> str:
-        text = " ".join(self._view.text(seen.start, seen.end).split())
-        return text if len(text) <= _QUOTE else text[: _QUOTE - 1].rstrip() + "…"
+        return shortened(" ".join(self._view.text(seen.start, seen.end).split()), _QUOTE)
 
     def _cite(self, seen: Observation) -> Citation:
         """The sentence, or for what spans many pages its beginning."""

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from centerlm.errors import CenterError
-from centerlm.finding import Citation, Finding, Passage, Status, Usage, failed, nothing
+from centerlm.finding import Citation, Finding, Passage, Status, Usage, failed, nothing, shortened
 from centerlm.library import Library, Stats
 from centerlm.sources.base import Card, Seek
 
@@ -83,7 +83,7 @@ def cite(passage: Passage) -> Citation:
         start=passage.start,
         end=passage.end,
         unit=passage.unit,
-        quote=text if len(text) <= _QUOTE else text[: _QUOTE - 1].rstrip() + "…",
+        quote=shortened(text, _QUOTE),
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from centerlm.episode import Episode, Node
-from centerlm.events import Event, PlanProposed
+from centerlm.events import Event
 from centerlm.screen import sorted_nodes
 
 WHOLE = 60
@@ -36,7 +36,6 @@ class Tree:
     below: defaultdict[str, Below] = field(default_factory=lambda: defaultdict(Below))
     changed: set[str] = field(default_factory=set[str])
     seen: int = 0
-    proposed: str = ""
     _known: set[str] = field(default_factory=set[str])
     _ended: set[str] = field(default_factory=set[str])
 
@@ -48,8 +47,6 @@ class Tree:
         """Fold an event in."""
         self.state.apply(event)
         self.seen += 1
-        if isinstance(event, PlanProposed):
-            self.proposed = event.plan
         if not event.path or event.path not in self.state.nodes:
             return
         line = [*ancestors(event.path), event.path]

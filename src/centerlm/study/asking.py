@@ -10,7 +10,16 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from centerlm.acts import Absorbed, AbsorbView, Asked, Note, PlanView, Request, SeekView
+from centerlm.acts import (
+    Absorbed,
+    AbsorbView,
+    Asked,
+    Note,
+    PlanView,
+    Request,
+    SeekView,
+    one_line,
+)
 from centerlm.errors import PlanError
 from centerlm.finding import Passage, Usage, clean_text, short_answer
 from centerlm.memory.noting import entities
@@ -143,16 +152,11 @@ def is_line(question: str) -> bool:
 
 def ask_prompt(subject: str, notes: Sequence[Note], known: Sequence[str]) -> Prompt:
     """What the center is shown to ask about a subject."""
-    shown = (_line(f"{note.title}: {note.text}") for note in notes)
-    lines = [f"[{number}] {line}" for number, line in enumerate(shown, start=1)]
-    lines += [f'- "{_line(line, 200)}"' for line in known]
-    lines.append(f"Subject: {_line(subject, 100)}")
+    shown = [one_line(f"{note.title}: {note.text}", MAX_NOTE) for note in notes]
+    lines = [f"[{number}] {note}" for number, note in enumerate(shown, start=1)]
+    lines += [f'- "{one_line(line, 200)}"' for line in known]
+    lines.append(f"Subject: {one_line(subject, 100)}")
     return Prompt((Message("system", ASK), *_SHOWN, Message("user", "\n".join(lines))))
-
-
-def _line(text: str, limit: int = MAX_NOTE) -> str:
-    line = " ".join(clean_text(text).split())
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
 def _names_something(question: str, held: str) -> bool:

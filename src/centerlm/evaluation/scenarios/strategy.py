@@ -28,13 +28,13 @@ from centerlm.evaluation.practice import (
     walk_of,
 )
 from centerlm.evaluation.question_only import fit
+from centerlm.evaluation.renaming import MAX_ACTIONS, new_names, rename
 from centerlm.evaluation.scenarios.base import Opening, Scores
 from centerlm.evaluation.scenarios.ood_qa import read_sets, set_sources
 from centerlm.evaluation.scoring import Solved, answer_scores
 from centerlm.evaluation.sets import FOLDERS, Record, as_published, find_file, read_records
 from centerlm.evaluation.stepping import StepExperience, first_solved, uniformly
 from centerlm.evaluation.stepwise import Stepping
-from centerlm.learning.readers.puzzles import MAX_ACTIONS, new_names, rename
 from centerlm.objective import MAX_OBJECTIVE_CHARACTERS, Objective
 from centerlm.sources.base import Source
 from centerlm.sources.calculator import Calculator
