@@ -19,9 +19,10 @@ from centerlm.books.words import FEMALE, JOINERS, MALE, NEUTRAL, NOT_NAMES, PLAC
 TITLES = MALE | FEMALE | NEUTRAL
 
 _CAPITAL = r"[A-ZÀ-ÖØ-Þ]"
+_SHORT = "Mr|Mrs|Ms|Dr|St|Capt|Col|Gen|Lt|Rev|Prof|Hon|Mme|Mlle"
 # A full stop inside a name follows an abbreviation or an initial; any other ends a sentence.
 _PIECE = (
-    rf"(?:(?:Mr|Mrs|Ms|Dr|St|Capt|Col|Gen|Lt|Rev|Prof|Hon|Mme|Mlle|{_CAPITAL})\.(?=[ \n]{_CAPITAL})"
+    rf"(?:(?:{_SHORT}|{_SHORT.upper()}|{_CAPITAL})\.(?=[ \n]{_CAPITAL})"
     rf"|{_CAPITAL}[\w’'-]*)"
 )
 _NAME = re.compile(
@@ -203,7 +204,7 @@ def _named(text: str, held: list[re.Match[str]], names: set[str]) -> Iterator[tu
         held = held[1:]
     if not held or not any(_bare(token[0]) in names for token in held):
         return
-    words = [_bare(token[0]) for token in held]
+    words = [_as_name(_bare(token[0]), names) for token in held]
     # "Duke of York" and "Hall of Thornfield" are one name; "Mrs. Reed of Gateshead" names two.
     if "of" in words[1:]:
         cut = words.index("of")
@@ -215,6 +216,13 @@ def _named(text: str, held: list[re.Match[str]], names: set[str]) -> Iterator[tu
         yield from _named(text, held[cut + 1 :], names)
         return
     yield held[0].start(), held[-1].start() + len(words[-1]), " ".join(words)
+
+
+def _as_name(word: str, names: set[str]) -> str:
+    """The word as it is written elsewhere, where it stands in capitals: in headings, plays."""
+    small = word.capitalize()
+    shouted = len(word) > 1 and word.isupper()
+    return small if shouted and (small in names or word.lower() in TITLES) else word
 
 
 def _is_head(held: list[re.Match[str]]) -> bool:
