@@ -107,6 +107,15 @@ def test_a_death_is_told_in_several_ways(told: str) -> None:
     assert [d.person for d in notes.deaths] == ["Tobias Crane", "Captain Brandt"]
 
 
+def test_the_death_of_a_king_is_not_that_of_his_namesake() -> None:
+    told = " It stood empty from the death of Tobias VI. to that of Edith II of Marsh End."
+    notes = noted(
+        novel().replace("Tobias Crane had died", "Tobias slept").replace("\n\nTHE END", told * 2)
+    )
+    assert [d.person for d in notes.deaths] == ["Tobias VI"]
+    assert "Tobias VI" not in entity(notes, "Tobias Crane").names
+
+
 def test_a_promise_is_open_until_it_is_kept() -> None:
     promises = [t for t in noted(novel()).threads if t.sort == "promise"]
     assert len(promises) == 1 and promises[0].open

@@ -183,7 +183,7 @@ def _trimmed(
         if opens and any(_bare(piece[0]).lower() not in TITLES for piece in held):
             yield from _named(text, held, names)  # "to Lady Albury Colonel Stubbs was" names two
             held = []
-        if word in names or titled or joined or head:
+        if word in names or titled or joined or head or (held and _REGNAL.fullmatch(word)):
             held.append(token)
             if raw.endswith("'s") or (raw.endswith("s'") and word in names):
                 yield from _named(text, held, names)
@@ -194,11 +194,12 @@ def _trimmed(
     yield from _named(text, held, names)
 
 
+_REGNAL = re.compile(r"II|III|IV|VI{0,3}|IX|XI{0,3}|XIV|XVI{0,3}")
 _SAINTS = frozenset({"st", "saint"})
 
 
 def _named(text: str, held: list[re.Match[str]], names: set[str]) -> Iterator[tuple[int, int, str]]:
-    while held and not (_bare(held[-1][0]) in names or _is_head(held)):
+    while held and not (_bare(held[-1][0]) in names or _is_head(held) or _is_regnal(held)):
         held = held[:-1]
     while held and _bare(held[0][0]).lower() in SOFT:
         held = held[1:]
@@ -228,6 +229,15 @@ def _as_name(word: str, names: set[str]) -> str:
 def _is_head(held: list[re.Match[str]]) -> bool:
     """Whether the last word is the "Hall" of "Thornfield Hall"."""
     return len(held) > 1 and _bare(held[-1][0]).lower() in PLACE_HEADS
+
+
+def _is_regnal(held: list[re.Match[str]]) -> bool:
+    """Whether the last word is the "IV" of "George IV", who is no other George."""
+    return (
+        len(held) > 1
+        and _REGNAL.fullmatch(held[-1][0]) is not None
+        and held[-1].start() == held[-2].end() + 1
+    )
 
 
 def _weigh(found: Evidence, text: str, name: str, start: int, end: int, inside: _Inside) -> None:
