@@ -49,6 +49,16 @@ def test_names_end_with_their_sentence_and_before_the_title_of_another() -> None
     assert not names & {"Edith Captain Brandt", "Edith Tobias Crane", "Miss Hollis Captain Brandt"}
 
 
+def test_a_name_in_capitals_is_the_name() -> None:
+    shouted = " EDITH. I heard it. Then MR. HOLLIS rose, and EDITH HOLLIS with her; EDITH knew."
+    notes = noted(novel().replace("\n\nTHE END", f"{shouted * 3}\n\nTHE END"))
+    people = {e.name: len(e.mentions) for e in notes.of("person")}
+    before = {e.name: len(e.mentions) for e in noted(novel()).of("person")}
+    assert people.keys() == before.keys()
+    assert people["Edith Hollis"] == before["Edith Hollis"] + 9
+    assert people["Mr Hollis"] == before["Mr Hollis"] + 3
+
+
 def test_whoever_is_spoken_to_is_not_the_he_who_speaks() -> None:
     spoken = ' "Stay, Edith," he said, and took his hat. "Yes, Edith," he said. Miss Hollis went.'
     text = novel().replace("\n\nTHE END", spoken * 8 + "\n\nTHE END")
@@ -95,6 +105,15 @@ def test_what_speaks_of_death_and_tells_of_none(told: str) -> None:
 def test_a_death_is_told_in_several_ways(told: str) -> None:
     notes = noted(novel().replace("\n\nTHE END", f" Captain Brandt {told}\n\nTHE END"))
     assert [d.person for d in notes.deaths] == ["Tobias Crane", "Captain Brandt"]
+
+
+def test_the_death_of_a_king_is_not_that_of_his_namesake() -> None:
+    told = " It stood empty from the death of Tobias VI. to that of Edith II of Marsh End."
+    notes = noted(
+        novel().replace("Tobias Crane had died", "Tobias slept").replace("\n\nTHE END", told * 2)
+    )
+    assert [d.person for d in notes.deaths] == ["Tobias VI"]
+    assert "Tobias VI" not in entity(notes, "Tobias Crane").names
 
 
 def test_a_promise_is_open_until_it_is_kept() -> None:

@@ -19,9 +19,10 @@ from centerlm.books.words import FEMALE, JOINERS, MALE, NEUTRAL, NOT_NAMES, PLAC
 TITLES = MALE | FEMALE | NEUTRAL
 
 _CAPITAL = r"[A-ZÀ-ÖØ-Þ]"
+_SHORT = "Mr|Mrs|Ms|Dr|St|Capt|Col|Gen|Lt|Rev|Prof|Hon|Mme|Mlle"
 # A full stop inside a name follows an abbreviation or an initial; any other ends a sentence.
 _PIECE = (
-    rf"(?:(?:Mr|Mrs|Ms|Dr|St|Capt|Col|Gen|Lt|Rev|Prof|Hon|Mme|Mlle|{_CAPITAL})\.(?=[ \n]{_CAPITAL})"
+    rf"(?:(?:{_SHORT}|{_SHORT.upper()}|{_CAPITAL})\.(?=[ \n]{_CAPITAL})"
     rf"|{_CAPITAL}[\w’'-]*)"
 )
 _NAME = re.compile(
@@ -182,7 +183,7 @@ def _trimmed(
         if opens and any(_bare(piece[0]).lower() not in TITLES for piece in held):
             yield from _named(text, held, names)  # "to Lady Albury Colonel Stubbs was" names two
             held = []
-        if word in names or titled or joined or head:
+        if word in names or titled or joined or head or (held and _REGNAL.fullmatch(word)):
             held.append(token)
             if raw.endswith("'s") or (raw.endswith("s'") and word in names):
                 yield from _named(text, held, names)
@@ -193,17 +194,18 @@ def _trimmed(
     yield from _named(text, held, names)
 
 
+_REGNAL = re.compile(r"II|III|IV|VI{0,3}|IX|XI{0,3}|XIV|XVI{0,3}")
 _SAINTS = frozenset({"st", "saint"})
 
 
 def _named(text: str, held: list[re.Match[str]], names: set[str]) -> Iterator[tuple[int, int, str]]:
-    while held and not (_bare(held[-1][0]) in names or _is_head(held)):
+    while held and not (_bare(held[-1][0]) in names or _is_head(held) or _is_regnal(held)):
         held = held[:-1]
     while held and _bare(held[0][0]).lower() in SOFT:
         held = held[1:]
     if not held or not any(_bare(token[0]) in names for token in held):
         return
-    words = [_bare(token[0]) for token in held]
+    words = [_as_name(_bare(token[0]), names) for token in held]
     # "Duke of York" and "Hall of Thornfield" are one name; "Mrs. Reed of Gateshead" names two.
     if "of" in words[1:]:
         cut = words.index("of")
@@ -217,9 +219,25 @@ def _named(text: str, held: list[re.Match[str]], names: set[str]) -> Iterator[tu
     yield held[0].start(), held[-1].start() + len(words[-1]), " ".join(words)
 
 
+def _as_name(word: str, names: set[str]) -> str:
+    """The word as it is written elsewhere, where it stands in capitals: in headings, plays."""
+    small = word.capitalize()
+    shouted = len(word) > 1 and word.isupper()
+    return small if shouted and (small in names or word.lower() in TITLES) else word
+
+
 def _is_head(held: list[re.Match[str]]) -> bool:
     """Whether the last word is the "Hall" of "Thornfield Hall"."""
     return len(held) > 1 and _bare(held[-1][0]).lower() in PLACE_HEADS
+
+
+def _is_regnal(held: list[re.Match[str]]) -> bool:
+    """Whether the last word is the "IV" of "George IV", who is no other George."""
+    return (
+        len(held) > 1
+        and _REGNAL.fullmatch(held[-1][0]) is not None
+        and held[-1].start() == held[-2].end() + 1
+    )
 
 
 def _weigh(found: Evidence, text: str, name: str, start: int, end: int, inside: _Inside) -> None:
