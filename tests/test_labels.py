@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from centerlm.center import CenterLM
-from centerlm.labels import with_labels
+from centerlm.labels import with_found, with_labels
 from centerlm.models.scripted import ScriptedModel
 from centerlm.objective import Objective
 from centerlm.plan import Step
@@ -78,3 +78,48 @@ def test_the_answer_is_called_as_in_the_question() -> None:
             solve(Objective(FOUNDED), center=CenterLM(model), sources=[docs, Calculator()])
         )
         assert solution.answer == "Baltic Lines"
+
+
+PLAN = (
+    Step(1, ("documents",), "What is the country whose capital is Elm?"),
+    Step(2, ("documents",), "What is the director of Oak?"),
+    Step(3, ("documents",), "What is the area of #1?"),
+    Step(4, ("documents",), "When was #2 born?"),
+    Step(5, ("documents",), "What is the area of Norland?"),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "right"),
+    [
+        (
+            "argmax(Elm: #3, Norland: #5)",
+            "Which is larger, the country whose capital is Elm or Norland?",
+            "argmax(#1: #3, Norland: #5)",
+        ),
+        (
+            "argmax(Norland: #5, Elm: #3)",
+            "Which is larger, Norland or Elm's country?",
+            "argmax(Norland: #5, #1: #3)",
+        ),
+        (
+            "earlier(Oak: #4, Elm: #3)",
+            "Who was born first, the director of Oak or the teacher of Elm?",
+            "earlier(#2: #4, #1: #3)",
+        ),
+        # The things themselves are what is asked for, whatever was found with them.
+        ("earlier(Oak: #4, Elm: #3)", "Which film has the older director, Oak or Elm?", None),
+        ("earlier(Oak: #4, Elm: #3)", "Which of Oak and Elm has the older director?", None),
+        ("earlier(Oak: #4, Elm: #3)", "Is Oak or Elm by the older director?", None),
+        # Named both ways, or asked without a step between.
+        ("argmax(Elm: #3, Oak: #4)", "Elm or Oak: what is the larger part of Elm?", None),
+        ("argmax(Norland: #5, Elm: #3)", "Is more of Norland or of Ash wood?", None),
+        ("argmax(Elm: #9, Oak: #4)", "Is more of Elm or of Ash wood?", None),
+        ("same(#3, #4)", "Is the country of Elm that of Oak?", None),
+    ],
+)
+def test_what_was_found_is_chosen_where_a_label_only_says_how(
+    text: str, question: str, right: str | None
+) -> None:
+    step = Step(6, ("calculator",), text)
+    assert with_found(step, PLAN, question).text == (right or text)

@@ -9,13 +9,16 @@ words of the name beside it there. Pure: no I/O, no model.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from centerlm.plan import Step
 from centerlm.verify import contains
 
 _CHOICE = re.compile(r"\s*(?:earlier|later|argmin|argmax|sort)\s*\(.*\)\s*", re.DOTALL)
-_LABEL = re.compile(r"(?<=[(,])(\s*)([^#:()]+?)(?=\s*:\s*#\d)")
+_LABEL = re.compile(r"(?<=[(,])(\s*)([^#:()]+?)(?=\s*:\s*#(\d+))")
+_WITHIN = r"(?<!^)\b(?:is|was|are|were|(?<!which )of|in|by|at|from|for|on|to|with|near) (?:the )?[\"“]?"
+"""What stands before a name that is a part of a description ("whose capital is Elm")."""
 
 
 def with_labels(step: Step, question: str) -> Step:
@@ -33,6 +36,35 @@ def with_labels(step: Step, question: str) -> Step:
         return step
     new = iter(mended)
     return replace(step, text=_LABEL.sub(lambda match: match[1] + next(new), step.text))
+
+
+def with_found(step: Step, before: Sequence[Step], question: str) -> Step:
+    """The step, with "#1" for each label that only says how the thing is found.
+
+    Of "the country whose capital is Elm, or Norland" the choice is between what was found, the
+    answer of a step that asks with "Elm", and Norland; of "which film, Elm or Oak, has the older
+    director" between Elm and Oak, whatever was found with them. `before` are the steps before it.
+    """
+    if not _CHOICE.fullmatch(step.text):
+        return step
+    steps = {one.id: one for one in before}
+
+    def mended(match: re.Match[str]) -> str:
+        needs = steps[int(match[3])].needs if int(match[3]) in steps else ()
+        asked = steps[needs[0]].text if len(needs) == 1 and needs[0] in steps else ""
+        if not contains(asked, match[2]) or not _describes(match[2], question):
+            return match[0]
+        return f"{match[1]}#{needs[0]}"
+
+    return replace(step, text=_LABEL.sub(mended, step.text))
+
+
+def _describes(label: str, question: str) -> bool:
+    """Whether the question has a name only within descriptions of what is meant."""
+    name = rf"(?<!\w){re.escape(label)}(?!\w)"
+    within = rf"{_WITHIN}{name}|{name}['’]s\b"
+    everywhere = len(re.findall(name, question, re.IGNORECASE))
+    return 0 < everywhere == len(re.findall(within, question, re.IGNORECASE))
 
 
 def _named(label: str, question: str) -> str:
