@@ -231,6 +231,8 @@ def test_what_is_said_of_another_subject_is_no_answer() -> None:
     assert (citation.passage, citation.quote) == ("p2", "She died in 1812.")
     assert outcome(*passages, second="nothing").reason("1").startswith(OF_ANOTHER)
 
+    kin = Passage("p4", "The general of Elm died before Ada Brandt, in 1644.", "Elm")
+    assert told(outcome(passages[0], kin, second=""))[2:] == ["absorb 1"]  # there it stands, too
     alone = outcome(passages[0], passages[2], second="1701 [1]")
     assert told(alone)[2:] == ["absorb 1"]
     assert alone.reason("1") == f"{OF_ANOTHER}: 1644"

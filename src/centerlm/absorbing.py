@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from centerlm.subjects import OF_ANOTHER, all_of_another, is_of_another, subject
 from centerlm.verify import as_written, cite, contains
 
 MAX_NOTES = 12
+_ARTICLE = re.compile(r"^(?:the|an?)\s+", re.IGNORECASE)
 LEVEL_ATTEMPT = 90
 """Attempts of a level's own absorb call count from here, those of a leaf at its path from 0."""
 
@@ -78,7 +80,8 @@ def _why_none(
         return why, {
             n: replace(note, text=without(note.text, answer)) for n, note in numbered.items()
         }
-    holding = [note for note in notes if answer and contains(note.text, answer)]
+    bare = _ARTICLE.sub("", answer)
+    holding = [note for note in notes if bare and contains(note.text, bare)]
     if why or not all_of_another(question, holding or [numbered[n] for n in cited]):
         return why, {}
     subject = subject_of(question)
