@@ -52,11 +52,11 @@ def with_found(step: Step, before: Sequence[Step], question: str) -> Step:
     steps = {one.id: one for one in before}
 
     def mended(match: re.Match[str]) -> str:
-        needs = steps[int(match[3])].needs if int(match[3]) in steps else ()
-        asked = steps[needs[0]].text if len(needs) == 1 and needs[0] in steps else ""
-        if not contains(asked, match[2]) or not _describes(match[2], question):
+        value = steps.get(int(match[3]))
+        found = steps.get(value.needs[0]) if value and len(value.needs) == 1 else None
+        if found is None or not contains(found.text, match[2]):
             return match[0]
-        return f"{match[1]}#{needs[0]}"
+        return f"{match[1]}#{found.id}" if _describes(match[2], question) else match[0]
 
     return replace(step, text=_LABEL.sub(mended, step.text))
 
