@@ -11,7 +11,6 @@ from centerlm.books.likelihood import (
     Query,
     TorchScorer,
     bits_per_byte,
-    choose,
     context_of,
     gains,
 )
@@ -41,12 +40,6 @@ def test_notes_that_help_have_a_gain_and_others_none() -> None:
 def test_notes_are_cut_to_their_budget() -> None:
     assert context_of(ByteScorer(), "y" + "x" * 99, "ab", 9, 4) == tuple(b"xx\n\nab")
     assert context_of(ByteScorer(), "xyz", "abc", 2, 0) == tuple(b"bc")
-
-
-def test_the_likeliest_passage_is_chosen() -> None:
-    assert choose(ByteScorer(), tuple(b"cat"), ["dog!", "tact", "fish"]) == 1
-    with pytest.raises(ValueError, match="no passages"):
-        choose(ByteScorer(), (1,), [])
 
 
 def test_kept_scores_are_not_asked_for_again(tmp_path: Path) -> None:

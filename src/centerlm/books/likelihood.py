@@ -106,28 +106,6 @@ def bits_of(scorer: Scorer, contexts: Mapping[str, Ids], text: str) -> dict[str,
     return {name: bits_per_byte(score, text) for name, score in zip(contexts, scores, strict=True)}
 
 
-def choose(
-    scorer: Scorer, context: Ids, passages: Sequence[str], neutral: Ids | None = None
-) -> int:
-    """Which of the passages follows the context, by bits per byte; ties: the first.
-
-    With `neutral`, another context, it is the one that gains most over its likelihood there (as
-    Brown et al., 2020, score choices): passages that are likely anywhere do not win by that.
-
-    Raises:
-        ValueError: there are no passages.
-    """
-    if not passages:
-        raise ValueError("no passages to choose from")
-    targets = [scorer.encode(passage) for passage in passages]
-    scores = scorer.nats([Query(context, target) for target in targets])
-    if neutral is not None:
-        apart = scorer.nats([Query(neutral, target) for target in targets])
-        scores = [score - other for score, other in zip(scores, apart, strict=True)]
-    bits = [nats / len(p.encode()) for nats, p in zip(scores, passages, strict=True)]
-    return bits.index(min(bits))
-
-
 @dataclass(slots=True)
 class TorchScorer:
     """A causal language model in torch: "default" (the base, without adapter), a folder, a hub name
