@@ -17,9 +17,7 @@ from centerlm.verify import contains
 
 _CHOICE = re.compile(r"\s*(?:earlier|later|argmin|argmax|sort)\s*\(.*\)\s*", re.DOTALL)
 _LABEL = re.compile(r"(?<=[(,])(\s*)([^#:()]+?)(?=\s*:\s*#(\d+))")
-_WITHIN = (
-    r"(?<!^)\b(?:is|was|are|were|(?<!which )of|in|by|at|from|for|on|to|with|near) (?:the )?[\"“]?"
-)
+_WITHIN = r"(?<!^)\b(?:is|was|are|were) (?:the )?[\"“]?"
 """What stands before a name that is a part of a description ("whose capital is Elm")."""
 
 
