@@ -80,11 +80,13 @@ def _why_none(
         return why, {
             n: replace(note, text=without(note.text, answer)) for n, note in numbered.items()
         }
-    bare = _ARTICLE.sub("", answer)
-    holding = [note for note in notes if bare and contains(note.text, bare)]
-    if why or not all_of_another(question, holding or [numbered[n] for n in cited]):
-        return why, {}
     subject = subject_of(question)
+    if why or not answer or not subject:
+        return why, {}
+    bare = _ARTICLE.sub("", answer)
+    holding = [note for note in notes if contains(note.text, bare)]
+    if not all_of_another(question, holding or [numbered[n] for n in cited]):
+        return "", {}
     return OF_ANOTHER, {n: one for n, one in numbered.items() if not is_of_another(subject, one)}
 
 
@@ -102,18 +104,20 @@ async def _read(
     if absorbed.answer is None:
         return "", ()
     written = as_written(absorbed.answer, [note.text[:MAX_NOTE] for note in view.notes])
-    return written, tuple(n for n in absorbed.cited if 1 <= n <= len(view.notes))
+    return written, absorbed.cited
 
 
 async def _absorbed(
     run: Run, account: Account, view: AbsorbView, *, path: str, act: str, attempt: int
 ) -> Absorbed:
-    """What the center's model says of a view; raises as `_read`."""
+    """What the center's model says of a view, citing notes that are there; raises as `_read`."""
     center, request = run.center, run.center.absorb(view)
     reply = await call_model(
         run.recorder, account, center.model, request, path=path, act=act, attempt=attempt
     )
-    return center.read_absorb(reply.text, view, cut=reply.cut)
+    absorbed = center.read_absorb(reply.text, view, cut=reply.cut)
+    cited = (n for n in absorbed.cited if 1 <= n <= len(view.notes))
+    return replace(absorbed, cited=tuple(dict.fromkeys(cited)))
 
 
 def _is_absorbed(finding: Finding) -> bool:
@@ -185,7 +189,7 @@ async def _absorb_findings(
         return best_of(found, str(error))
     if absorbed.answer is None:
         return nothing("the findings do not hold the answer")
-    cited = [found[i - 1][1] for i in dict.fromkeys(absorbed.cited) if 1 <= i <= len(found)]
+    cited = [found[number - 1][1] for number in absorbed.cited]
     cited = cited or [finding for _, finding in found]
     return Finding(
         Status.FOUND,

@@ -37,7 +37,7 @@ def subject_of(question: str) -> str:
     name = named[0][0].rstrip(".").removesuffix("'s").removesuffix("’s")
     before, after = question[: named[0].start()], question[named[0].start() + len(name) :]
     links = len(_LINK.findall(f"{_ASKS.sub('', before)}#{after}"))
-    if links > (not re.search(r"\w", after)):
+    if links > 1 or (links and re.search(r"\w", after)):
         return ""
     kind = len(name.split()) == 1 and _LABEL.search(before) and after[:1] == " "
     return "" if kind else name

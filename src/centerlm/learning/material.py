@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from centerlm.errors import InputError
 from centerlm.learning.acting import (
@@ -325,7 +325,6 @@ def composed_of(guidance: Guidance) -> Composed | None:
         guidance.answer,
         format_plan(guidance.plan),
         tuple(parts),
-        (),
     )
 
 
@@ -361,11 +360,12 @@ def _read_passages(recipe: Recipe, data: Path | None, shelf: Shelf, say: Say) ->
         "hotpotqa": hops.read_hotpot,
         "strategyqa": strategies.read_strategyqa,
     }
-    sets = [name for name in recipe.data.sets if name in readers] if data is not None else []
     materials: list[Material] = []
-    for done, name in enumerate(sets):
-        say(f"reading passages of {name}", done, len(sets))
-        materials.append(readers[name](cast("Path", data) / FILES[name][0]))
+    if data is not None:
+        sets = [name for name in recipe.data.sets if name in readers]
+        for done, name in enumerate(sets):
+            say(f"reading passages of {name}", done, len(sets))
+            materials.append(readers[name](data / FILES[name][0]))
     for name in recipe.data.squad:
         own = reading.read_own_squad(_own_file(name, "squad"))
         shelf.questions += [one.question for one in own.readings]

@@ -26,6 +26,8 @@ def studied(
     Only questions that name what they ask about are taken: a study asks each alone, with no passage
     beside it. Up to `MOST_KNOWN` of a group are known already, so that the rest is asked.
     """
+    if not n:
+        return
     asked: dict[str, list[Reading]] = {}
     titles: dict[str, list[str]] = {}
     for reading in readings:
@@ -41,9 +43,12 @@ def studied(
     made = 0
     for group in groups:
         mine = [reading for passage in group for reading in _new(asked[passage])]
-        if made < n and len(mine) >= LEAST:
-            made += 1
-            yield _studied(mine[: MAX_QUESTIONS + MOST_KNOWN], [texts[id_] for id_ in group], rng)
+        if len(mine) < LEAST:
+            continue
+        yield _studied(mine[: MAX_QUESTIONS + MOST_KNOWN], [texts[id_] for id_ in group], rng)
+        made += 1
+        if made == n:
+            return
 
 
 def studied_examples(records: Iterable[Studied]) -> Iterator[TrainingExample]:

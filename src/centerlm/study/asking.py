@@ -46,10 +46,10 @@ _SHOWN = (
     ),
     Message("assistant", "Who painted The Grey Harbour?\n"),
 )
-_GRAMMAR = (
-    f'root ::= line{{1,{MAX_QUESTIONS}}}\nline ::= [A-Z] [^?#\\n\\r\\x00-\\x1f]{{8,140}} "?\\n"\n'
-)
-_LINE = re.compile(r"[A-Z][^?#\n\r\x00-\x1f]{8,140}\?")
+_FIRST, _REST = "[A-Z]", r"[^?#\n\r\x00-\x1f]{8,140}"
+"""What a question is written with, in grammars and regular expressions alike."""
+_GRAMMAR = f'root ::= line{{1,{MAX_QUESTIONS}}}\nline ::= {_FIRST} {_REST} "?\\n"\n'
+_LINE = re.compile(rf"{_FIRST}{_REST}\?")
 _MARK = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)]|Subject:)\s*")
 """What stands before a question and is no part of it; a small model copies the prompt's last label,
 which was then a name to be studied.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from centerlm.errors import InputError
+from centerlm.learning.data_sets import FILES
 from centerlm.learning.guidance import Read
 from centerlm.learning.readers.common import join
 from centerlm.learning.readers.gsm8k import read_gsm8k
@@ -25,13 +26,12 @@ Split = Literal["train", "dev"]
 ALL = ("strategyqa", "musique", "2wiki", "qdmr", "gsm8k")
 """The sets `read_guidance` reads by default, all under one data folder."""
 
-_LINES: dict[str, tuple[str, Callable[[Path], Read]]] = {
-    "strategyqa": ("strategyqa", read_strategyqa),
-    "musique": ("musique", read_musique),
-    "2wiki": ("2wikimultihopqa", read_2wiki),
-    "gsm8k": ("gsm8k", read_gsm8k),
+_LINES: dict[str, Callable[[Path], Read]] = {
+    "strategyqa": read_strategyqa,
+    "musique": read_musique,
+    "2wiki": read_2wiki,
+    "gsm8k": read_gsm8k,
 }
-_QDMR = ("QDMR_dev.csv", "QDMR-high-level_dev.csv")
 
 __all__ = [
     "ALL",
@@ -60,10 +60,10 @@ def read_guidance(data: Path, sets: Sequence[str] = ALL, *, split: Split = "trai
     reads: list[Read] = []
     for name in sets:
         if name in _LINES:
-            folder, read = _LINES[name]
-            reads.append(read(data / folder / f"{split}.jsonl"))
+            file = (data / FILES[name][0]).with_name(f"{split}.jsonl")
+            reads.append(_LINES[name](file))
         elif name == "qdmr" and split == "train":
-            reads += [read_qdmr(data / "break_qdmr" / file) for file in _QDMR]
+            reads += [read_qdmr(data / file) for file in FILES["qdmr"]]
         elif name != "qdmr":
             raise InputError(f"there is no set {name!r} of guidance; there are {', '.join(ALL)}")
     return join(reads)
