@@ -29,13 +29,12 @@ from centerlm.acts import (
 from centerlm.errors import PlanError
 from centerlm.finding import clean_text, short_answer
 from centerlm.grammar import plan_grammar, plan_schema, with_center
-from centerlm.labels import with_found, with_labels
+from centerlm.mending import mended
 from centerlm.models.base import LanguageModel, Message, Prompt, Sampling
 from centerlm.nesting import mend
 from centerlm.plan import CENTER, Plan, Step, format_plan, parse_plan, plan_from_json
 from centerlm.reading import PlanReader
 from centerlm.sources.base import Card
-from centerlm.verdicts import with_verdict
 
 MAX_CARD = 200
 MAX_RECALLED = 300
@@ -160,8 +159,7 @@ class CenterLM:
         plan = parse_plan("\n".join(lines), sources=names)
         steps: list[Step] = []
         for step in plan.steps:
-            step = with_found(with_labels(step, view.objective), steps, view.objective)
-            steps.append(with_verdict(step, steps, view.objective))
+            steps.append(mended(step, steps, view.objective))
         return Plan(mend(tuple(steps), view.objective))
 
     def seek(self, view: SeekView) -> Request:

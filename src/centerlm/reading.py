@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from centerlm.errors import PlanError
-from centerlm.labels import with_found, with_labels
+from centerlm.mending import mended
 from centerlm.nesting import is_nest, leaves_out, mend, why_unparted
 from centerlm.plan import CENTER, MAX_STEPS, Merger, Plan, Step, parse_line, too_many
-from centerlm.verdicts import with_verdict
 
 
 class PlanReader:
@@ -101,7 +100,6 @@ class PlanReader:
         except PlanError as error:
             self.problem = error
             return
-        if self._merger.add(with_labels(raw, self._question)):
+        if self._merger.add(raw):
             *before, last = self.steps
-            last = with_found(last, before, self._question)
-            self.steps[-1] = with_verdict(last, before, self._question)
+            self.steps[-1] = mended(last, before, self._question)
