@@ -155,7 +155,7 @@ def solve(question: str | None, **given: Any) -> int:
       centerlm solve "Who was older, A or B?" --library books --budget calls=40
       centerlm solve "Continue this book" --attach novel.txt --length 1500
     """
-    from centerlm.commands import run_solve
+    from centerlm.solve_command import run_solve
 
     return run_solve(_question(question), **given)
 
@@ -285,7 +285,7 @@ def resume(episode: str, **given: Any) -> int:
     Example:
       centerlm resume last --budget calls=80
     """
-    from centerlm.commands import run_resume
+    from centerlm.solve_command import run_resume
 
     return run_resume(episode, **given)
 

@@ -17,15 +17,13 @@ import click
 
 from centerlm.errors import InputError, StoppedError
 from centerlm.printing import complain, print_json
+from centerlm.stopping import STOPPING
 
 if TYPE_CHECKING:
     from centerlm.evaluation.worlds import HopAccuracy
     from centerlm.learning.job import Job, Learned, Listener
     from centerlm.learning.watching import Progress
 
-_STOPPING = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-)
 PAPER = "paper"
 """The preset that is no recipe: the controlled comparison."""
 _EVERY = 10
@@ -262,7 +260,7 @@ class Stopper:
                 raise KeyboardInterrupt
             self.tell("stopping after this row; once more stops at once")
 
-        before = {number: signal.signal(number, stop) for number in _STOPPING}
+        before = {number: signal.signal(number, stop) for number in STOPPING}
         try:
             yield
         finally:

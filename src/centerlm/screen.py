@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.segment import Segment
     from rich.tree import Tree
+
+Listener = Callable[[Event], None]
 
 MARKS = {
     "planned": ("·", "dim"),
@@ -232,3 +234,23 @@ def plain_tree(episode: Episode) -> str:
 
     add(episode.roots, 0)
     return "\n".join(lines)
+
+
+def screen(quiet: bool, *, asks: bool = False) -> AbstractContextManager[Listener]:
+    """A live tree on a terminal, plain lines on standard error elsewhere, nothing for JSON.
+
+    Also plain lines where somebody is asked (`asks`): a drawing would run over question and editor.
+    """
+    if quiet:
+        return nullcontext(_ignore)
+    if sys.stdout and sys.stdout.isatty() and not asks:
+        from rich.console import Console
+
+        console = Console()
+        if not console.is_dumb_terminal:
+            return live_tree(console)
+    return plain_lines()
+
+
+def _ignore(event: Event) -> None:
+    del event

@@ -16,12 +16,13 @@ from centerlm import assembly as _assembly
 from centerlm import config as _config
 from centerlm import opening as _opening
 from centerlm import places as _places
-from centerlm.commands import opened_journal, stoppable
 from centerlm.errors import InputError
 from centerlm.objective import Budget
 from centerlm.printing import complain, print_json, wide_console
 from centerlm.remembering import opened_memory, remembered_by
 from centerlm.screen import one_line
+from centerlm.stopping import stoppable
+from centerlm.upkeep import opened_journal
 
 if TYPE_CHECKING:
     from centerlm.library import Library

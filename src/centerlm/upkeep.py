@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -93,6 +96,24 @@ def existing_journal(path: Path | str | None, episode: str) -> tuple[StoredJourn
             'centerlm solve "QUESTION"'
         )
     return store, store.find(episode)
+
+
+@contextmanager
+def opened_journal(path: Path | str, synchronous: Any) -> Generator[StoredJournal]:
+    """The journal, closed at the end. After an error, one of closing says nothing new."""
+    store = _places.open_journal_at(path, synchronous)
+    try:
+        yield store
+    except BaseException:
+        with suppress(JournalError):
+            store.close()
+        raise
+    store.close()
+
+
+def journal_option(journal: Path | None) -> str:
+    """What a command needs to find this journal."""
+    return f" --journal {shlex.quote(str(journal))}" if journal is not None else ""
 
 
 def list_episodes(journal: Path | None, limit: int, as_json: bool) -> None:

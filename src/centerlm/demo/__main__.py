@@ -14,7 +14,6 @@ import time
 import click
 
 from centerlm import assembly, config, opening
-from centerlm.commands import screen
 from centerlm.demo.articles import build_demo_library
 from centerlm.demo.questions import DemoQuestion, demo_questions, is_right
 from centerlm.episode import episode_to_json
@@ -26,6 +25,7 @@ from centerlm.objective import Budget, Objective
 from centerlm.plan import Plan, parse_plan
 from centerlm.printing import print_answer
 from centerlm.protocols import Center
+from centerlm.screen import screen
 from centerlm.solver import solve
 from centerlm.sources.base import Source
 
