@@ -12,8 +12,8 @@ from __future__ import annotations
 import random
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -44,7 +44,10 @@ VOICE = "en-us+Mike"
 """Of 18 voices of espeak-ng, that of which Whisper tiny hears most words in ten other sentences."""
 _GROUND = (52, 56, 60)
 
+SOURCES = ("video", "calculator")
+
 Split = Literal["in", "deeper", "longer", "more"]
+Need = Literal["seeing", "reading", "hearing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +100,18 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class ClipQuestion:
-    """A question with its answer, a plan that finds it, its steps, and the seconds that show it."""
+    """A question with its answer, a plan that finds it, and the seconds that show it."""
 
     text: str
     answer: Value
     plan: Plan
-    depth: int
     spans: tuple[tuple[float, float], ...]
-    needs: Literal["seeing", "reading", "hearing"]
+    needs: Need
+
+    @property
+    def depth(self) -> int:
+        """Steps of its plan."""
+        return len(self.plan.steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,90 +171,86 @@ def make_clip(seed: int, split: Split = "in", *, speech: bool | None = None) -> 
     if speech if speech is not None else can_speak():
         said.append(Said("speech", draw.choice(SENTENCES), 1.0, 4.0))
     made = Clip(f"clip-{split}-{seed}", at, tuple(movers), tuple(said), (), split)
-    questions = tuple(_questions(made, draw, deep=split == "deeper"))
-    return Clip(made.id, made.seconds, made.movers, made.said, questions, split)
+    questions = (_deep_questions if split == "deeper" else _questions)(made, draw)
+    return replace(made, questions=tuple(questions))
 
 
-def _questions(clip: Clip, draw: random.Random, *, deep: bool) -> Iterator[ClipQuestion]:
-    movers = clip.movers
-    one, other = draw.sample(movers, 2)
-    by_start = sorted(movers, key=lambda m: m.start)
-
-    def made(
-        text: str, answer: Value, plan: str, depth: int, about: Sequence[Mover | Said], needs: Any
-    ) -> ClipQuestion:
-        spans = tuple((m.start, m.end) for m in about)
-        sources = ["video", "calculator"]
-        return ClipQuestion(text, answer, parse_plan(plan, sources=sources), depth, spans, needs)
-
-    if not deep:
-        yield made(
+def _questions(clip: Clip, draw: random.Random) -> list[ClipQuestion]:
+    """What can be seen, read and heard, one thing a step."""
+    one, other = draw.sample(clip.movers, 2)
+    first = min(clip.movers, key=lambda m: m.start)
+    earlier = min(one, other, key=lambda m: m.start)
+    return [
+        _asked(
             "How many shapes cross the picture?",
-            Fraction(len(movers)),
+            Fraction(len(clip.movers)),
             "1 [video] Which shapes cross the picture?\n2 [calculator] count(#1)",
-            2,
-            movers,
-            "seeing",
-        )
-        yield made(
+            clip.movers,
+        ),
+        _asked(
             f"In which direction does the {one.name} move?",
             one.direction,
             f"1 [video] In which direction does the {one.name} move?",
-            1,
             [one],
-            "seeing",
-        )
-        first = by_start[0]
-        yield made(
+        ),
+        _asked(
             "What colour is the first shape?",
             first.colour,
             "1 [video] What colour is the first shape?",
-            1,
             [first],
-            "seeing",
-        )
-        earlier = min(one, other, key=lambda m: m.start)
-        yield made(
+        ),
+        _asked(
             f"Which appears first, the {one.name} or the {other.name}?",
             earlier.name,
             f"1 [video] When does the {one.name} appear?\n"
             f"2 [video] When does the {other.name} appear?\n"
             f"3 [calculator] argmin({one.name}: #1, {other.name}: #2)",
-            3,
             [one, other],
-            "seeing",
-        )
-        for said in clip.said:
-            if said.kind == "text":
-                yield made("What is written on the card?", said.words,
-                           "1 [video] What is written on the card?", 1, [said],
-                           "reading")  # fmt: skip
-            else:
-                yield made("What does the voice say?", said.words,
-                           "1 [video] What does the voice say?", 1, [said], "hearing")  # fmt: skip
-        return
-    before = [m for m in by_start if m.start < other.start]
-    after = [m for m in by_start if m.start > other.start]
-    yield made(
-        f"How many more shapes appear after the {other.name} than before it?",
-        Fraction(len(after) - len(before)),
-        f"1 [video] How many shapes appear before the {other.name}?\n"
-        f"2 [video] How many shapes appear after the {other.name}?\n3 [calculator] #2 - #1",
-        3,
-        movers,
-        "seeing",
-    )
+        ),
+        *(_told(said) for said in clip.said),
+    ]
+
+
+def _told(said: Said) -> ClipQuestion:
+    if said.kind == "text":
+        asked, needs = "What is written on the card?", "reading"
+    else:
+        asked, needs = "What does the voice say?", "hearing"
+    return _asked(asked, said.words, f"1 [video] {asked}", [said], needs)
+
+
+def _deep_questions(clip: Clip, draw: random.Random) -> list[ClipQuestion]:
+    """What takes more steps than any that is asked of other splits."""
+    _, other = draw.sample(clip.movers, 2)
+    by_start = sorted(clip.movers, key=lambda m: m.start)
+    before = sum(m.start < other.start for m in by_start)
+    after = sum(m.start > other.start for m in by_start)
     gap = Fraction(round(10 * (by_start[-1].start - by_start[0].start)), 10)
-    yield made(
-        "How many seconds for each shape pass between the first and the last one's appearing?",
-        Quantity(gap / len(movers), "s"),
-        "1 [video] When does the first shape appear?\n2 [video] When does the last shape appear?\n"
-        "3 [calculator] #2 - #1\n4 [video] How many shapes cross the picture?\n"
-        "5 [calculator] #3 / #4",
-        5,
-        movers,
-        "seeing",
-    )
+    return [
+        _asked(
+            f"How many more shapes appear after the {other.name} than before it?",
+            Fraction(after - before),
+            f"1 [video] How many shapes appear before the {other.name}?\n"
+            f"2 [video] How many shapes appear after the {other.name}?\n3 [calculator] #2 - #1",
+            clip.movers,
+        ),
+        _asked(
+            "How many seconds for each shape pass between the first and the last one's appearing?",
+            Quantity(gap / len(clip.movers), "s"),
+            "1 [video] When does the first shape appear?\n"
+            "2 [video] When does the last shape appear?\n"
+            "3 [calculator] #2 - #1\n4 [video] How many shapes cross the picture?\n"
+            "5 [calculator] #3 / #4",
+            clip.movers,
+        ),
+    ]
+
+
+def _asked(
+    text: str, answer: Value, plan: str, about: Sequence[Mover | Said], needs: Need = "seeing"
+) -> ClipQuestion:
+    spans = tuple((m.start, m.end) for m in about)
+    return ClipQuestion(text, answer, parse_plan(plan, sources=SOURCES), spans, needs)
 
 
 def can_speak() -> bool:
