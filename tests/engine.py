@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from centerlm.center import CenterLM
 from centerlm.events import (
+    CallStarted,
     Event,
     PlanFinished,
     SeekStarted,
@@ -243,3 +244,18 @@ def finished(events: list[Event]) -> dict[str, list[str]]:
         if isinstance(event, StepFinished):
             statuses.setdefault(event.path, []).append(event.status)
     return statuses
+
+
+def told(outcome: Any) -> list[str]:
+    """Calls and seeks in order, e.g. "docs: a" and "seek 1"."""
+    lines: list[str] = []
+    for event in outcome.events:
+        if isinstance(event, SeekStarted):
+            lines.append(f"{event.source}: {event.text}")
+        elif isinstance(event, CallStarted):
+            lines.append(f"{event.act} {event.path}".strip())
+    return lines
+
+
+def prose(name: str, reply: Any = None) -> Asks:
+    return Asks(name, reply or {}, typed=False)

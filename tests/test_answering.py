@@ -8,7 +8,6 @@ import pytest
 
 from centerlm.center import PARTED
 from centerlm.errors import ModelError
-from centerlm.events import CallStarted, SeekStarted
 from centerlm.finding import Citation, Finding, Passage, Status, found
 from centerlm.grammar import plan_grammar
 from centerlm.learning.shown import question_of
@@ -17,25 +16,10 @@ from centerlm.objective import Budget
 from centerlm.run import Options
 from centerlm.sources.base import Seek
 from centerlm.subjects import OF_ANOTHER
-from engine import Asks, act_of, echo, run, script
+from engine import Asks, act_of, echo, prose, run, script, told
 
 NOTHING = Finding(Status.NOTHING)
 ALL = Options(reopens=0)
-
-
-def told(outcome: Any) -> list[str]:
-    """Calls and seeks in order, e.g. "docs: a" and "seek 1"."""
-    lines: list[str] = []
-    for event in outcome.events:
-        if isinstance(event, SeekStarted):
-            lines.append(f"{event.source}: {event.text}")
-        elif isinstance(event, CallStarted):
-            lines.append(f"{event.act} {event.path}".strip())
-    return lines
-
-
-def prose(name: str, reply: Any = None) -> Asks:
-    return Asks(name, reply or {}, typed=False)
 
 
 def test_the_order_is_alternatives_reask_split_nothing() -> None:

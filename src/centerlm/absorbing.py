@@ -9,6 +9,7 @@ from dataclasses import replace
 from centerlm.acts import MAX_NOTE, Absorbed, AbsorbView, Note
 from centerlm.budget import Account
 from centerlm.calling import call_model
+from centerlm.copying import is_made_up
 from centerlm.errors import ModelError, OutOfBudgetError
 from centerlm.finding import Citation, Finding, Status, failed, nothing, short_answer
 from centerlm.misfits import NO_COUNT, misfit, without
@@ -94,7 +95,7 @@ async def _read(
     run: Run, account: Account, view: AbsorbView, *, path: str, act: str, attempt: int
 ) -> tuple[str, tuple[int, ...]]:
     """The answer that notes hold, as they write it, and the numbers of the notes it rests on; ""
-    where they hold none.
+    where they hold none. A name that none of them has is read again, held to their words.
 
     Raises:
         OutOfBudgetError: the call was not covered.
@@ -104,7 +105,12 @@ async def _read(
     if absorbed.answer is None:
         return "", ()
     written = as_written(absorbed.answer, [note.text[:MAX_NOTE] for note in view.notes])
-    return written, absorbed.cited
+    held = replace(view, copying=True)
+    made_up = is_made_up(written, [f"{note.title}: {note.text}" for note in view.notes])
+    if not made_up or run.center.absorb(held) == run.center.absorb(view):
+        return written, absorbed.cited
+    copied = await _absorbed(run, account, held, path=path, act=f"{act}-copying", attempt=attempt)
+    return copied.answer or "", copied.cited
 
 
 async def _absorbed(

@@ -110,12 +110,17 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class AbsorbView:
-    """The absorb act: an objective and numbered notes (from 1). No notes: answer directly."""
+    """The absorb act: an objective and numbered notes (from 1). No notes: answer directly.
+
+    With `copying` only words of the notes are let through, from a name on, by a center whose model
+    can be held to that; one that cannot asks as without it.
+    """
 
     objective: str
     notes: tuple[Note, ...]
     root: str | None = None
     answer_type: AnswerType = "any"
+    copying: bool = False
 
 
 @dataclass(frozen=True, slots=True)

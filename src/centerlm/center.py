@@ -26,6 +26,7 @@ from centerlm.acts import (
     ShownBudget,
     one_line,
 )
+from centerlm.copying import copied
 from centerlm.errors import PlanError
 from centerlm.finding import clean_text, short_answer
 from centerlm.grammar import plan_grammar, plan_schema, with_center
@@ -186,7 +187,8 @@ class CenterLM:
         prompt = absorb_prompt(view)
         match self.model.constraint:
             case "gbnf":
-                grammar = absorb_grammar(len(view.notes))
+                shown = [_note_line(note) for note in view.notes] if view.copying else []
+                grammar = absorb_grammar(len(view.notes), copied(shown))
                 return Request(prompt, Sampling(max_tokens=ABSORB_TOKENS, grammar=grammar))
             case "schema" if view.notes:
                 return Request(
@@ -266,17 +268,19 @@ def is_absorbing(prompt: Prompt) -> bool:
     return prompt.messages[0].text in (ABSORB, DIRECT)
 
 
-def absorb_grammar(notes: int) -> str:
-    """GBNF of an absorbed answer: `nothing`, or a short line and one to three note numbers."""
+def absorb_grammar(notes: int, copied: str = "") -> str:
+    """GBNF of an absorbed answer: `nothing`, or a short line and one to three note numbers. The
+    line is `copied` where there are rules of that (see `copying`).
+    """
     text = r"[^ \[\n\r\x00-\x1f] [^\[\n\r\x00-\x1f]{0,119}"
     if notes == 0:
         return f"root ::= {text}\n"
     numbers = " | ".join(f'"{n}"' for n in range(1, notes + 1))
     return (
         'root ::= "nothing" | answer cite{1,3}\n'
-        f"answer ::= {text}\n"
+        f"answer ::= {'copied' if copied else text}\n"
         'cite ::= " [" number "]"\n'
-        f"number ::= {numbers}\n"
+        f"number ::= {numbers}\n{copied}"
     )
 
 

@@ -235,7 +235,7 @@ def _found_by(
     """Whether the answer of the node came from what was asked in these words."""
     return any(
         other.path == call.path
-        and other.act in ("absorb", "reread")
+        and other.act.startswith(("absorb", "reread"))
         and other.attempt == call.attempt
         and _absorb_target(rollout, other, center) is not None
         for other in calls
