@@ -29,7 +29,8 @@ FILES = {"first": "handwritten", "others": "handwritten_others"}
 _SEEN = {
     "first": "What was wrong in the first half was read before the center was trained on, and "
     "worlds were given kinds of things that its articles are about (ships, lakes, paintings); of "
-    "the second half nothing was looked at but how many were right.",
+    "the second half nothing was looked at but how many were right, until names that no passage "
+    "has were seen in both, and led to their being read again.",
     "others": "They are about kinds of things that no world has (airlines, space probes, battles, "
     "languages, cheeses, games), and were written after the worlds. What the adapter before got "
     "wrong of them was read: years for ages led to a rule and to more training on ages.",
