@@ -273,3 +273,39 @@ def test_a_mended_step_holds_no_character_that_no_step_may_hold(character: str) 
     mended = Plan(mend(steps, question))
     assert mended.steps != steps
     assert parse_plan(format_plan(mended)) == mended
+
+
+CHOICE = (
+    "what does the dog do after it got the bone? One of: runs away; licks the toy; chews the bed"
+)
+CUT = "what does the dog do once it has the bone? One of: runs away; licks"
+
+
+@pytest.mark.parametrize("form", ["gbnf", "none"])
+@pytest.mark.parametrize("plan", [f"1 [video] {CUT}", f"1 [video] {CUT}\n2 [video] {CUT} the bed"])
+def test_a_choice_that_is_asked_again_is_asked_once_and_whole(form: str, plan: str) -> None:
+    whole = f"1 [video] {CHOICE}"
+    if form == "none":
+        assert mended(plan, CHOICE) == whole
+        return
+    reader = PlanReader(["video"], question=CHOICE)
+    started = [step for piece in plan for step in reader.feed(piece)] + reader.finish(cut=False)
+    assert format_plan(Plan(tuple(started))) == whole
+
+
+def test_a_choice_too_long_for_a_step_is_asked_as_it_was_written_first() -> None:
+    long = f"{CHOICE}; {'walks over to the other one; ' * 8}sleeps"
+    assert mended(f"1 [video] {CUT}\n2 [video] {CUT} the", long) == f"1 [video] {CUT}"
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        f"1 [video] {CUT}\n2 [calculator] count(#1)",
+        f"1 [video] When does the dog get the bone?\n2 [video] {CUT} after #1",
+        f"1 [center] {CUT}\n2 [video] {CUT}",
+    ],
+)
+def test_what_takes_a_choice_apart_stays(plan: str) -> None:
+    assert mended(plan, CHOICE) == plan
+    assert mended(f"1 [video] {CUT}", CHOICE.replace("One of:", "Is it")) == f"1 [video] {CUT}"

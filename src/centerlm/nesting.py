@@ -21,6 +21,7 @@ from centerlm.plan import CENTER, MAX_TEXT, Plan, Step, escape
 from centerlm.verify import words
 
 _REST = "#1"
+_OPTIONS = re.compile(r"(.+?)\?*\s+One of:\s", re.DOTALL)
 _HEAD = re.compile(r"(?:who|what|which|where|when) (?:is|was|are|were) ", re.IGNORECASE)
 _SMALL = frozenset(
     words(
@@ -56,8 +57,12 @@ def mend(steps: tuple[Step, ...], question: str) -> tuple[Step, ...]:
     often, asks for the rest. Where the first stands in the question, a second that says again
     a word of the first says what remains. What puts it in words that are not the question's, or
     adds such words, stays. A first step that asks who or what a name is, of which the second then
-    asks the question, is left out, and so is one that asks the whole question: it is one step.
+    asks the question, is left out, and so is one that asks the whole question: it is one step. And
+    so are steps that all ask again what gives options to choose from (see `repeats`).
     """
+    if repeats(steps, question):
+        whole = escape(" ".join(clean_text(question).split()))
+        return (replace(steps[0], text=whole if len(whole) <= MAX_TEXT else steps[0].text),)
     head = _HEAD.match(steps[0].text) if is_nest(steps) else None
     if head is None:
         return steps
@@ -70,6 +75,17 @@ def mend(steps: tuple[Step, ...], question: str) -> tuple[Step, ...]:
         if mended and all(len(step.text) <= MAX_TEXT for step in mended):
             return mended
     return steps
+
+
+def repeats(steps: tuple[Step, ...], question: str) -> bool:
+    """Whether each step asks a question with options ("...? One of: this; that") again, as a small
+    model does that copies a long one: cut short, and then once more with other slips.
+    """
+    found = _OPTIONS.match(clean_text(question))
+    if found is None or not steps or CENTER in steps[0].sources:
+        return False
+    asked = words(found[1])
+    return all(not step.needs and words(step.text)[: len(asked)] == asked for step in steps)
 
 
 def why_unparted(steps: tuple[Step, ...], question: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from centerlm.errors import PlanError
 from centerlm.mending import mended
-from centerlm.nesting import is_nest, leaves_out, mend, why_unparted
+from centerlm.nesting import is_nest, leaves_out, mend, repeats, why_unparted
 from centerlm.plan import CENTER, MAX_STEPS, Merger, Plan, Step, parse_line, too_many
 
 
@@ -77,7 +77,7 @@ class PlanReader:
         steps = tuple(self.steps)
         alone = len(steps) == 1 and steps[0].sources == (CENTER,)
         open_ = alone or is_nest(steps) or leaves_out(steps, self._question)
-        return 0 if open_ else len(steps)
+        return 0 if open_ or repeats(steps, self._question) else len(steps)
 
     def _new(self, *, until: int) -> list[Step]:
         """The steps not given out so far."""
