@@ -275,10 +275,8 @@ def test_a_mended_step_holds_no_character_that_no_step_may_hold(character: str) 
     assert parse_plan(format_plan(mended)) == mended
 
 
-CHOICE = (
-    "what does the dog do after it got the bone? One of: runs away; licks the toy; chews the bed"
-)
-CUT = "what does the dog do once it has the bone? One of: runs away; licks"
+CHOICE = "what does the dog do with the bone? One of: runs away; licks the toy; chews the bed"
+CUT = "what does the dog do with the bone? One of: runs away; licks"
 
 
 @pytest.mark.parametrize("form", ["gbnf", "none"])
