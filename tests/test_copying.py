@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from centerlm.center import absorb_grammar
-from centerlm.copying import copied, is_made_up
+from centerlm.copying import copied_rules, is_made_up
 from centerlm.finding import Finding, Passage, Status
 from centerlm.models.base import Prompt, Sampling
 from centerlm.run import Options
@@ -38,7 +38,7 @@ def test_what_notes_have_or_may_say_otherwise_is_not(answer: str) -> None:
 
 
 def test_only_runs_of_words_from_a_name_on_are_let_through() -> None:
-    rules = parse_grammar(absorb_grammar(len(NOTES), copied(NOTES)))
+    rules = parse_grammar(absorb_grammar(len(NOTES), copied_rules(NOTES)))
     for right in ("Molde [1]", "Olga Brun [1] [2]", "Brun, born in Molde [1]", "Town [1]"):
         assert accepts(rules, right), right
     for wrong in ("Meadea [1]", "Since 1968 [1]", "in Molde [1]", "Molde Tarn [1]", "Molde [3]"):
@@ -47,8 +47,8 @@ def test_only_runs_of_words_from_a_name_on_are_let_through() -> None:
 
 
 def test_notes_without_a_name_hold_a_model_to_nothing() -> None:
-    assert copied(["it was opened in 1974", ""]) == ""
-    assert absorb_grammar(2, copied(["it was", ""])) == absorb_grammar(2)
+    assert copied_rules(["it was opened in 1974", ""]) == ""
+    assert absorb_grammar(2, copied_rules(["it was", ""])) == absorb_grammar(2)
 
 
 @given(
@@ -57,7 +57,7 @@ def test_notes_without_a_name_hold_a_model_to_nothing() -> None:
 )
 def test_whatever_is_written_stands_in_a_note(texts: list[str], seed: int) -> None:
     notes = [" ".join(text.split()) for text in (*texts, "Elm Hall, by Ada.")]
-    written = generate(parse_grammar(absorb_grammar(len(notes), copied(notes))), Random(seed))
+    written = generate(parse_grammar(absorb_grammar(len(notes), copied_rules(notes))), Random(seed))
     answer = written.partition(" [")[0]
     assert answer == "nothing" or any(answer in note for note in notes)
 

@@ -105,9 +105,10 @@ async def _read(
     if absorbed.answer is None:
         return "", ()
     written = as_written(absorbed.answer, [note.text[:MAX_NOTE] for note in view.notes])
+    if not is_made_up(written, [f"{note.title}: {note.text}" for note in view.notes]):
+        return written, absorbed.cited
     held = replace(view, copying=True)
-    made_up = is_made_up(written, [f"{note.title}: {note.text}" for note in view.notes])
-    if not made_up or run.center.absorb(held) == run.center.absorb(view):
+    if run.center.absorb(held) == run.center.absorb(view):  # its model cannot be held to them
         return written, absorbed.cited
     copied = await _absorbed(run, account, held, path=path, act=f"{act}-copying", attempt=attempt)
     return copied.answer or "", copied.cited

@@ -26,7 +26,7 @@ from centerlm.acts import (
     ShownBudget,
     one_line,
 )
-from centerlm.copying import copied
+from centerlm.copying import copied_rules
 from centerlm.errors import PlanError
 from centerlm.finding import clean_text, short_answer
 from centerlm.grammar import plan_grammar, plan_schema, with_center
@@ -188,7 +188,7 @@ class CenterLM:
         match self.model.constraint:
             case "gbnf":
                 shown = [_note_line(note) for note in view.notes] if view.copying else []
-                grammar = absorb_grammar(len(view.notes), copied(shown))
+                grammar = absorb_grammar(len(view.notes), copied_rules(shown))
                 return Request(prompt, Sampling(max_tokens=ABSORB_TOKENS, grammar=grammar))
             case "schema" if view.notes:
                 return Request(

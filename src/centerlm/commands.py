@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -14,7 +13,6 @@ from centerlm import opening as _opening
 from centerlm.center import CenterLM
 from centerlm.episode import episode_to_json, fold
 from centerlm.errors import InputError, ModelError, PlanError
-from centerlm.events import Event
 from centerlm.objective import Objective
 from centerlm.plan import Plan, format_plan, plan_to_json
 from centerlm.plan_alone import plan_alone
@@ -23,8 +21,6 @@ from centerlm.protocols import Memory
 from centerlm.remembering import opened_memory, remembered_by
 from centerlm.sources.base import Card
 from centerlm.upkeep import existing_journal, journal_option
-
-Listener = Callable[[Event], None]
 
 
 def run_plan(
@@ -41,7 +37,7 @@ def run_plan(
     as_json: bool,
 ) -> int:
     config = config or _config.default_file()
-    settings = _config.with_model(_config.load_settings(config), model, base_url)
+    settings = _config.load_settings(config, model, base_url)
     objective = Objective(question, budget=_assembly.budget_of(settings, budget))
     opened = _assembly.open_sources(settings, library=library, names=sources)
     center = _opening.open_center(settings)

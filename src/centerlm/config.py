@@ -210,17 +210,21 @@ def default_file() -> Path | None:
     return Path(FILE) if os.path.lexists(FILE) else None
 
 
-def load_settings(path: Path | None) -> Settings:
+def load_settings(
+    path: Path | None, model: str | None = None, base_url: str | None = None
+) -> Settings:
     """Read a configuration file; without a path, `centerlm.toml` of this folder, if there is one.
+    `model` and `base_url` take the place of what it says (see `with_model`).
 
     Raises:
         ConfigError: it is missing, not TOML, or has an unknown or wrong setting; says which.
     """
     path = path or default_file()
     if path is None:
-        return Settings()
+        return with_model(Settings(), model, base_url)
     data = read_toml(path, "configuration")
-    return settings_of(data, Settings, f"the configuration {path}", _known)
+    settings = settings_of(data, Settings, f"the configuration {path}", _known)
+    return with_model(settings, model, base_url)
 
 
 def with_model(settings: Settings, model: str | None, base_url: str | None) -> Settings:

@@ -35,7 +35,7 @@ def is_made_up(answer: str, notes: Sequence[str]) -> bool:
     return not any(contains(note, answer) for note in notes)
 
 
-def copied(notes: Sequence[str]) -> str:
+def copied_rules(notes: Sequence[str]) -> str:
     """GBNF rules of `copied`, a run of words of one note that begins with a name; "" where no note
     has a name. The run ends without the punctuation after its last word.
     """

@@ -77,7 +77,7 @@ def run_evaluate(
     chosen = named_systems(_names(systems))
     if limit is not None and limit < 1:
         raise InputError(f"--limit {limit} leaves no item to evaluate; give 1 or more")
-    settings = _config.with_model(_config.load_settings(config), model, base_url)
+    settings = _config.load_settings(config, model, base_url)
     options = _assembly.options_of(settings, seed)
     how = How(
         _assembly.budget_of(settings, budget),

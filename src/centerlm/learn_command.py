@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import signal
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -17,7 +16,7 @@ import click
 
 from centerlm.errors import InputError, StoppedError
 from centerlm.printing import complain, print_json
-from centerlm.stopping import STOPPING
+from centerlm.stopping import handled_by
 
 if TYPE_CHECKING:
     from centerlm.evaluation.worlds import HopAccuracy
@@ -260,12 +259,8 @@ class Stopper:
                 raise KeyboardInterrupt
             self.tell("stopping after this row; once more stops at once")
 
-        before = {number: signal.signal(number, stop) for number in STOPPING}
-        try:
+        with handled_by(stop):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 @contextmanager

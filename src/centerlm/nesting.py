@@ -17,11 +17,11 @@ from dataclasses import replace
 from centerlm.errors import PlanError
 from centerlm.finding import clean_text
 from centerlm.interrogative import interrogative
+from centerlm.options import options_of
 from centerlm.plan import CENTER, MAX_TEXT, Plan, Step, escape
 from centerlm.verify import words
 
 _REST = "#1"
-_OPTIONS = re.compile(r"(.+?)\?*\s+One of:\s", re.DOTALL)
 _HEAD = re.compile(r"(?:who|what|which|where|when) (?:is|was|are|were) ", re.IGNORECASE)
 _SMALL = frozenset(
     words(
@@ -81,10 +81,10 @@ def repeats(steps: tuple[Step, ...], question: str) -> bool:
     """Whether each step asks a question with options ("...? One of: this; that") again, as a small
     model does that copies a long one: cut short, and then once more with other slips.
     """
-    found = _OPTIONS.match(clean_text(question))
-    if found is None or not steps or CENTER in steps[0].sources:
+    choice = options_of(clean_text(question))
+    asked = words(choice[0]) if choice else []
+    if not asked or not steps or CENTER in steps[0].sources:
         return False
-    asked = words(found[1])
     return all(not step.needs and words(step.text)[: len(asked)] == asked for step in steps)
 
 

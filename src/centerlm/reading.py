@@ -76,8 +76,9 @@ class PlanReader:
         """How many steps nothing can change any more."""
         steps = tuple(self.steps)
         alone = len(steps) == 1 and steps[0].sources == (CENTER,)
-        open_ = alone or is_nest(steps) or leaves_out(steps, self._question)
-        return 0 if open_ or repeats(steps, self._question) else len(steps)
+        question = self._question
+        open_ = alone or is_nest(steps) or leaves_out(steps, question) or repeats(steps, question)
+        return 0 if open_ else len(steps)
 
     def _new(self, *, until: int) -> list[Step]:
         """The steps not given out so far."""

@@ -57,7 +57,7 @@ def run_solve(
     as_json: bool,
 ) -> int:
     config = config or _config.default_file()
-    settings = _config.with_model(_config.load_settings(config), model, base_url)
+    settings = _config.load_settings(config, model, base_url)
     objective = Objective(
         question, answer_type=answer_type, budget=_assembly.budget_of(settings, budget)
     )
@@ -98,9 +98,7 @@ def run_resume(
     as_json: bool,
 ) -> int:
     """Go on with an episode; what the command line gives replaces what the episode began with."""
-    at = _places.journal_at(
-        _config.with_model(_config.load_settings(config), model, base_url), journal
-    )
+    at = _places.journal_at(_config.load_settings(config, model, base_url), journal)
     store, name = existing_journal(at, episode)
     state = fold(store.events(name))
     stored = store.blob(state.settings) if state.settings else b""
@@ -131,9 +129,7 @@ def run_resume(
     elif use_web and (its := setup.get("memory")):
         its["web"] = "use"
     file = Path(setup["config"]) if setup.get("config") else None
-    settings = _config.with_model(
-        _config.load_settings(file), setup.get("model"), setup.get("base_url")
-    )
+    settings = _config.load_settings(file, setup.get("model"), setup.get("base_url"))
     objective = stored_objective(stored)
     if budget:
         kept = {k: v for k, v in asdict(objective.budget).items() if v is not None}

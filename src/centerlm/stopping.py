@@ -6,7 +6,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
@@ -14,7 +15,7 @@ import click
 
 T = TypeVar("T")
 
-STOPPING = tuple(
+_STOPPING = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
 
@@ -39,12 +40,19 @@ async def stoppable(
         task.cancel()
         loop.call_soon_threadsafe(lambda: None)  # wakes the loop, so that it sees this
 
-    before = {number: signal.signal(number, stop) for number in STOPPING}
-    try:
+    with handled_by(stop):
         return await work
+
+
+@contextmanager
+def handled_by(handler: Callable[[int, FrameType | None], None]) -> Generator[None]:
+    """The signals that stop work go to `handler`, and then again where they went before."""
+    before = {number: signal.signal(number, handler) for number in _STOPPING}
+    try:
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, former in before.items():
+            signal.signal(number, former)
 
 
 def _leave_at_once(number: int) -> NoReturn:

@@ -48,7 +48,7 @@ def run_study(
     from centerlm.library import Library
 
     config = config or _config.default_file()
-    settings = _config.with_model(_config.load_settings(config), model, base_url)
+    settings = _config.load_settings(config, model, base_url)
     folder, topic = _subject(subject, library or _places.library_path(settings))
     limits = _assembly.budget_of(settings, budget)
     if limits == Budget(depth=limits.depth):

@@ -18,11 +18,11 @@ from centerlm.media.choosing import (
     focus,
     material,
     options_meant,
-    options_of,
     stems,
     weights,
 )
 from centerlm.media.observation import Observation
+from centerlm.options import options_of
 
 np = pytest.importorskip("numpy")
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from centerlm.library.embed import Embedder
 from centerlm.media.observation import Observation
+from centerlm.options import options_of
 from centerlm.verify import words
 
 WEIGHTS, WORDS = "option_weights.json", "option_words.json"
@@ -36,7 +37,6 @@ LEXICAL = frozenset({"words in all", "words in best", "rare words", "words near 
                      "words of the question", "length", "unseen words"})  # fmt: skip
 CITED = 3
 _SAME = 0.75  # of the words of a question, in a step that asks it
-_ONE_OF = re.compile(r"^(.*?)\?*\s*One of:\s*(.+)$", re.DOTALL)
 _EVENT = re.compile(r"\b(before|after|while|when|as)\b\s+(.+)$")
 _PART = re.compile(r"\b(?:at|in|near|towards?) the (beginning|start|middle|end)\b")
 _ENDINGS = ("ing", "ed", "es", "s")
@@ -78,15 +78,6 @@ class Chosen:
     option: str
     confidence: float
     observations: tuple[Observation, ...]
-
-
-def options_of(text: str) -> tuple[str, tuple[str, ...]] | None:
-    """A question and its options, of "...? One of: this; that; the other"; None without options."""
-    match = _ONE_OF.match(text.strip())
-    if match is None:
-        return None
-    options = tuple(part.strip(" .") for part in match[2].split(";"))
-    return (match[1].strip(), options) if len(options) > 1 and all(options) else None
 
 
 def options_meant(text: str, objective: str) -> tuple[str, tuple[str, ...]] | None:

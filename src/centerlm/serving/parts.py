@@ -45,7 +45,7 @@ class Given(msgspec.Struct, frozen=True):
     def settings(self) -> Settings:
         """Raises ConfigError where they cannot be read."""
         path = Path(self.config) if self.config else None
-        return _config.with_model(_config.load_settings(path), self.model, self.base_url)
+        return _config.load_settings(path, self.model, self.base_url)
 
 
 @dataclass(slots=True)

@@ -31,12 +31,13 @@ from centerlm.library.document import one_line
 from centerlm.library.embed import Embedder, find_embedder
 from centerlm.media.again import MAX_SECONDS, hear_again, look_for_things, read_again
 from centerlm.media.answering import Answer, answer, limited
-from centerlm.media.choosing import Material, choose, material, options_meant, options_of
+from centerlm.media.choosing import Material, choose, material, options_meant
 from centerlm.media.decode import Kind
 from centerlm.media.matching import matching
 from centerlm.media.observation import Observation, in_words
 from centerlm.media.processing import Processed, labelled
 from centerlm.media.queries import Query, read_query
+from centerlm.options import options_of
 from centerlm.sources.base import Card, Seek
 from centerlm.sources.documents import cite
 from centerlm.verify import words
